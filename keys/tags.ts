@@ -1,0 +1,57 @@
+/**
+ * Every domain tag of the project, in one place, so that no two uses can collide. A statement is hashed or signed as
+ * tag ‖ JCS(statement): a signature made for one purpose is worthless for any other (protocol.md, "Bytes").
+ */
+export const TAG = {
+  /** identity operations: their hash and their signatures */
+  identity: "ants/identity/1\n",
+  /** event ids */
+  event: "ants/event/1\n",
+  /** the author's signature over the Merkle root of a batch */
+  batch: "ants/batch/1\n",
+  /** promise lines: their hash and their signature */
+  promise: "ants/promise/1\n",
+  /** auth lines */
+  auth: "ants/auth/1\n",
+  /** commitments to recovery keys */
+  recovery: "ants/recovery/1\n",
+} as const;
+
+/** The tags as bytes, for the hot paths. Never written to. */
+export const TAG_BYTES: { readonly [name in keyof typeof TAG]: Uint8Array } = {
+  identity: asciiBytes(TAG.identity),
+  event: asciiBytes(TAG.event),
+  batch: asciiBytes(TAG.batch),
+  promise: asciiBytes(TAG.promise),
+  auth: asciiBytes(TAG.auth),
+  recovery: asciiBytes(TAG.recovery),
+};
+
+/**
+ * `info` labels of every key derivation (HKDF-SHA256) and of the hashes that derive something from a secret. A label
+ * that ends in "/" is followed by a decimal index.
+ */
+export const LABEL = {
+  /** recovery key number i of a phrase: label ‖ i */
+  phraseRecovery: "ants/phrase/recovery/1/",
+  /** X25519 escrow key of a phrase */
+  phraseEscrow: "ants/phrase/escrow/1",
+  /** X25519 backup key of a phrase */
+  phraseBackup: "ants/phrase/backup/1",
+  /** key of the vault's phrase slot */
+  phraseVault: "ants/phrase/vault/1",
+  /** the check word after the 24 */
+  phraseCheck: "ants/phrase/check/1",
+  /** authenticated header of a vault file */
+  vaultHeader: "ants/vault/header/1",
+  /** a slot's wrapping of the vault's data key */
+  vaultSlot: "ants/vault/slot/1",
+  /** key of the vault's key-file slot */
+  vaultKeyFile: "ants/vault/key-file/1",
+  /** public id of a state key, the `k` of private bodies */
+  stateKeyId: "ants/state-key/1",
+} as const;
+
+function asciiBytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
