@@ -3,10 +3,11 @@
  * connection's `hello` and the URL that the client dialled. It is never stored and is no entry.
  */
 import { base64url, utf8 } from "../../keys/bytes.js";
-import type { JsonObject } from "../../keys/canonical.js";
+import { type JsonObject, parseCanonicalObject } from "../../keys/canonical.js";
 import { isDid } from "../../keys/did.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { AntsError } from "../../keys/errors.js";
+import { isRelayUrl } from "../../keys/identity/relay-url.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import type { Random } from "../../keys/ports.js";
 import { TAG } from "../../keys/tags.js";
@@ -21,8 +22,7 @@ import {
   requireVersion1,
   SIGNATURE,
 } from "./grammar.js";
-import { isRelayUrl, sameRelay } from "./relay-url.js";
-import { readStatement, requireSignature, signStatement } from "./statement.js";
+import { requireSignature, signStatement } from "./statement.js";
 
 /** Bytes of a challenge: unguessable, and never drawn twice. */
 const CHALLENGE_BYTES = 32;
@@ -33,7 +33,7 @@ export interface AuthStatement {
   readonly did: string;
   /** The running instance, 16 hex digits. */
   readonly instance: string;
-  /** The URL that the client dialled, so that no relay can pass this line on to another. */
+  /** The URL that the client dialled, in its one spelling, so that no relay can pass this line on to another. */
   readonly relay: string;
   /** The challenge of this connection's `hello`. */
   readonly challenge: string;
@@ -84,7 +84,7 @@ export function createAuth(input: AuthInput): string {
  * `version-unsupported`.
  */
 export function parseAuth(line: Uint8Array): ParsedAuth {
-  const auth = checkAuth(readStatement(line));
+  const auth = checkAuth(parseCanonicalObject(line));
   requireSignature(TAG.auth, auth);
   return { type: "auth", did: auth.did, auth, line };
 }
@@ -101,7 +101,7 @@ export function requireAuth(parsed: ParsedAuth, expected: { challenge: string; r
     });
   }
   const urls = [...expected.relayUrls];
-  if (!urls.some((url) => sameRelay(url, relay))) {
+  if (!urls.includes(relay)) {
     throw new AntsError("auth-failed", `the auth line is for ${relay}, and this relay is known as ${urls.join(", ")}`, {
       hint: "dial the relay by the URL that it states in hello",
       details: { relay, relayUrls: urls },
@@ -118,7 +118,7 @@ function checkAuth(value: JsonObject): AuthStatement {
   refuseUnknownFields("auth-grammar", value, FIELDS);
   if (typeof value.did !== "string" || !isDid(value.did)) throw refuse("did", "did:ants:<52 characters>");
   if (!isText(value.instance, HEX16)) throw refuse("instance", "16 hex digits");
-  if (!isRelayUrl(value.relay)) throw refuse("relay", "a ws: or wss: URL without fragment or credentials");
+  if (!isRelayUrl(value.relay)) throw refuse("relay", "a relay URL in its one spelling");
   if (!isText(value.challenge, BYTES32)) throw refuse("challenge", "base64url of 32 bytes");
   if (!isInteger(value.time, 0)) throw refuse("time", "milliseconds since 1970");
   if (!isSignKey(value.key)) throw refuse("key", "the Multikey of an Ed25519 key");

@@ -5,20 +5,11 @@
  * readers is the caller's part. The relay, the client and the simulation run this same code.
  * The rule in prose, row by row: docs/protocol.md, "The chain rule".
  */
-
-/** How far above its predecessor's epoch a claim may reach, and above everything granted a promise: 2^20. */
-export const MAX_EPOCH_STEP = 2 ** 20;
-
-/** The three facts that name a place on a chain; what crosses the wire as `head` and as `anchor`. */
-export interface ChainPoint {
-  readonly epoch: number;
-  readonly seq: number;
-  /** 64 lower-case hex. */
-  readonly id: string;
-}
+import type { ChainHead } from "./event.js";
+import { MAX_EPOCH_LEAP } from "./limits.js";
 
 /** What the rule needs to know of one event. `prev` is absent exactly at seq 0. */
-export interface ChainEvent extends ChainPoint {
+export interface ChainEvent extends ChainHead {
   readonly prev?: string;
   /** Multikey of the signer. */
   readonly key: string;
@@ -36,7 +27,7 @@ export interface KeyView {
   /**
    * The last good event before the `rotations`-th rotate. Undefined at 0 and where that rotate voided the whole chain.
    */
-  anchorOf(rotations: number): ChainPoint | undefined;
+  anchorOf(rotations: number): ChainHead | undefined;
 }
 
 /** One agent's events as kept in one place: a tree, and in it the path from seq 0 to the head, which is the chain. */
@@ -178,11 +169,11 @@ function whyOutOfOrder(
     return refuse("epoch-order", `an event of epoch ${event.epoch} in a frame that states epoch ${stated}`);
   }
   const floor = prev?.epoch ?? 0;
-  if (event.claim ? event.epoch <= floor || event.epoch > floor + MAX_EPOCH_STEP : event.epoch !== floor) {
+  if (event.claim ? event.epoch <= floor || event.epoch > floor + MAX_EPOCH_LEAP : event.epoch !== floor) {
     return refuse(
       "epoch-order",
       event.claim
-        ? `a claim after epoch ${floor} opens epoch ${floor + 1} to ${floor + MAX_EPOCH_STEP}, not ${event.epoch}`
+        ? `a claim after epoch ${floor} opens epoch ${floor + 1} to ${floor + MAX_EPOCH_LEAP}, not ${event.epoch}`
         : `an event of epoch ${event.epoch} cannot follow one of epoch ${floor}: only a claim opens an epoch`,
     );
   }

@@ -1,9 +1,9 @@
 /** An entry: one of the three signed lines that a relay log holds. */
-import { parseCanonical } from "../../keys/canonical.js";
+import { parseCanonicalObject } from "../../keys/canonical.js";
 import { AntsError } from "../../keys/errors.js";
 import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
+import { ENTRY_TYPES } from "./entry-type.js";
 import { eventOfValue, type ParsedEvent } from "./event.js";
-import { MAX_LINE_BYTES } from "./limits.js";
 import { type ParsedPromise, promiseOfValue } from "./promise.js";
 
 /** An identity operation as an entry; its id is its hash. */
@@ -16,10 +16,6 @@ export interface ParsedIdentity {
 }
 
 export type ParsedEntry = ParsedEvent | ParsedIdentity | ParsedPromise;
-export type EntryType = ParsedEntry["type"];
-
-/** The types of entries, in the order of the documentation. */
-export const ENTRY_TYPES: readonly EntryType[] = ["identity", "promise", "event"];
 
 /**
  * Reads one entry line (without its newline): canonical form, grammar, limits, hash. The signatures of identity
@@ -27,12 +23,10 @@ export const ENTRY_TYPES: readonly EntryType[] = ["identity", "promise", "event"
  * Throws the codes of the three parsers, and `entry-type` for any other line.
  */
 export function parseEntry(line: Uint8Array): ParsedEntry {
-  const value = parseCanonical(line, { maxBytes: MAX_LINE_BYTES });
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    if (value.type === "event") return eventOfValue(value, line);
-    if (value.type === "promise") return promiseOfValue(value, line);
-    if (value.type === "identity") return identityOfLine(line);
-  }
+  const value = parseCanonicalObject(line);
+  if (value.type === "event") return eventOfValue(value, line);
+  if (value.type === "promise") return promiseOfValue(value, line);
+  if (value.type === "identity") return identityOfLine(line);
   throw new AntsError("entry-type", "an entry is an identity operation, a promise or an event", {
     details: { expected: [...ENTRY_TYPES] },
   });

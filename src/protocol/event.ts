@@ -4,7 +4,7 @@
  */
 import { sha256, sha256Hex } from "#platform";
 import { base64url, fromBase64url, hex, utf8 } from "../../keys/bytes.js";
-import { canonicalize, type JsonObject, type JsonValue, parseCanonical } from "../../keys/canonical.js";
+import { canonicalize, type JsonObject, type JsonValue, parseCanonicalObject } from "../../keys/canonical.js";
 import { isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { TAG } from "../../keys/tags.js";
@@ -21,7 +21,7 @@ import {
   requireVersion1,
   SIGNATURE,
 } from "./grammar.js";
-import { MAX_BATCH_EVENTS, MAX_LABEL_LENGTH, MAX_LINE_BYTES, MAX_RECIPIENTS, MAX_TAGS, SALT_BYTES } from "./limits.js";
+import { MAX_BATCH_EVENTS, MAX_LABEL_LENGTH, MAX_RECIPIENTS, MAX_TAGS, SALT_BYTES } from "./limits.js";
 
 /** The kind of the event that opens an epoch. */
 export const CLAIM_KIND = "ants.claim";
@@ -102,9 +102,7 @@ export interface ParsedEvent {
  * Throws the reader's `json-*` codes, `event-grammar` (details: field, expected), `event-id`, `version-unsupported`.
  */
 export function parseEvent(line: Uint8Array): ParsedEvent {
-  const value = parseCanonical(line, { maxBytes: MAX_LINE_BYTES });
-  if (typeof value !== "object" || Array.isArray(value)) throw fieldError("event-grammar", "line", "an object", value);
-  return eventOfValue(value, line);
+  return eventOfValue(parseCanonicalObject(line), line);
 }
 
 /** As {@link parseEvent} for a line whose JSON was read already; `value` must be what `parseCanonical(line)` gave. */

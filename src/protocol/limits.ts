@@ -29,8 +29,6 @@ export const MAX_FRAME_ENTRIES = 256;
 export const MAX_FRAME_BYTES = 2 ** 20;
 /** Characters of a human-readable message on the wire. */
 export const MAX_MESSAGE_LENGTH = 1024;
-/** Characters of a URL, an auth line's `relay` among them. */
-export const MAX_URL_LENGTH = 512;
 /** "Any of" values of one filter field: enough for a wide address book, small enough to test on every entry. */
 export const MAX_FILTER_VALUES = 256;
 

@@ -3,7 +3,7 @@
  * entry of its log (docs/protocol.md, Holding the pen).
  */
 import { utf8 } from "../../keys/bytes.js";
-import type { JsonObject } from "../../keys/canonical.js";
+import { type JsonObject, parseCanonicalObject } from "../../keys/canonical.js";
 import { isDid } from "../../keys/did.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { encodeMultikey } from "../../keys/multikey.js";
@@ -19,7 +19,7 @@ import {
   requireVersion1,
   SIGNATURE,
 } from "./grammar.js";
-import { readStatement, requireSignature, signStatement, statementHash } from "./statement.js";
+import { requireSignature, signStatement, statementHash } from "./statement.js";
 
 export interface PromiseStatement {
   readonly type: "promise";
@@ -96,7 +96,7 @@ export function createPromise(input: PromiseInput): string {
  * `version-unsupported`.
  */
 export function parsePromise(line: Uint8Array): ParsedPromise {
-  return promiseOfValue(readStatement(line), line);
+  return promiseOfValue(parseCanonicalObject(line), line);
 }
 
 /** As {@link parsePromise} for a line whose JSON was read already; `value` must be what `parseCanonical(line)` gave. */
@@ -123,7 +123,8 @@ function checkPromise(value: JsonObject): PromiseStatement {
   if (!isInteger(value.time, 0)) throw refuse("time", "milliseconds since 1970");
   if (value.takeover !== undefined && value.takeover !== true) throw refuse("takeover", "true, or no field");
   if (value.after !== undefined && !isText(value.after, HEX16)) throw refuse("after", "16 hex digits, or no field");
-  if (value.handover !== undefined && !isText(value.handover, HASH)) throw refuse("handover", "an event id, or no field");
+  if (value.handover !== undefined && !isText(value.handover, HASH))
+    throw refuse("handover", "an event id, or no field");
   if (!isSignKey(value.key)) throw refuse("key", "the Multikey of an Ed25519 key");
   if (!isText(value.sig, SIGNATURE)) throw refuse("sig", "86 characters of base64url");
   return value as unknown as PromiseStatement;

@@ -1,9 +1,9 @@
 /** What a relay says about itself: in `hello`, and at `/.well-known/ants-relay`. */
 import { AntsError } from "../../keys/errors.js";
+import { isRelayUrl } from "../../keys/identity/relay-url.js";
 import { isStream } from "./cursor.js";
 import { isInteger, isSignKey } from "./grammar.js";
 import { DEFAULT_LIMITS, MAX_MESSAGE_LENGTH, type RelayLimits } from "./limits.js";
-import { isRelayUrl } from "./relay-url.js";
 
 export interface RelayPolicy {
   /** What an acknowledged entry survives: on this disk (`fsync`), or on a majority of three log servers. */
@@ -36,7 +36,7 @@ export function parseRelayInfo(value: unknown): RelayInfo {
   const info = objectOf("relay", value);
   const { name, url, stream, key, software } = info;
   if (!isShortText(name)) throw badInfo("name", "text");
-  if (!isRelayUrl(url)) throw badInfo("url", "a ws: or wss: URL");
+  if (!isRelayUrl(url)) throw badInfo("url", "a relay URL in its one spelling");
   if (!isStream(stream)) throw badInfo("stream", "16 hex digits");
   if (!isSignKey(key)) throw badInfo("key", "the Multikey of an Ed25519 key");
   if (!isShortText(software)) throw badInfo("software", "text");

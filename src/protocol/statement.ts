@@ -1,11 +1,10 @@
 /** What promise and auth lines share: one signature over tag ‖ JCS(statement without `sig`), by the key it names. */
 import { sha256Hex } from "#platform";
 import { base64url, concat, fromBase64url, utf8 } from "../../keys/bytes.js";
-import { canonicalize, type JsonObject, parseCanonical } from "../../keys/canonical.js";
+import { canonicalize } from "../../keys/canonical.js";
 import { sign, verifyStrict } from "../../keys/ed25519/index.js";
 import { AntsError } from "../../keys/errors.js";
 import { decodeMultikey } from "../../keys/multikey.js";
-import { MAX_LINE_BYTES } from "./limits.js";
 
 /** tag ‖ JCS(statement without `sig`): what is signed, and what is hashed. */
 export function statementBytes(tag: string, statement: object): Uint8Array {
@@ -21,13 +20,6 @@ export function signStatement(tag: string, statement: object, seed: Uint8Array):
 /** The hash of a statement: hex SHA-256 of the bytes that are signed. */
 export function statementHash(tag: string, statement: object): string {
   return sha256Hex(statementBytes(tag, statement));
-}
-
-/** Reads a statement's line as canonical JSON; throws the reader's `json-*` codes, `json-not-object` among them. */
-export function readStatement(line: Uint8Array): JsonObject {
-  const value = parseCanonical(line, { maxBytes: MAX_LINE_BYTES });
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  throw new AntsError("json-not-object", "a signed line is one JSON object");
 }
 
 /** Throws `bad-signature` unless the statement's `sig` is its `key`'s; the grammar of both was checked before. */
