@@ -1,0 +1,35 @@
+import { AntsError } from "../../keys/errors.js";
+
+/** What a shell expects from a program that Ctrl-C ended (128 + SIGINT). */
+export const INTERRUPTED_EXIT = 130;
+
+export interface Interruptible {
+  readonly signal: AbortSignal;
+  /** Asks the command to finish, as the first Ctrl-C does. */
+  readonly stop: () => void;
+  /** Gives the signals back to Node's defaults. */
+  readonly release: () => void;
+}
+
+/**
+ * Ctrl-C, SIGTERM and SIGHUP as an AbortSignal: the first asks the command to finish cleanly (no temporary file, no
+ * half-written state), the second ends the process at once. The files are safe either way, since every one is written
+ * whole beside its place and renamed; what a second Ctrl-C costs is the goodbye to relays.
+ */
+export function interruptible(): Interruptible {
+  const controller = new AbortController();
+  const stop = (by: string): void => controller.abort(new AntsError("interrupted", `stopped by ${by}`, { details: { by } }));
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED_EXIT);
+    stop(name);
+  };
+  const names: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const name of names) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    stop: () => stop("the program"),
+    release: () => {
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+import { CommanderError } from "commander";
+import type { CommandContext, CommandResult } from "./context.js";
+import { INTERRUPTED_EXIT, interruptible } from "./interrupt.js";
+import { describe, Output } from "./output.js";
+import { homePath } from "./places.js";
+import { buildProgram, type GlobalOptions } from "./program.js";
+
+/** The one place that decides how the process ends. Everything below throws, returns, or listens to a signal. */
+
+const USAGE_EXIT = 2;
+
+process.exitCode = await main(process.argv.slice(2));
+// Sockets and timers that a command left behind must not keep a finished command running; what it printed must arrive.
+process.stdout.write("", () => process.exit());
+
+async function main(argv: readonly string[]): Promise<number> {
+  // Commander finds --json while it parses; an error in parsing itself needs to know before.
+  const literal = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const early = output({ json: literal.includes("--json") });
+  let exit = 0;
+  const fields = literal.includes("relay") ? (await import("../../relay/config.js")).relayConfigFields() : [];
+  const program = buildProgram(async (run) => {
+    exit = await execute(run, program.opts<GlobalOptions>());
+  }, fields);
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((child) => child.commands)]) {
+    // A usage error is told by `failure`; help that was asked for goes to stdout by itself.
+    command.exitOverride().configureOutput({ outputError: () => {} });
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exit;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
+    // Help in place of a command that was left out has said everything, on stderr.
+    if (error.code !== "commander.help") early.usage(error.message, `ants ${commandPath(literal, program)}--help`);
+    return USAGE_EXIT;
+  }
+}
+
+async function execute(
+  run: (context: CommandContext) => Promise<CommandResult>,
+  options: GlobalOptions,
+): Promise<number> {
+  const out = output(options);
+  const interrupt = interruptible();
+  // The reader of a pipe went away (`ants follow | head`): the command stops cleanly, and there is nobody to tell.
+  let readerGone = false;
+  const onPipeError = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== "EPIPE") throw error;
+    readerGone = true;
+    interrupt.stop();
+  };
+  process.stdout.on("error", onPipeError);
+  try {
+    const home = homePath(options.home, process.env);
+    return (await run({ out, signal: interrupt.signal, home, env: process.env })) ?? 0;
+  } catch (error) {
+    if (readerGone) return 0;
+    if (interrupt.signal.aborted) return INTERRUPTED_EXIT;
+    out.failure(error);
+    return describe(error).exit;
+  } finally {
+    interrupt.release();
+  }
+}
+
+function output(options: GlobalOptions): Output {
+  return new Output({
+    json: options.json === true,
+    quiet: options.quiet === true,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+}
+
+/** The words of a command line that name commands, for the hint: `relay verify `. */
+function commandPath(argv: readonly string[], program: ReturnType<typeof buildProgram>): string {
+  let path = "";
+  let here = program;
+  for (const word of argv) {
+    const next = here.commands.find((child) => child.name() === word);
+    if (next === undefined) continue;
+    path += `${word} `;
+    here = next;
+  }
+  return path;
+}

@@ -1,0 +1,154 @@
+import { once } from "node:events";
+import { styleText } from "node:util";
+import { type AntsError, isAntsError } from "../../keys/errors.js";
+import { ERRORS, exitCodeOf } from "../protocol/errors.js";
+
+/**
+ * What a command says, and where: results on stdout, everything else on stderr, so that `ants … | jq` and
+ * `ants … > file` never mix the two. With `--json` stdout carries JSON only: one value, or JSON Lines for a stream.
+ */
+
+type Style = Parameters<typeof styleText>[0];
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly #quiet: boolean;
+  readonly #stdout: NodeJS.WriteStream;
+  readonly #stderr: NodeJS.WriteStream;
+
+  constructor(options: OutputOptions) {
+    this.json = options.json;
+    this.#quiet = options.quiet;
+    this.#stdout = options.stdout;
+    this.#stderr = options.stderr;
+  }
+
+  /** True where a person is likely to read stdout as it is written. */
+  get terminal(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
+  /**
+   * One line of the result on stdout. Resolves when the stream has room again, so that a slow pipe slows the command
+   * instead of filling memory.
+   */
+  async line(text: string): Promise<void> {
+    if (!this.#stdout.write(`${text}\n`)) await once(this.#stdout, "drain");
+  }
+
+  /** One JSON value as one line on stdout. */
+  value(value: unknown): Promise<void> {
+    return this.line(JSON.stringify(value));
+  }
+
+  /** The result in whichever form was asked for: `value` with --json, else `lines`. */
+  async result(value: unknown, lines: readonly string[]): Promise<void> {
+    if (this.json) return this.value(value);
+    for (const line of lines) await this.line(line);
+  }
+
+  /** What a person may want to know on the way; --quiet drops it. */
+  note(text: string): void {
+    if (!this.#quiet) this.#stderr.write(`${text}\n`);
+  }
+
+  /** What a person should act on; --quiet keeps it. */
+  warn(text: string): void {
+    this.#stderr.write(`${this.#styled("yellow", "warning:")} ${text}\n`);
+  }
+
+  /** The end of a failed command: a line and a way out, or {code, message, hint} on stderr with --json. */
+  failure(error: unknown): void {
+    const { code, message, hint } = describe(error);
+    if (this.json) {
+      this.#stderr.write(`${JSON.stringify({ code, message, ...(hint === undefined ? {} : { hint }) })}\n`);
+      return;
+    }
+    this.#stderr.write(`${this.#styled("red", "error:")} ${printable(message)}\n`);
+    if (hint !== undefined) this.#stderr.write(`${this.#styled("cyan", "hint:")} ${printable(hint)}\n`);
+  }
+
+  /** Text in a colour where stdout is a terminal that wants colours (NO_COLOR), unchanged elsewhere. */
+  paint(style: Style, text: string): string {
+    return styleText(style, text, { stream: this.#stdout });
+  }
+
+  /** A line on stderr that shows how far long work is; silent where stderr is no terminal, and in the first second. */
+  progress(label: string, total: number): Progress {
+    const visible = this.#stderr.isTTY === true && !this.#quiet && !this.json;
+    return new Progress(visible ? this.#stderr : undefined, label, total);
+  }
+
+  #styled(style: Style, text: string): string {
+    return styleText(style, text, { stream: this.#stderr });
+  }
+}
+
+/** Work shorter than this shows no progress. */
+const PROGRESS_AFTER_MS = 1000;
+/** A terminal gains nothing from more lines than this. */
+const PROGRESS_EVERY_MS = 100;
+
+export class Progress {
+  readonly #stream: NodeJS.WriteStream | undefined;
+  readonly #label: string;
+  readonly #total: number;
+  readonly #started = performance.now();
+  #shown = 0;
+
+  constructor(stream: NodeJS.WriteStream | undefined, label: string, total: number) {
+    this.#stream = stream;
+    this.#label = label;
+    this.#total = total;
+  }
+
+  at(done: number): void {
+    const now = performance.now();
+    if (this.#stream === undefined || now - this.#started < PROGRESS_AFTER_MS) return;
+    if (now - this.#shown < PROGRESS_EVERY_MS) return;
+    this.#shown = now;
+    this.#stream.write(`\r\x1b[2K${this.#label} ${done}/${this.#total}`);
+  }
+
+  /** Takes the line away again. */
+  end(): void {
+    if (this.#shown > 0) this.#stream?.write("\r\x1b[2K");
+  }
+}
+
+/** What `failure` prints and `main` exits with. An error that is not ours is a defect of ours, and is said to be one. */
+export function describe(error: unknown): { code: string; message: string; hint?: string; exit: number } {
+  if (isAntsError(error)) {
+    const hint = error.hint ?? wayOut(error);
+    return { code: error.code, message: error.message, exit: exitCodeOf(error.code), ...(hint ? { hint } : {}) };
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    code: "internal",
+    message,
+    hint: "this is a defect in ants: please report it with the lines above",
+    exit: 1,
+  };
+}
+
+function wayOut(error: AntsError): string | undefined {
+  return Object.hasOwn(ERRORS, error.code) ? ERRORS[error.code]?.wayOut : undefined;
+}
+
+/**
+ * Somebody else's text, safe on a terminal: control characters (escape sequences, carriage returns) and the characters
+ * that reorder what is shown are written as \u escapes. Tab and newline stay.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
