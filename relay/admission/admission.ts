@@ -1,0 +1,344 @@
+import { AntsError } from "../../keys/errors.js";
+import type { ParsedOperation } from "../../keys/identity/operation.js";
+import { judge } from "../../src/protocol/chain.js";
+import type { ChainHead } from "../../src/protocol/event.js";
+import { MAX_EPOCH_LEAP } from "../../src/protocol/limits.js";
+import type { AgentUpdate, IndexEntry, IndexGroup, IndexReader, TreeChange } from "../index/index-group.js";
+import type { VerifiedEntry, VerifiedEvent, VerifiedOperation, VerifiedPromise } from "../verified-frame.js";
+import { AgentState, NO_DETAILS, type PlacedEvent, readDetails } from "./agent-state.js";
+import type { Holders } from "./holders.js";
+import { IdentityView } from "./identity-view.js";
+
+export type Outcome =
+  /** Goes to the log at this position. */
+  | { readonly kind: "stored"; readonly position: number }
+  /** Is in the log already. */
+  | { readonly kind: "duplicate"; readonly position: number }
+  | Refusal;
+
+export interface Refusal {
+  readonly kind: "refused";
+  readonly code: string;
+  readonly message: string;
+  /** Where this relay's chain of the agent ends: what the sender continues from. */
+  readonly head?: ChainHead;
+  readonly promised?: number;
+  /** Of a `held` refusal. */
+  readonly holder?: string;
+  readonly seenMs?: number;
+  /** Of a `fork`: the id that holds the same epoch and seq. */
+  readonly forkOf?: string;
+}
+
+/** What the sender of a frame says and has shown of itself. */
+export interface Sender {
+  /** The epoch in which it holds the pen; absent for mirrors and foreign deliveries. */
+  readonly epoch?: number;
+  /** The DID it authenticated as on this connection. */
+  readonly author?: string;
+}
+
+export interface AdmissionOptions {
+  readonly index: IndexReader;
+  readonly holders: Holders;
+  /** This relay's stream: a promise is given under it and no other. */
+  readonly stream: string;
+  /** Parses the committed identity operation at a position. */
+  readonly operationAt: (position: number) => ParsedOperation;
+  /** Whether the committed event at a position was stored without its body. */
+  readonly prunedAt: (position: number) => boolean;
+}
+
+/** Agents kept in memory; the others are read back from the index when they are needed. */
+const MAX_AGENTS_IN_MEMORY = 4_096;
+
+/**
+ * Decides what enters the relay's log, and derives from the log everything the index holds. Synchronous and without
+ * I/O of its own: entries get their positions here, in the order of the calls, and {@link closeGroup} hands over what
+ * the caller then makes durable. Replaying the log through {@link replay} derives the same state.
+ */
+export class Admission {
+  readonly #index: IndexReader;
+  readonly #options: AdmissionOptions;
+  readonly #agents = new Map<string, AgentState>();
+  /** Operations, promises and foreign events that are admitted but not indexed: id → position. */
+  readonly #recentIds = new Map<string, number>();
+  #next: number;
+  #nextAgentNo: number;
+  #first: number;
+  #entries: IndexEntry[] = [];
+  #touched = new Set<AgentState>();
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    this.#index = options.index;
+    this.#next = options.index.appliedPosition + 1;
+    this.#first = this.#next;
+    this.#nextAgentNo = options.index.nextAgentNo;
+  }
+
+  /** The agent as admission sees it, which may be ahead of the disk; undefined where nothing of it is here. */
+  agent(did: string): AgentState | undefined {
+    const known = this.#agents.get(did);
+    if (known !== undefined) {
+      this.#agents.delete(did);
+      this.#agents.set(did, known);
+      return known;
+    }
+    const record = this.#index.agent(did);
+    if (record === undefined) return undefined;
+    const details = readDetails(record.details);
+    const keys = new IdentityView(did, details.operations.map(this.#options.operationAt));
+    return this.#remember(new AgentState(record.no, record.did, details, keys, this.#index));
+  }
+
+  /** Judges one line of a publish frame. */
+  admit(entry: VerifiedEntry, sender: Sender): Outcome {
+    switch (entry.type) {
+      case "event":
+        return this.#admitEvent(entry, sender);
+      case "identity":
+        return this.#admitOperation(entry);
+      case "promise":
+        return refused("bad-frame", "a promise is asked for in a frame of its own");
+    }
+  }
+
+  /** Judges a request to promise an epoch (docs/protocol.md, "The pen"). */
+  promise(entry: VerifiedPromise): Outcome {
+    const state = this.agent(entry.did);
+    if (state === undefined) return refused("identity-needed", `nothing is known here of ${entry.did}`);
+    const extras = { ...pointOf(state), promised: state.promised };
+    if (entry.stream !== this.#options.stream) {
+      return refused("wrong-stream", `this relay's stream is ${this.#options.stream}, not ${entry.stream}`, extras);
+    }
+    if (state.keys.rotationsOf(entry.key) === undefined) {
+      return refused("identity-needed", `no operation known here names the key ${entry.key}`, extras);
+    }
+    if (state.keys.deactivated || !state.keys.isLive(entry.key)) {
+      return refused("key-not-live", `the key ${entry.key} is no live key of ${entry.did}`, extras);
+    }
+    const { binding } = state;
+    if (binding !== undefined && binding.line === entry.id) return { kind: "duplicate", position: binding.position };
+    if (entry.epoch <= state.promised) {
+      return refused("fenced", `epoch ${entry.epoch} is not above ${state.promised}, which was promised here`, extras);
+    }
+    if (entry.epoch > state.promised + MAX_EPOCH_LEAP) {
+      return refused(
+        "epoch-order",
+        `epoch ${entry.epoch} is more than ${MAX_EPOCH_LEAP} above ${state.promised}`,
+        extras,
+      );
+    }
+    const { instance } = binding ?? {};
+    if (instance !== undefined && instance !== entry.instance && !entry.takeover && entry.after !== instance) {
+      const seenMs = this.#options.holders.seenMs(entry.did, instance);
+      if (seenMs !== undefined) {
+        return refused("held", `instance ${instance} holds the pen and was here ${seenMs} ms ago`, {
+          ...extras,
+          holder: instance,
+          seenMs,
+        });
+      }
+    }
+    const position = this.#append(state, { id: entry.id, type: "promise", agentNo: state.no });
+    this.#applyPromise(state, entry, position);
+    return { kind: "stored", position };
+  }
+
+  /** Derives the state that follows from one committed entry; the log is read in order from the index's position on. */
+  replay(entry: VerifiedEntry, position: number): void {
+    if (position !== this.#next) {
+      throw new AntsError("log-damaged", `the log was read at position ${position} where ${this.#next} was due`);
+    }
+    if (entry.type === "identity") {
+      const state = this.agent(entry.did) ?? this.#newAgent(entry.did);
+      this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
+      this.#applyOperation(state, entry.operation, position);
+      return;
+    }
+    const state = this.agent(entry.did);
+    if (state === undefined) {
+      throw new AntsError(
+        "log-damaged",
+        `position ${position} is about ${entry.did}, whose identity is not in the log`,
+      );
+    }
+    if (entry.type === "promise") {
+      this.#append(state, { id: entry.id, type: "promise", agentNo: state.no });
+      this.#applyPromise(state, entry, position);
+      return;
+    }
+    const verdict = judge(state, Number.POSITIVE_INFINITY, entry);
+    this.#appendEvent(state, entry);
+    if (verdict.kind === "store") this.#place(state, entry, position, verdict.movesHead);
+    else if (verdict.kind === "duplicate") state.replace(placed(entry, position));
+    else this.#placeForeign(state, entry, position);
+  }
+
+  /** Everything admitted since the last call, as the index will take it; undefined where that is nothing. */
+  closeGroup(): IndexGroup | undefined {
+    if (this.#entries.length === 0) return undefined;
+    const agents: AgentUpdate[] = [];
+    const tree: TreeChange[] = [];
+    for (const state of this.#touched) {
+      const changes = state.takeChanges();
+      agents.push(changes.update);
+      tree.push(...changes.tree);
+    }
+    const group = { first: this.#first, entries: this.#entries, agents, tree };
+    this.#first = this.#next;
+    this.#entries = [];
+    this.#touched = new Set();
+    return group;
+  }
+
+  /** The index has taken in everything up to this position. */
+  settle(position: number): void {
+    for (const [id, at] of this.#recentIds) if (at <= position) this.#recentIds.delete(id);
+    const surplus = this.#agents.size - MAX_AGENTS_IN_MEMORY;
+    let seen = 0;
+    for (const [did, state] of this.#agents) {
+      const idle = state.settle(position);
+      if (idle && seen < surplus && !this.#touched.has(state)) this.#agents.delete(did);
+      seen++;
+    }
+  }
+
+  #admitEvent(event: VerifiedEvent, sender: Sender): Outcome {
+    const state = this.agent(event.did);
+    if (state === undefined) return refused("identity-needed", `nothing is known here of ${event.did}`);
+    const stated = sender.epoch ?? Number.POSITIVE_INFINITY;
+    if (!state.hosted && !(event.claim && event.seq === 0)) return this.#admitForeign(state, event);
+
+    const verdict = judge(state, stated, event);
+    if (verdict.kind === "duplicate") return this.#duplicate(state, event);
+    if (verdict.kind === "refuse") {
+      const { code, message, forkOf } = verdict;
+      return refused(code, message, {
+        ...pointOf(state),
+        promised: state.promised,
+        ...(forkOf === undefined ? {} : { forkOf }),
+      });
+    }
+    if (event.identity !== undefined && !state.keys.has(event.identity)) {
+      return refused("identity-needed", `the claim was made under operation ${event.identity}, which is not here`);
+    }
+    if (event.pruned && (sender.author !== event.did || event.epoch >= stated)) {
+      return refused(
+        "pruned-line",
+        "a line without its body is taken from its authenticated author in a backfill only",
+      );
+    }
+    const position = this.#appendEvent(state, event);
+    this.#place(state, event, position, verdict.movesHead);
+    return { kind: "stored", position };
+  }
+
+  /** An event of an agent whose chain is not here: taken when it is addressed to somebody whose chain is. */
+  #admitForeign(state: AgentState, event: VerifiedEvent): Outcome {
+    const known = this.#recentIds.get(event.id) ?? this.#index.byId(event.id);
+    if (known !== undefined) return { kind: "duplicate", position: known };
+    if (!event.to.some((did) => this.agent(did)?.hosted === true)) {
+      return refused("gap", "this relay does not hold this agent's chain: send it from seq 0, which is a claim");
+    }
+    if (state.keys.rotationsOf(event.key) === undefined) {
+      return refused("identity-needed", `no operation known here names the key ${event.key}`);
+    }
+    if (state.keys.deactivated || !state.keys.isLive(event.key)) {
+      return refused("key-not-live", `the key ${event.key} is no live key of ${event.did}`);
+    }
+    if (event.pruned) return refused("pruned-line", "a delivery to another agent carries its body");
+    const position = this.#appendEvent(state, event);
+    this.#placeForeign(state, event, position);
+    return { kind: "stored", position };
+  }
+
+  #duplicate(state: AgentState, event: VerifiedEvent): Outcome {
+    const stored = state.find(event.id, event.seq);
+    if (stored === undefined) throw new AntsError("internal", `event ${event.id} is in no tree that has it`);
+    if (event.pruned || state.details.pruned === 0 || stored.position >= this.#first) {
+      return { kind: "duplicate", position: stored.position };
+    }
+    if (!this.#options.prunedAt(stored.position)) return { kind: "duplicate", position: stored.position };
+    const position = this.#appendEvent(state, event);
+    state.replace(placed(event, position));
+    return { kind: "stored", position };
+  }
+
+  #admitOperation(entry: VerifiedOperation): Outcome {
+    const { operation } = entry;
+    const known = this.agent(entry.did);
+    if (known === undefined && operation.op.op !== "genesis") {
+      return refused(
+        "identity-needed",
+        `nothing is known here of ${entry.did}: send its identity log from the genesis`,
+      );
+    }
+    if (known?.keys.has(entry.id)) {
+      const position = this.#recentIds.get(entry.id) ?? this.#index.byId(entry.id);
+      if (position === undefined) throw new AntsError("internal", `operation ${entry.id} has no position`);
+      return { kind: "duplicate", position };
+    }
+    const objection = (known?.keys ?? new IdentityView(entry.did, [])).objection(operation);
+    if (objection !== undefined) return refused(objection.code, objection.message);
+    const state = known ?? this.#newAgent(entry.did);
+    const position = this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
+    this.#applyOperation(state, operation, position);
+    return { kind: "stored", position };
+  }
+
+  #applyOperation(state: AgentState, operation: ParsedOperation, position: number): void {
+    state.identify(position, new IdentityView(state.did, [...state.keys.operations, operation]));
+  }
+
+  #applyPromise(state: AgentState, entry: VerifiedPromise, position: number): void {
+    const { epoch, key, id, instance } = entry;
+    state.bind({ epoch, key, line: id, position, instance });
+  }
+
+  #place(state: AgentState, event: VerifiedEvent, position: number, movesHead: boolean): void {
+    state.place(placed(event, position), movesHead, event.instance);
+    if (event.pruned) state.countPruned();
+  }
+
+  #placeForeign(state: AgentState, event: VerifiedEvent, position: number): void {
+    this.#recentIds.set(event.id, position);
+    state.placeForeign(placed(event, position));
+  }
+
+  #appendEvent(state: AgentState, { id, kind, to, tags }: VerifiedEvent): number {
+    const entry = { id, type: "event" as const, agentNo: state.no, kind };
+    const addressed = to.length === 0 ? entry : { ...entry, to };
+    return this.#append(state, tags.length === 0 ? addressed : { ...addressed, tags });
+  }
+
+  #append(state: AgentState, entry: IndexEntry): number {
+    if (entry.type !== "event") this.#recentIds.set(entry.id, this.#next);
+    this.#touched.add(state);
+    this.#entries.push(entry);
+    return this.#next++;
+  }
+
+  #newAgent(did: VerifiedEntry["did"]): AgentState {
+    const keys = new IdentityView(did, []);
+    return this.#remember(new AgentState(this.#nextAgentNo++, did, NO_DETAILS, keys, this.#index));
+  }
+
+  #remember(state: AgentState): AgentState {
+    this.#agents.set(state.did, state);
+    return state;
+  }
+}
+
+function refused(code: string, message: string, extras: Partial<Refusal> = {}): Refusal {
+  return { ...extras, kind: "refused", code, message };
+}
+
+function pointOf({ head }: AgentState): { head?: ChainHead } {
+  return head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } };
+}
+
+function placed({ id, epoch, seq, prev, key, claim }: VerifiedEvent, position: number): PlacedEvent {
+  return { position, id, epoch, seq, key, claim, ...(prev === undefined ? {} : { prev }) };
+}
