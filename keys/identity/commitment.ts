@@ -15,5 +15,11 @@ export function recoveryCommitment(publicKey: Uint8Array, signKeys: readonly str
 
 /** As {@link recoveryCommitment}, for a key that already is a Multikey. */
 export function commitmentOf(multikey: string, signKeys: readonly string[]): string {
-  return sha256Hex(TAG_BYTES.recovery, utf8(`${multikey}\n${canonicalize(signKeys)}`));
+  return commitmentsUnder(signKeys)(multikey);
+}
+
+/** {@link commitmentOf} for many keys under the same sign keys. */
+export function commitmentsUnder(signKeys: readonly string[]): (multikey: string) => string {
+  const suffix = `\n${canonicalize(signKeys)}`;
+  return (multikey) => sha256Hex(TAG_BYTES.recovery, utf8(multikey + suffix));
 }

@@ -1,0 +1,81 @@
+import type { Branch } from "./succession.js";
+
+/**
+ * Who heads an era that no rotate ended. `first`: the operation that began it; `updates`: all updates of the era, on
+ * every branch. One head: decided. Several: contested, and these are the branches that still count.
+ *
+ * An update S that names a head in `over` beats that head and whatever grows on it without knowing of S. To know S is
+ * to descend from it by `prev` and `over`, links that hashes make one-way: so of two settlements, the one that knows
+ * the other wins, and two that don't know of each other leave the contest open. A head wins when all other heads are
+ * beaten by settlements it knows, and it isn't beaten by any that they know.
+ *
+ * Takes time in proportion to updates × branches.
+ */
+export function headsOf(first: Branch, updates: readonly Branch[]): readonly Branch[] {
+  const members = [first, ...updates];
+  const index = new Map(members.map(({ operation }, i) => [operation.hash, i]));
+  const parents = members.map(({ operation: { op } }, i) => (i === 0 ? [] : [index.get(op.prev!)!]));
+  const withChildren = new Set(parents.flat());
+  const leaves = members.flatMap((_, i) => (withChildren.has(i) ? [] : [i]));
+  const settled = members.map(({ operation }) => (operation.op.over ?? []).flatMap((hash) => index.get(hash) ?? []));
+  const nothingSettled = settled.every((losers) => losers.length === 0);
+  if (leaves.length === 1 || nothingSettled) return leaves.map((leaf) => members[leaf]!);
+
+  const grownOn = leafSets(leaves, parents);
+  const knownBy = leafSets(
+    leaves,
+    parents.map((parent, i) => [...parent, ...settled[i]!]),
+  );
+  const beats = leaves.map(() => 0n);
+  for (const [i, losers] of settled.entries()) {
+    const beaten = losers.reduce((union, loser) => union | grownOn[loser]!, 0n) & ~knownBy[i]!;
+    if (beaten === 0n) continue;
+    for (let leaf = 0; leaf < leaves.length; leaf++) if (has(knownBy[i]!, leaf)) beats[leaf]! |= beaten;
+  }
+  return undominated(beats).map((leaf) => members[leaves[leaf]!]!);
+}
+
+/**
+ * For each member the set of leaves (bit i: `leaves[i]`) from which it is reached along `links`, its own bit included.
+ * Visits a member only after all that link to it; hashes allow no cycles.
+ */
+function leafSets(leaves: readonly number[], links: readonly (readonly number[])[]): bigint[] {
+  const sets = links.map(() => 0n);
+  for (const [bit, leaf] of leaves.entries()) sets[leaf] = 1n << BigInt(bit);
+  const unvisitedLinks = links.map(() => 0);
+  for (const target of links.flat()) unvisitedLinks[target]!++;
+  const ready = unvisitedLinks.flatMap((count, i) => (count === 0 ? [i] : []));
+  for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
+    for (const target of links[next]!) {
+      sets[target]! |= sets[next]!;
+      if (--unvisitedLinks[target]! === 0) ready.push(target);
+    }
+  }
+  return sets;
+}
+
+/**
+ * The smallest set of contestants of which each one outside is clearly beaten by every one inside (the Smith set of
+ * voting theory): one member is a winner; branches that were settled long ago drop out of a later contest.
+ */
+function undominated(beats: readonly bigint[]): number[] {
+  const rows = beats.map((set) => set.toString(2).padStart(beats.length, "0"));
+  const beatsOne = (a: number, b: number) => rows[a]![beats.length - 1 - b] === "1";
+  const clearlyBeats = (a: number, b: number) => beatsOne(a, b) && !beatsOne(b, a);
+  let best = { contestant: 0, score: Number.NEGATIVE_INFINITY };
+  for (let a = 0; a < beats.length; a++) {
+    let score = 0;
+    for (let b = 0; b < beats.length; b++) score += Number(clearlyBeats(a, b)) - Number(clearlyBeats(b, a));
+    if (score > best.score) best = { contestant: a, score };
+  }
+  // Whoever beats most (less those that beat it) is inside; whoever a member doesn't clearly beat is inside, too.
+  const inside = new Set([best.contestant]);
+  for (const member of inside) {
+    for (let b = 0; b < beats.length; b++) if (!clearlyBeats(member, b)) inside.add(b);
+  }
+  return [...inside];
+}
+
+function has(set: bigint, bit: number): boolean {
+  return ((set >> BigInt(bit)) & 1n) === 1n;
+}

@@ -1,0 +1,91 @@
+import type { Did } from "../did.js";
+import type { ParsedOperation } from "./operation.js";
+import type { Anchor } from "./shape.js";
+import type { Branch } from "./succession.js";
+
+/** What a key that was live once may still vouch for. */
+export interface KeyStanding {
+  /** Multikey. */
+  readonly key: string;
+  /** Rotates behind the key: the era that it signs in. A key belongs to one era only. */
+  readonly rotations: number;
+  readonly live: boolean;
+  /** Hash of the rotate or deactivate that ended it; absent while it is live. */
+  readonly retiredBy?: string;
+  /**
+   * The last good event. Events of a retired key count if they are this one or its ancestors; without an anchor none
+   * do. A later rotate without an anchor voids the whole chain, and so takes the anchors of all earlier keys away.
+   */
+  readonly anchor?: Anchor;
+}
+
+/** One rotate or deactivate and the event that it names as the last good one. */
+export interface AnchorPoint {
+  /** Hash of the operation. */
+  readonly operation: string;
+  /** Absent: the chain before it is void as a whole. */
+  readonly anchor?: Anchor;
+}
+
+/** An identity as of one operation. */
+export interface IdentityState {
+  readonly did: Did;
+  /** The operation that speaks for the identity. */
+  readonly head: ParsedOperation;
+  /** From the genesis to the head. */
+  readonly operations: readonly ParsedOperation[];
+  /** Rotates behind the head. */
+  readonly era: number;
+  /** Every key that ever was live on the path to the head, in order. */
+  readonly keys: readonly KeyStanding[];
+  /**
+   * What each rotate and deactivate on the path names, in order. Each anchor must be a descendant of the one before
+   * it, or that one itself; whether it is, only somebody who has the chain can tell, and has to.
+   */
+  readonly anchors: readonly AnchorPoint[];
+  /** Every valid operation off the path: lost, contested and rival branches, each operation after its parent. */
+  readonly sides: readonly ParsedOperation[];
+}
+
+/** The standing of a key (Multikey) in a state, or undefined if it never was live. */
+export function standingOf(state: IdentityState, key: string): KeyStanding | undefined {
+  return state.keys.find((standing) => standing.key === key);
+}
+
+/** The state at `head`, among all valid operations of its agent. */
+export function stateAt(head: Branch, all: Iterable<ParsedOperation>): IdentityState {
+  const operations: ParsedOperation[] = [];
+  for (let at: Branch | undefined = head; at !== undefined; at = at.parent) operations.push(at.operation);
+  operations.reverse();
+  const onPath = new Set(operations);
+  const anchors = operations.flatMap(({ op, hash }) =>
+    op.op === "rotate" || op.op === "deactivate" ? [{ operation: hash, ...anchorOf(op.anchor) }] : [],
+  );
+  return {
+    did: head.operation.did,
+    head: head.operation,
+    operations,
+    era: head.era.index,
+    keys: keyStandings(operations, anchors),
+    anchors,
+    sides: [...all].filter((operation) => !onPath.has(operation)),
+  };
+}
+
+function keyStandings(path: readonly ParsedOperation[], anchors: readonly AnchorPoint[]): KeyStanding[] {
+  // The closing operation number i retires the keys of era i. From the last one without an anchor backwards, all is void.
+  const lastVoid = anchors.findLastIndex(({ anchor }) => anchor === undefined);
+  const openings = path.filter(({ op }) => op.op === "genesis" || op.op === "rotate");
+  return openings.flatMap(({ op }, rotations) => {
+    const closing = anchors[rotations];
+    return op.keys.sign.map((key): KeyStanding => {
+      if (closing === undefined) return { key, rotations, live: true };
+      const anchor = rotations <= lastVoid ? undefined : closing.anchor;
+      return { key, rotations, live: false, retiredBy: closing.operation, ...anchorOf(anchor) };
+    });
+  });
+}
+
+function anchorOf(anchor: Anchor | undefined): { anchor?: Anchor } {
+  return anchor === undefined ? {} : { anchor };
+}
