@@ -59,12 +59,20 @@ function writeObject(object: object, depth: number): string {
     throw unsupported(`an instance of ${object.constructor?.name || "a class"}`);
   }
   let text = "{";
-  // The default order of sort() is the one that RFC 8785 section 3.2.3 asks for.
-  for (const key of Object.keys(object).sort()) {
+  for (const key of sortedKeys(object)) {
     if (text.length > 1) text += ",";
     text += `${writeString(key)}:${write((object as Record<string, unknown>)[key], depth + 1)}`;
   }
   return `${text}}`;
+}
+
+/** By UTF-16 code units, as RFC 8785 section 3.2.3 asks; this is the default order of sort(), and mostly theirs already. */
+function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object);
+  for (let i = 1; i < keys.length; i++) {
+    if (keys[i - 1]! > keys[i]!) return keys.sort();
+  }
+  return keys;
 }
 
 const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
@@ -93,7 +101,8 @@ function unsupported(what: string): AntsError {
  * "json-key-order", "json-proto" (a key "__proto__"), "json-whitespace", "json-null", "json-escape" (an escape other
  * than the canonical one), "json-surrogate" (the escape of a lone surrogate), "json-negative-zero", "json-float",
  * "json-number-range" (an integer beyond 2^53 − 1), "json-number-overflow" (beyond every double), "json-number" (an
- * integer in another spelling: 1.0, 1e3, 01), "json-trailing", "json-syntax". `details.at` is the character.
+ * integer in another spelling: 1.0, 1e3, 01), "json-trailing", "json-syntax". `details.at`, where known, is the
+ * character.
  */
 export function parseCanonical(bytes: Uint8Array, options?: { maxBytes?: number }): JsonValue {
   const maxBytes = options?.maxBytes ?? MAX_LINE_BYTES;
@@ -104,7 +113,13 @@ export function parseCanonical(bytes: Uint8Array, options?: { maxBytes?: number 
   }
   const text = fromUtf8(bytes);
   scanCanonical(text);
-  return JSON.parse(text) as JsonValue;
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw new AntsError("json-syntax", "expected canonical JSON, found a bare control character in a string", {
+      cause,
+    });
+  }
 }
 
 /** {@link parseCanonical} for a line that must be an object. Also throws AntsError "json-not-object". */

@@ -1,5 +1,4 @@
 import * as crypto from "node:crypto";
-import { concat } from "../bytes.js";
 import type { Ed25519Backend } from "../ed25519/backend.js";
 import { noble } from "../ed25519/noble.js";
 import { nodeCrypto } from "../ed25519/node-crypto.js";
@@ -11,27 +10,48 @@ const oneShot = crypto.hash as typeof crypto.hash | undefined;
 
 /** SHA-256 of the parts one after the other: 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  if (oneShot !== undefined) return plain(oneShot("sha256", joined(parts), "buffer"));
-  const hash = crypto.createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return plain(hash.digest());
+  if (oneShot === undefined) return streamed(parts).digest();
+  // As a string of 32 characters it comes back twice as fast as in a Buffer, whose memory is allocated apart (Node 20).
+  const characters = parts.length === 1 ? oneShot("sha256", parts[0]!, "binary") : joined(parts, "binary");
+  const digest = new Uint8Array(32);
+  for (let i = 0; i < 32; i++) digest[i] = characters.charCodeAt(i);
+  return digest;
 }
 
 /** As {@link sha256}, as 64 lower-case hexadecimal digits. */
 export function sha256Hex(...parts: readonly Uint8Array[]): string {
-  if (oneShot !== undefined) return oneShot("sha256", joined(parts), "hex");
+  if (oneShot === undefined) return streamed(parts).digest("hex");
+  return parts.length === 1 ? oneShot("sha256", parts[0]!, "hex") : joined(parts, "hex");
+}
+
+/** SHA-256 of a text's UTF-8, as 64 lower-case hexadecimal digits. Spares the caller the encoding, and is faster for it. */
+export function sha256TextHex(text: string): string {
+  return oneShot === undefined
+    ? crypto.createHash("sha256").update(text).digest("hex")
+    : oneShot("sha256", text, "hex");
+}
+
+/** Holds a tag and a line together. Reused, since allocating so much costs more than hashing it. */
+const scratch = new Uint8Array(1_024);
+
+function joined(parts: readonly Uint8Array[], encoding: "hex" | "binary"): string {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  if (size > scratch.length) return streamed(parts).digest(encoding);
+  let at = 0;
+  for (const part of parts) {
+    scratch.set(part, at);
+    at += part.length;
+  }
+  const digest = oneShot!("sha256", scratch.subarray(0, size), encoding);
+  scratch.fill(0, 0, size); // the parts may be secret
+  return digest;
+}
+
+function streamed(parts: readonly Uint8Array[]): crypto.Hash {
   const hash = crypto.createHash("sha256");
   for (const part of parts) hash.update(part);
-  return hash.digest("hex");
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  return parts.length === 1 ? parts[0]! : concat(...parts);
-}
-
-// Callers are promised a plain Uint8Array: a Buffer's slice() shares memory where a Uint8Array's copies.
-function plain(buffer: Buffer): Uint8Array {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+  return hash;
 }
 
 const sodium = loadSodium();

@@ -1,5 +1,5 @@
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
-import { hex } from "../bytes.js";
+import { hex, utf8 } from "../bytes.js";
 import type { Ed25519Backend } from "../ed25519/backend.js";
 import { noble } from "../ed25519/noble.js";
 
@@ -14,6 +14,11 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
 /** As {@link sha256}, as 64 lower-case hexadecimal digits. */
 export function sha256Hex(...parts: readonly Uint8Array[]): string {
   return hex(sha256(...parts));
+}
+
+/** SHA-256 of a text's UTF-8, as 64 lower-case hexadecimal digits. */
+export function sha256TextHex(text: string): string {
+  return hex(sha256(utf8(text)));
 }
 
 /** The Ed25519 implementations that load here, fastest first. */
