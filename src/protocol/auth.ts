@@ -4,7 +4,7 @@
  */
 import { base64url, utf8 } from "../../keys/bytes.js";
 import { type JsonObject, parseCanonicalObject } from "../../keys/canonical.js";
-import { isDid } from "../../keys/did.js";
+import { type Did, isDid } from "../../keys/did.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { AntsError } from "../../keys/errors.js";
 import { isRelayUrl } from "../../keys/identity/relay-url.js";
@@ -30,7 +30,7 @@ const CHALLENGE_BYTES = 32;
 export interface AuthStatement {
   readonly type: "auth";
   readonly v: 1;
-  readonly did: string;
+  readonly did: Did;
   /** The running instance, 16 hex digits. */
   readonly instance: string;
   /** The URL that the client dialled, in its one spelling, so that no relay can pass this line on to another. */
@@ -45,13 +45,13 @@ export interface AuthStatement {
 /** An auth line whose form, grammar and signature were checked; {@link requireAuth} checks whom it was meant for. */
 export interface ParsedAuth {
   readonly type: "auth";
-  readonly did: string;
+  readonly did: Did;
   readonly auth: AuthStatement;
   readonly line: Uint8Array;
 }
 
 export interface AuthInput {
-  readonly did: string;
+  readonly did: Did;
   readonly instance: string;
   readonly relay: string;
   readonly challenge: string;

@@ -5,10 +5,11 @@
  */
 import { base64url, concat, equalBytes, fromBase64url, fromHex, utf8 } from "../../keys/bytes.js";
 import { canonicalize, type JsonObject } from "../../keys/canonical.js";
+import type { Did } from "../../keys/did.js";
 import { publicKeyFromSeed, sign, verifyStrict } from "../../keys/ed25519/index.js";
 import { AntsError } from "../../keys/errors.js";
 import { leafHash, nodeHash } from "../../keys/merkle/hashes.js";
-import { inclusionPath, merkleRoot } from "../../keys/merkle/tree.js";
+import { MerkleTree } from "../../keys/merkle/tree.js";
 import { decodeMultikey, encodeMultikey } from "../../keys/multikey.js";
 import { type Random, systemRandom } from "../../keys/ports.js";
 import { TAG } from "../../keys/tags.js";
@@ -44,7 +45,7 @@ export interface SignedEvent {
 }
 
 export interface BatchInput {
-  readonly did: string;
+  readonly did: Did;
   /** The 32-byte seed of the sign key. */
   readonly seed: Uint8Array;
   readonly epoch: number;
@@ -87,11 +88,12 @@ export function createBatch(input: BatchInput): SignedEvent[] {
     prev = id;
     return { ...header, body: draft.body, id, ...(salt === undefined ? {} : { salt: encodeSalt(salt) }) };
   });
-  const ids = unsigned.map((event) => fromHex(event.id));
-  const sig = base64url(sign(batchMessage(ids.length, merkleRoot(ids)), seed));
+  const size = unsigned.length;
+  const tree = MerkleTree.of(unsigned.map((event) => fromHex(event.id)));
+  const sig = base64url(sign(batchMessage(size, tree.root()), seed));
   return unsigned.map((event, index) => {
-    const proof = { index, size: ids.length, path: inclusionPath(ids, index).map((hash) => base64url(hash)) };
-    return signedEvent({ ...event, sig, ...(ids.length === 1 ? {} : { proof }) });
+    const proof = { index, size, path: tree.inclusionPath(index).map(base64url) };
+    return signedEvent({ ...event, sig, ...(size === 1 ? {} : { proof }) });
   });
 }
 
@@ -106,18 +108,25 @@ interface ProvenNode {
   text: string | undefined;
 }
 
-/** The nodes of one verified batch that are proven to be part of it, by level × 256 + index. */
-type ProvenTree = Map<number, ProvenNode>;
+type PlacedNode = readonly [place: number, node: ProvenNode];
 
-/** Two nodes a level for the longest path, times 2,048: about 8 MB at most, and thousands of batches in practice. */
-const DEFAULT_MAX_NODES = 2 * 8 * 2048;
+/** A verified batch: the nodes that are proven to be in it, by level × 256 + index. */
+interface ProvenBatch {
+  readonly key: string;
+  readonly size: number;
+  readonly nodes: Map<number, ProvenNode>;
+}
+
+/** Some 260 batches of 64, about 8 MB. */
+const DEFAULT_MAX_NODES = 32_768;
 
 /**
  * Remembers verified batch roots and the tree nodes proven under them, the oldest batch forgotten first. It only
  * saves work: with and without it the same events verify.
  */
 export class RootCache {
-  readonly #trees = new Map<string, ProvenTree>();
+  /** By signature: one that verifies signs one key's one root. */
+  readonly #batches = new Map<string, ProvenBatch>();
   readonly #maxNodes: number;
   #nodes = 0;
 
@@ -126,8 +135,8 @@ export class RootCache {
   }
 
   /** Batches remembered now. */
-  get size(): number {
-    return this.#trees.size;
+  get batches(): number {
+    return this.#batches.size;
   }
 
   /** Nodes remembered now; never more than the bound. */
@@ -136,24 +145,28 @@ export class RootCache {
   }
 
   /** @internal */
-  tree(batch: string): ProvenTree | undefined {
-    return this.#trees.get(batch);
+  find(event: Event, size: number): ProvenBatch | undefined {
+    const batch = this.#batches.get(event.sig);
+    return batch !== undefined && batch.key === event.key && batch.size === size ? batch : undefined;
   }
 
-  /** @internal Adds proven nodes to a batch, which is created when new. */
-  add(batch: string, nodes: readonly (readonly [number, ProvenNode])[]): void {
-    let tree = this.#trees.get(batch);
-    if (tree === undefined) {
-      tree = new Map();
-      this.#trees.set(batch, tree);
-    }
-    const before = tree.size;
-    for (const [place, node] of nodes) if (!tree.has(place)) tree.set(place, node);
-    this.#nodes += tree.size - before;
-    for (const [oldest, old] of this.#trees) {
+  /** @internal Remembers a batch whose root was verified; `path` holds every node and sibling from leaf to root. */
+  remember(event: Event, size: number, path: readonly PlacedNode[]): void {
+    const batch: ProvenBatch = { key: event.key, size, nodes: new Map() };
+    this.#nodes -= this.#batches.get(event.sig)?.nodes.size ?? 0;
+    this.#batches.set(event.sig, batch);
+    this.extend(batch, path);
+  }
+
+  /** @internal Adds nodes below one that is proven. */
+  extend(batch: ProvenBatch, path: readonly PlacedNode[]): void {
+    const before = batch.nodes.size;
+    for (const [place, node] of path) if (!batch.nodes.has(place)) batch.nodes.set(place, node);
+    this.#nodes += batch.nodes.size - before;
+    for (const [sig, oldest] of this.#batches) {
       if (this.#nodes <= this.#maxNodes) break;
-      this.#trees.delete(oldest);
-      this.#nodes -= old.size;
+      this.#batches.delete(sig);
+      this.#nodes -= oldest.nodes.size;
     }
   }
 }
@@ -174,33 +187,33 @@ export function verifyBatch(parsed: readonly ParsedEvent[], roots: RootCache = n
 
 /** `refusedRoots` spares the signature check for roots that this call saw fail; it is never kept. */
 function verifyOne(parsed: ParsedEvent, roots: RootCache, refusedRoots: Set<string> | undefined): boolean {
-  const { key, sig, proof } = parsed.event;
+  const { event } = parsed;
+  const { key, sig, proof } = event;
   let hash = leafHash(parsed.idBytes);
   if (proof === undefined) return verifyRoot(key, sig, 1, hash);
-  const batch = `${key} ${proof.size} ${sig}`;
-  const tree = roots.tree(batch);
-  const proven: [number, ProvenNode][] = [];
+  const batch = roots.find(event, proof.size);
+  const path: PlacedNode[] = [];
   let used = 0;
   for (let at = firstStep(proof.index, proof.size); at.last > 0; at = stepUp(at)) {
     const place = placeOf(at);
-    const known = tree?.get(place);
+    const known = batch?.nodes.get(place);
     if (known !== undefined) {
-      if (!equalBytes(known.hash, hash) || !restMatches(tree!, at, proof.path, used)) return false;
-      roots.add(batch, proven);
+      if (!equalBytes(known.hash, hash) || !restMatches(batch!, at, proof.path, used)) return false;
+      roots.extend(batch!, path);
       return true;
     }
     const text = proof.path[used++]!;
     const sibling = fromBase64url(text, 32);
-    proven.push([place, { hash, text: undefined }], [place ^ 1, { hash: sibling, text }]);
+    path.push([place, { hash, text: undefined }], [place ^ 1, { hash: sibling, text }]);
     hash = (at.index & 1) === 1 ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
   }
-  const root = `${batch} ${base64url(hash)}`;
+  const root = refusedRoots === undefined ? "" : `${key} ${proof.size} ${sig} ${base64url(hash)}`;
   if (refusedRoots?.has(root)) return false;
   if (!verifyRoot(key, sig, proof.size, hash)) {
     refusedRoots?.add(root);
     return false;
   }
-  roots.add(batch, proven);
+  roots.remember(event, proof.size, path);
   return true;
 }
 
@@ -238,9 +251,9 @@ function placeOf(step: Step): number {
  * A proven node settles the signature, but the rest of the path must be right as well, or a line with a broken proof
  * would be stored that verifies here and nowhere else. All siblings above a proven node are proven too.
  */
-function restMatches(tree: ProvenTree, from: Step, path: readonly string[], used: number): boolean {
+function restMatches(batch: ProvenBatch, from: Step, path: readonly string[], used: number): boolean {
   for (let at = from; at.last > 0; at = stepUp(at)) {
-    const sibling = tree.get(placeOf(at) ^ 1);
+    const sibling = batch.nodes.get(placeOf(at) ^ 1);
     if (sibling === undefined) return false;
     sibling.text ??= base64url(sibling.hash);
     if (sibling.text !== path[used++]) return false;
@@ -268,6 +281,5 @@ function signedEvent(event: Event): SignedEvent {
       details: { limit: "maxLineBytes", value: MAX_LINE_BYTES, bytes: bytes.length },
     });
   }
-  parseEvent(bytes);
-  return { line, event, id: event.id };
+  return { line, event: parseEvent(bytes).event, id: event.id };
 }

@@ -1,5 +1,6 @@
 /** An entry: one of the three signed lines that a relay log holds. */
 import { parseCanonicalObject } from "../../keys/canonical.js";
+import type { Did } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
 import { ENTRY_TYPES } from "./entry-type.js";
@@ -10,7 +11,7 @@ import { type ParsedPromise, promiseOfValue } from "./promise.js";
 export interface ParsedIdentity {
   readonly type: "identity";
   readonly id: string;
-  readonly did: string;
+  readonly did: Did;
   readonly operation: ParsedOperation;
   readonly line: Uint8Array;
 }

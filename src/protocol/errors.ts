@@ -129,6 +129,11 @@ export const ERRORS = {
     "The relay lacks the identity operation that makes this key live.",
     "Send the agent's identity log first, then the same frame again.",
   ),
+  internal: fatal(
+    "Something happened that this version does not expect.",
+    "Report it, with what you did and the output.",
+  ),
+  interrupted: passing("The command was stopped by Ctrl-C or a signal.", "Run it again.", EXIT.interrupted),
   "json-bom": fatal("A line begins with a byte order mark.", CANONICAL),
   "key-not-live": fatal(
     "The key may not sign for this DID: never listed, retired, void by an anchor, or the DID is deactivated.",
@@ -172,6 +177,7 @@ export const ERRORS = {
     "A message has a type that this side doesn't know.",
     "Correct the sender, or update this side.",
   ),
+  usage: fatal("The command line asks for something that cannot be.", "Run the command with --help.", EXIT.usage),
   "version-unsupported": fatal(
     "No common protocol version; details.spoken lists those of this side.",
     "Update the older side.",

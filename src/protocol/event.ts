@@ -5,7 +5,7 @@
 import { sha256, sha256Hex } from "#platform";
 import { base64url, fromBase64url, hex, utf8 } from "../../keys/bytes.js";
 import { canonicalize, type JsonObject, type JsonValue, parseCanonicalObject } from "../../keys/canonical.js";
-import { isDid } from "../../keys/did.js";
+import { type Did, isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { TAG } from "../../keys/tags.js";
 import {
@@ -42,7 +42,7 @@ export interface ChainHead {
 export interface EventHeader {
   readonly type: "event";
   readonly v: 1;
-  readonly did: string;
+  readonly did: Did;
   /** The turn of holding the pen in which this was written, from 1. */
   readonly epoch: number;
   /** The place in the chain, from 0. */
@@ -88,7 +88,7 @@ export interface ParsedEvent {
   readonly id: string;
   /** The same id as 32 bytes. */
   readonly idBytes: Uint8Array;
-  readonly did: string;
+  readonly did: Did;
   readonly event: Event;
   /** The line without its newline; not copied. */
   readonly line: Uint8Array;
@@ -233,6 +233,8 @@ function headerText(h: EventHeader): string {
   return `{"did":"${h.did}","epoch":${h.epoch},"key":"${h.key}","kind":"${h.kind}"${prev},"seq":${h.seq}${tags},"time":${h.time}${to},"type":"event","v":1}`;
 }
 
+/** base64url of 32 bytes. */
+const HASH_CHARACTERS = 43;
 const BODY_START = '{"body":'.length;
 
 /**
@@ -242,9 +244,15 @@ const BODY_START = '{"body":'.length;
 function bodyHashOfLine(event: Event, header: string, line: Uint8Array): string {
   let rest = header.length + ',"id":""'.length + event.id.length + ',"sig":""'.length + event.sig.length;
   if (event.salt !== undefined) rest += ',"salt":""'.length + event.salt.length;
-  if (event.proof !== undefined) rest += ',"proof":'.length + JSON.stringify(event.proof).length;
+  if (event.proof !== undefined) rest += ',"proof":'.length + proofLength(event.proof);
   const body = line.subarray(BODY_START, line.length - rest);
   return event.salt === undefined ? sha256Hex(body) : sha256Hex(fromBase64url(event.salt, SALT_BYTES), body);
+}
+
+/** Characters of a proof's canonical text. */
+function proofLength({ index, size, path }: BatchProof): number {
+  const hashes = path.length * '"",'.length + path.length * HASH_CHARACTERS - 1;
+  return '{"index":,"path":[],"size":}'.length + String(index).length + String(size).length + hashes;
 }
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

@@ -2,7 +2,7 @@
  * The envelopes of the wire, in both directions, as discriminated unions on `t`. Reading is strict about what it uses
  * and passes over fields that it doesn't know, so that either side can say more later (docs/protocol.md, Messages).
  */
-import { isDid } from "../../keys/did.js";
+import { type Did, isDid } from "../../keys/did.js";
 import { EnvelopeReader } from "./envelope.js";
 import type { ChainHead } from "./event.js";
 import { type Filter, parseFilter } from "./filter.js";
@@ -54,7 +54,7 @@ export interface TreeHead {
 export interface Withheld {
   readonly at: number;
   readonly id: string;
-  readonly did: string;
+  readonly did: Did;
   readonly seq: number;
 }
 export interface HelloMessage {

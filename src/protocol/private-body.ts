@@ -6,6 +6,7 @@ import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { sha256 } from "#platform";
 import { base64url, concat, fromBase64url, utf8 } from "../../keys/bytes.js";
 import { canonicalBytes, type JsonObject, parseCanonicalObject } from "../../keys/canonical.js";
+import type { Did } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import type { Random } from "../../keys/ports.js";
 import { LABEL } from "../../keys/tags.js";
@@ -18,7 +19,7 @@ const KEY_ID_BYTES = 8;
 
 /** The event that a private body belongs to. */
 export interface BodyPlace {
-  readonly did: string;
+  readonly did: Did;
   readonly epoch: number;
   readonly seq: number;
   readonly kind: string;

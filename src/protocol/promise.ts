@@ -4,7 +4,7 @@
  */
 import { utf8 } from "../../keys/bytes.js";
 import { type JsonObject, parseCanonicalObject } from "../../keys/canonical.js";
-import { isDid } from "../../keys/did.js";
+import { type Did, isDid } from "../../keys/did.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import { TAG } from "../../keys/tags.js";
@@ -24,7 +24,7 @@ import { requireSignature, signStatement, statementHash } from "./statement.js";
 export interface PromiseStatement {
   readonly type: "promise";
   readonly v: 1;
-  readonly did: string;
+  readonly did: Did;
   /** The epoch that the instance wants to claim, from 1. */
   readonly epoch: number;
   /** The stream of the relay that is asked: a promise counts nowhere else. */
@@ -50,14 +50,14 @@ export interface ParsedPromise {
   readonly id: string;
   /** The same as `id`. */
   readonly hash: string;
-  readonly did: string;
+  readonly did: Did;
   readonly promise: PromiseStatement;
   /** The line without its newline; not copied. */
   readonly line: Uint8Array;
 }
 
 export interface PromiseInput {
-  readonly did: string;
+  readonly did: Did;
   readonly epoch: number;
   readonly stream: string;
   readonly instance: string;
