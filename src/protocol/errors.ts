@@ -55,6 +55,10 @@ export const ERRORS = {
     "Send an auth line first; see docs/protocol.md, Authentication.",
     EXIT.refusedForSafety,
   ),
+  "backend-unknown": fatal(
+    "An Ed25519 backend was named that does not exist or does not load here.",
+    "Use one of ed25519Backends(), or none.",
+  ),
   "bad-filter": fatal(
     "A filter names an unknown field or a value that cannot occur.",
     "Correct the filter.",
@@ -67,6 +71,10 @@ export const ERRORS = {
     "Fetch the line from another relay; a relay that served it is broken or lies.",
   ),
   "batch-size": fatal("A batch has 1 to 256 events.", "Split the publication into several batches."),
+  "body-sealed": fatal(
+    "A private body cannot be opened: another key, another event, or altered.",
+    "Open it with the state key that details.k names; an altered event is refused by its id before this.",
+  ),
   "bytes-base32": fatal("Text is not lower-case base32 without padding.", BUG_OR_DAMAGE),
   "bytes-base58": fatal("Text is not base58.", BUG_OR_DAMAGE),
   "bytes-base64url": fatal("Text is not strict base64url of the right length.", BUG_OR_DAMAGE),
@@ -77,6 +85,21 @@ export const ERRORS = {
     EXIT.refusedForSafety,
   ),
   "checkpoint-syntax": fatal("Text is not a C2SP tlog-checkpoint.", "Fetch it again, from another relay if need be."),
+  "config-file": fatal(
+    "The configuration file cannot be read or is not TOML.",
+    "Correct the file; the message names the line.",
+    EXIT.usage,
+  ),
+  "config-unknown": fatal(
+    "A configuration names a setting that does not exist.",
+    "Correct its name: ants relay --help lists all.",
+    EXIT.usage,
+  ),
+  "config-value": fatal(
+    "A setting has a value of the wrong form or out of its bounds.",
+    "Correct it: ants relay --help says what is allowed.",
+    EXIT.usage,
+  ),
   "cursor-ahead": fatal(
     "The cursor is beyond the relay's log: the relay lost entries that it had served.",
     "Keep your last tree head, it is evidence; read from another relay.",
@@ -120,6 +143,10 @@ export const ERRORS = {
     "Remount it writable or choose another folder.",
   ),
   "entry-type": fatal("A line is no identity operation, promise or event.", "Send entry lines only."),
+  "epoch-order": fatal(
+    "An entry's epoch is above the stated one, below its predecessor's, or more than 2^20 above it.",
+    "Claim a new epoch, and state the epoch in which the pen is held.",
+  ),
   "event-grammar": fatal("A field of an event breaks the grammar; details.field names it.", SIGN_AGAIN),
   "event-id": fatal("An event's id is not the hash of its content: a byte was changed.", BUG_OR_DAMAGE),
   "event-too-long": fatal(
@@ -146,9 +173,54 @@ export const ERRORS = {
     "Stop it, hand over, wait until it is silent, or take over.",
     EXIT.lockedByAnother,
   ),
+  "identity-did": fatal(
+    "An identity operation belongs to another DID than it was given for.",
+    "Fetch the identity log again, from another relay if need be.",
+  ),
+  "identity-ended": fatal(
+    "The identity was deactivated by its owner; nothing comes after that.",
+    "Make a new identity.",
+    EXIT.refusedForSafety,
+  ),
+  "identity-era-full": fatal(
+    "More updates than one era may have (1,000).",
+    "Rotate with the recovery phrase; a rotate is never refused for this.",
+  ),
+  "identity-grammar": fatal("A field of an identity operation breaks the grammar; details.field names it.", SIGN_AGAIN),
+  "identity-key-reuse": fatal(
+    "A recovery key stands in two roles, or had one before.",
+    "Commit to a key of the phrase that was never used.",
+    EXIT.refusedForSafety,
+  ),
   "identity-needed": passing(
     "The relay lacks the identity operation that makes this key live.",
     "Send the agent's identity log first, then the same frame again.",
+  ),
+  "identity-number": fatal("An identity operation's number is not its parent's plus one.", SIGN_AGAIN),
+  "identity-operation-unknown": fatal(
+    "An operation that a claim or a promise names is not in the identity log.",
+    "Fetch the identity log from every relay of every operation.",
+  ),
+  "identity-over": fatal("An update names a branch in `over` that is its own.", "Name the losing heads only."),
+  "identity-pin-missing": fatal(
+    "The operation that was pinned before is missing from the set: something was withheld.",
+    "Ask the relays of every operation; keep what was pinned.",
+    EXIT.refusedForSafety,
+  ),
+  "identity-signature": fatal("A signature of an identity operation does not verify.", BUG_OR_DAMAGE),
+  "identity-signers": fatal(
+    "An identity operation is signed by other keys than its kind asks for.",
+    "Sign with every key that docs/protocol.md names for this operation.",
+  ),
+  "identity-unauthorised": fatal(
+    "The recovery keys that were revealed are not those that were committed to.",
+    "Use the recovery phrase of this agent.",
+    EXIT.refusedForSafety,
+  ),
+  "identity-update-scope": fatal(
+    "An update changes what only a rotate may change: sign keys, recovery or escrow.",
+    "Rotate with the recovery phrase.",
+    EXIT.refusedForSafety,
   ),
   internal: fatal(
     "Something happened that this version does not expect.",
@@ -156,6 +228,31 @@ export const ERRORS = {
   ),
   interrupted: passing("The command was stopped by Ctrl-C or a signal.", "Run it again.", EXIT.interrupted),
   "json-bom": fatal("A line begins with a byte order mark.", CANONICAL),
+  "json-depth": fatal("A line is nested deeper than 16 levels.", "Flatten the body."),
+  "json-duplicate-key": fatal("An object of a line has the same key twice.", CANONICAL),
+  "json-escape": fatal("Text of a line has an escape other than the canonical one.", CANONICAL),
+  "json-float": fatal("A line holds a number with a fraction.", "Scale it to an integer, or write it as text."),
+  "json-key-order": fatal("An object's keys are not in canonical order.", CANONICAL),
+  "json-negative-zero": fatal("A line holds -0.", CANONICAL),
+  "json-not-object": fatal("A line is JSON, but no object.", CANONICAL),
+  "json-null": fatal("A line holds null.", "Leave the field out."),
+  "json-number": fatal("A number is not spelled canonically.", CANONICAL),
+  "json-number-overflow": fatal("A number is beyond every double.", "Write it as text."),
+  "json-number-range": fatal("An integer is beyond 2^53 - 1.", "Write it as text."),
+  "json-proto": fatal("An object of a line has the key __proto__.", "Choose another name."),
+  "json-surrogate": fatal("Text holds half of a surrogate pair.", "Correct the text before it is written."),
+  "json-syntax": fatal("A line is not JSON.", CANONICAL),
+  "json-too-long": fatal(
+    "A line is longer than its limit; details say which.",
+    "Split the body, or keep the bulk elsewhere and publish its hash.",
+  ),
+  "json-trailing": fatal("Something follows the end of a line.", CANONICAL),
+  "json-unsupported": fatal(
+    "A value has no place in JSON: undefined, NaN, a function, a cycle …",
+    "Pass plain data only.",
+  ),
+  "json-utf8": fatal("Bytes are not UTF-8.", CANONICAL),
+  "json-whitespace": fatal("A line has white space between its tokens.", CANONICAL),
   "key-not-live": fatal(
     "The key may not sign for this DID: never listed, retired, void by an anchor, or the DID is deactivated.",
     "Look at the identity log; sign with a live key.",
@@ -170,6 +267,17 @@ export const ERRORS = {
     "Another process of this host uses it; details say its pid, since when, and what it is.",
     "Wait until it is done, or stop it.",
     EXIT.lockedByAnother,
+  ),
+  "merkle-frontier": fatal("A stored frontier does not fit its size.", "Read again from the last signed tree head."),
+  "merkle-range": fatal(
+    "A tree was asked about a leaf or a size that it does not have.",
+    "Ask for what the tree head covers.",
+  ),
+  "merkle-tile": fatal("Text is not the path of a tile.", "Use the paths of C2SP tlog-tiles."),
+  multikey: fatal(
+    "Text is not the Multikey of a key of the expected type.",
+    "Check the text for a typing error.",
+    EXIT.usage,
   ),
   "not-hosted": fatal(
     "The relay doesn't host this agent, and the entry is addressed to none that it hosts.",
@@ -217,14 +325,38 @@ export const ERRORS = {
     EXIT.usage,
   ),
   "passphrase-utf8": fatal("A passphrase is not UTF-8 text.", "Save it as UTF-8, or use a key file.", EXIT.usage),
+  "phrase-check-word": fatal(
+    "The check word does not fit: a word of the recovery phrase is wrong or two are exchanged.",
+    "Compare every word with what was written down.",
+    EXIT.usage,
+  ),
+  "phrase-checksum": fatal(
+    "The 24 words do not fit each other: one of them is wrong.",
+    "Compare every word with what was written down.",
+    EXIT.usage,
+  ),
+  "phrase-entropy": fatal("A recovery phrase stands for 32 bytes.", "Pass the entropy of parsePhrase."),
+  "phrase-key-index": fatal("Recovery keys have the numbers 0, 1, 2 …", "Pass such a number."),
+  "phrase-words": fatal(
+    "Text is not 24 or 25 words of the BIP-39 list.",
+    "Compare every word with what was written down.",
+    EXIT.usage,
+  ),
   "promise-grammar": fatal("A field of a promise breaks the grammar; details.field names it.", SIGN_AGAIN),
   "rate-limited": passing("More was sent than the relay's rate allows.", "Wait retryAfterMs and send again."),
+  "relay-url": fatal(
+    "Text is not the URL of a relay.",
+    "Give an address like wss://relay.example or ws://127.0.0.1:7777.",
+    EXIT.usage,
+  ),
   rival: fatal(
     "Another operation of equal power was here first; both are kept as evidence.",
     "Read the identity log; only its owner's recovery phrase settles this.",
     EXIT.refusedForSafety,
   ),
+  "seed-length": fatal("A seed has 32 bytes.", "Pass the seed of generateSeed."),
   "shutting-down": passing("The relay is stopping.", "Connect again in a moment.", EXIT.unreachable),
+  "state-key": fatal("A state key has 32 bytes.", "Pass the state key of the vault."),
   "storage-failed": passing(
     "The relay could not write to its disk; it takes nothing more until it is restarted, and readers go on.",
     "Publish to the other relays; the operator frees space or replaces the disk and restarts.",
