@@ -1,5 +1,6 @@
 import { AntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
+import { OperationSet } from "../../keys/identity/operation-set.js";
 import { judge } from "../../src/protocol/chain.js";
 import type { ChainHead } from "../../src/protocol/event.js";
 import { MAX_EPOCH_LEAP } from "../../src/protocol/limits.js";
@@ -28,6 +29,8 @@ export interface Refusal {
   readonly seenMs?: number;
   /** Of a `fork`: the id that holds the same epoch and seq. */
   readonly forkOf?: string;
+  /** Of a `rival`: the line went to the log all the same, at this position, as evidence. */
+  readonly kept?: number;
 }
 
 /** What the sender of a frame says and has shown of itself. */
@@ -68,6 +71,8 @@ export class Admission {
   #first: number;
   #entries: IndexEntry[] = [];
   #touched = new Set<AgentState>();
+  /** Agents with changes in closed groups that the index has not taken in. */
+  readonly #unsettled = new Set<AgentState>();
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -88,7 +93,8 @@ export class Admission {
     const record = this.#index.agent(did);
     if (record === undefined) return undefined;
     const details = readDetails(record.details);
-    const keys = new IdentityView(did, details.operations.map(this.#options.operationAt));
+    const operations = new OperationSet(record.did, details.operations.map(this.#options.operationAt));
+    const keys = new IdentityView(operations);
     return this.#remember(new AgentState(record.no, record.did, details, keys, this.#index));
   }
 
@@ -154,7 +160,8 @@ export class Admission {
     if (entry.type === "identity") {
       const state = this.agent(entry.did) ?? this.#newAgent(entry.did);
       this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
-      this.#applyOperation(state, entry.operation, position);
+      state.keys.operations.add(entry.operation);
+      state.identify(position, new IdentityView(state.keys.operations));
       return;
     }
     const state = this.agent(entry.did);
@@ -187,6 +194,7 @@ export class Admission {
       tree.push(...changes.tree);
     }
     const group = { first: this.#first, entries: this.#entries, agents, tree };
+    for (const state of this.#touched) this.#unsettled.add(state);
     this.#first = this.#next;
     this.#entries = [];
     this.#touched = new Set();
@@ -196,12 +204,10 @@ export class Admission {
   /** The index has taken in everything up to this position. */
   settle(position: number): void {
     for (const [id, at] of this.#recentIds) if (at <= position) this.#recentIds.delete(id);
-    const surplus = this.#agents.size - MAX_AGENTS_IN_MEMORY;
-    let seen = 0;
+    for (const state of this.#unsettled) if (state.settle(position)) this.#unsettled.delete(state);
     for (const [did, state] of this.#agents) {
-      const idle = state.settle(position);
-      if (idle && seen < surplus && !this.#touched.has(state)) this.#agents.delete(did);
-      seen++;
+      if (this.#agents.size <= MAX_AGENTS_IN_MEMORY) break;
+      if (!this.#unsettled.has(state) && !this.#touched.has(state)) this.#agents.delete(did);
     }
   }
 
@@ -269,27 +275,30 @@ export class Admission {
   #admitOperation(entry: VerifiedOperation): Outcome {
     const { operation } = entry;
     const known = this.agent(entry.did);
-    if (known === undefined && operation.op.op !== "genesis") {
-      return refused(
-        "identity-needed",
-        `nothing is known here of ${entry.did}: send its identity log from the genesis`,
-      );
-    }
-    if (known?.keys.has(entry.id)) {
+    const { operations } = known?.keys ?? IdentityView.empty(entry.did);
+    if (operations.get(entry.id) !== undefined) {
       const position = this.#recentIds.get(entry.id) ?? this.#index.byId(entry.id);
       if (position === undefined) throw new AntsError("internal", `operation ${entry.id} has no position`);
       return { kind: "duplicate", position };
     }
-    const objection = (known?.keys ?? new IdentityView(entry.did, [])).objection(operation);
-    if (objection !== undefined) return refused(objection.code, objection.message);
+    const { op } = operation;
+    if (op.op !== "genesis" && operations.get(op.prev) === undefined) {
+      return refused(
+        "identity-needed",
+        `operation ${op.prev}, which this one follows, is not here: send the whole log`,
+      );
+    }
+    const joined = operations.add(operation);
+    if (joined.status === "refused") return refused(joined.reason.code, joined.reason.message);
     const state = known ?? this.#newAgent(entry.did);
     const position = this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
-    this.#applyOperation(state, operation, position);
-    return { kind: "stored", position };
-  }
-
-  #applyOperation(state: AgentState, operation: ParsedOperation, position: number): void {
-    state.identify(position, new IdentityView(state.did, [...state.keys.operations, operation]));
+    state.identify(position, new IdentityView(operations));
+    const era = operations.get(entry.id)?.parent?.era;
+    if (era?.closings[0] === undefined || era.closings[0].operation.hash === entry.id || op.op === "update") {
+      return { kind: "stored", position };
+    }
+    const message = `operation ${era.closings[0].operation.hash} ended this era here first; this one is kept as evidence`;
+    return refused("rival", message, { kept: position });
   }
 
   #applyPromise(state: AgentState, entry: VerifiedPromise, position: number): void {
@@ -321,7 +330,7 @@ export class Admission {
   }
 
   #newAgent(did: VerifiedEntry["did"]): AgentState {
-    const keys = new IdentityView(did, []);
+    const keys = IdentityView.empty(did);
     return this.#remember(new AgentState(this.#nextAgentNo++, did, NO_DETAILS, keys, this.#index));
   }
 

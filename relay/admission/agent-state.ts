@@ -114,9 +114,7 @@ export class AgentState implements ChainView {
    * @param since the log position that is the reason: the event's own, or its predecessor's for a foreign event
    */
   place(event: PlacedEvent, movesHead: boolean, instance?: string, since = event.position): void {
-    const recent = this.#recent.get(event.seq);
-    if (recent === undefined) this.#recent.set(event.seq, [{ event, since }]);
-    else recent.push({ event, since });
+    this.#remember(event, since);
     const { details } = this;
     this.details = { ...details, events: details.events + 1, maxSeq: Math.max(details.maxSeq, event.seq) };
     this.#changes.push({ op: "place", agentNo: this.no, ...event, movesHead });
@@ -132,6 +130,8 @@ export class AgentState implements ChainView {
   /** A full line arrived for an event that was stored without its body: the same place, a new position. */
   replace(event: PlacedEvent): void {
     this.details = { ...this.details, pruned: this.details.pruned - 1 };
+    this.#remember(event, event.position);
+    if (this.#head?.id === event.id) this.#head = event;
     this.#changes.push({ op: "place", agentNo: this.no, ...event, movesHead: false });
   }
 
@@ -190,6 +190,12 @@ export class AgentState implements ChainView {
     return this.#recent.size === 0 && this.#path.size === 0 && this.#foreign.size === 0;
   }
 
+  #remember(event: PlacedEvent, since: number): void {
+    const recent = this.#recent.get(event.seq);
+    if (recent === undefined) this.#recent.set(event.seq, [{ event, since }]);
+    else recent.unshift({ event, since });
+  }
+
   #moveHead(to: PlacedEvent, since: number): void {
     let at: PlacedEvent | undefined = to;
     while (at !== undefined && !this.onChain(at.id, at.seq)) {
@@ -202,7 +208,11 @@ export class AgentState implements ChainView {
 
   #adoptAfter(parent: PlacedEvent, since: number): void {
     const indexed = this.#index.foreignAfter(this.no, parent.id);
-    for (const child of [...indexed, ...(this.#foreign.get(parent.id) ?? [])]) {
+    for (const { position, epoch, seq, id, prev, key, claim } of [
+      ...indexed,
+      ...(this.#foreign.get(parent.id) ?? []),
+    ]) {
+      const child: PlacedEvent = { position, epoch, seq, id, prev: prev ?? parent.id, key, claim };
       if (this.find(child.id, child.seq) !== undefined) continue;
       const verdict = judge(this, Number.POSITIVE_INFINITY, child);
       if (verdict.kind !== "store") continue;

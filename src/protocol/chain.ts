@@ -139,8 +139,10 @@ function whyVoid(view: ChainView, event: ChainEvent): Refusal | undefined {
  * again through {@link headAfterRotation} when the anchor arrives.
  */
 export function isVoid(view: ChainView, event: ChainEvent, rotations = view.keys.rotationsOf(event.key) ?? 0): boolean {
-  if (rotations >= view.keys.rotations) return false;
-  const anchor = view.keys.anchorOf(rotations + 1);
+  const { keys } = view;
+  if (rotations >= keys.rotations) return false;
+  for (let later = rotations + 2; later <= keys.rotations; later++) if (keys.anchorOf(later) === undefined) return true;
+  const anchor = keys.anchorOf(rotations + 1);
   if (anchor === undefined) return true;
   if (event.id === anchor.id) return false;
   if (event.seq >= anchor.seq || event.epoch > anchor.epoch) return true;

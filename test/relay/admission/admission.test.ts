@@ -1,0 +1,409 @@
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createIdentity, deactivateIdentity, rotateIdentity, updateIdentity } from "../../../keys/identity/create.js";
+import { type ParsedOperation, parseOperation } from "../../../keys/identity/operation.js";
+import { generateSeed, publicKeyFromSeed } from "../../../keys/index.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
+import { systemClock } from "../../../keys/ports.js";
+import { Admission, type Outcome } from "../../../relay/admission/admission.js";
+import { Holders } from "../../../relay/admission/holders.js";
+import type { VerifiedEntry, VerifiedEvent, VerifiedPromise } from "../../../relay/verified-frame.js";
+import { ChainTree, keyView } from "../../protocol/chain-tree.js";
+import { MemoryIndex } from "./memory-index.js";
+
+const STREAM = "00000000000000aa";
+
+/** An agent with one phrase key; `seed` signs now. */
+function agent() {
+  const seed = generateSeed();
+  const recovery = [generateSeed(), generateSeed()];
+  const spare = publicKeyFromSeed(generateSeed());
+  const genesis = createIdentity({
+    signSeeds: [seed],
+    agree: spare,
+    recoveryKeys: [publicKeyFromSeed(recovery[0]!)],
+    escrow: spare,
+    relays: [],
+    timeMs: 1,
+  });
+  return {
+    seed,
+    recovery,
+    spare,
+    genesis: genesis.parsed,
+    did: genesis.did,
+    key: encodeMultikey(publicKeyFromSeed(seed)),
+  };
+}
+
+const asEntry = (operation: ParsedOperation): VerifiedEntry => ({
+  type: "identity",
+  id: operation.hash,
+  did: operation.did,
+  operation,
+});
+
+/** A relay's admission over the plain index, with a log of what was stored and the commits a relay would make. */
+class Bench {
+  readonly index = new MemoryIndex();
+  readonly log: VerifiedEntry[] = [];
+  nowMs = 0;
+  readonly holders = new Holders({ ...systemClock, monotonicMs: () => this.nowMs });
+  admission = this.#open();
+
+  send(entry: VerifiedEntry, epoch?: number, author?: string): Outcome {
+    const sender = { ...(epoch === undefined ? {} : { epoch }), ...(author === undefined ? {} : { author }) };
+    return this.#keep(entry, this.admission.admit(entry, sender));
+  }
+
+  ask(promise: VerifiedPromise): Outcome {
+    return this.#keep(promise, this.admission.promise(promise));
+  }
+
+  commit(): void {
+    const group = this.admission.closeGroup();
+    if (group === undefined) return;
+    this.index.apply(group);
+    this.admission.settle(this.index.appliedPosition);
+  }
+
+  restart(): void {
+    this.commit();
+    this.admission = this.#open();
+  }
+
+  #keep(entry: VerifiedEntry, outcome: Outcome): Outcome {
+    const position =
+      outcome.kind === "stored" ? outcome.position : outcome.kind === "refused" ? outcome.kept : undefined;
+    if (position !== undefined) {
+      this.log.push(entry);
+      expect(position).toBe(this.log.length);
+    }
+    return outcome;
+  }
+
+  #open(): Admission {
+    return new Admission({
+      index: this.index,
+      holders: this.holders,
+      stream: STREAM,
+      operationAt: (position) => {
+        const entry = this.log[position - 1];
+        if (entry?.type !== "identity") throw new Error("not an operation");
+        return parseOperation(entry.operation.line);
+      },
+      prunedAt: (position) => {
+        const entry = this.log[position - 1];
+        return entry?.type === "event" && entry.pruned;
+      },
+    });
+  }
+}
+
+type Agent = ReturnType<typeof agent>;
+
+function event(
+  { did, key }: Agent,
+  name: string,
+  prev?: VerifiedEvent,
+  more: Partial<VerifiedEvent> = {},
+): VerifiedEvent {
+  const [, epoch, seq] = /^(\d+)\.(\d+)/.exec(name)!;
+  const claim = prev === undefined || Number(epoch) > prev.epoch;
+  return {
+    type: "event",
+    id: `${name}@${did.slice(-4)}`,
+    did,
+    epoch: Number(epoch),
+    seq: Number(seq),
+    ...(prev === undefined ? {} : { prev: prev.id }),
+    key,
+    kind: claim ? "ants.claim" : "note",
+    to: [],
+    tags: [],
+    claim,
+    pruned: false,
+    ...more,
+  };
+}
+
+function promise(
+  { did, key }: Agent,
+  epoch: number,
+  instance: string,
+  more: Partial<VerifiedPromise> = {},
+): VerifiedPromise {
+  return {
+    type: "promise",
+    id: `p${epoch}-${instance}`,
+    did,
+    epoch,
+    stream: STREAM,
+    instance,
+    key,
+    takeover: false,
+    ...more,
+  };
+}
+
+const codeOf = (outcome: Outcome) => (outcome.kind === "refused" ? outcome.code : outcome.kind);
+
+describe("identity operations at a relay", () => {
+  it("takes a genesis from anyone, then only what follows what is here", () => {
+    const relay = new Bench();
+    const scout = agent();
+    const first = updateIdentity({ parent: scout.genesis, signSeed: scout.seed, changes: { handles: [] }, timeMs: 2 });
+    const second = updateIdentity({ parent: first.parsed, signSeed: scout.seed, changes: { handles: [] }, timeMs: 3 });
+    expect(codeOf(relay.send(asEntry(first.parsed)))).toBe("identity-needed");
+    expect(codeOf(relay.send(asEntry(scout.genesis)))).toBe("stored");
+    expect(codeOf(relay.send(asEntry(second.parsed)))).toBe("identity-needed");
+    expect(codeOf(relay.send(asEntry(first.parsed)))).toBe("stored");
+    expect(relay.send(asEntry(scout.genesis))).toEqual({ kind: "duplicate", position: 1 });
+    relay.restart();
+    expect(codeOf(relay.send(asEntry(second.parsed)))).toBe("stored");
+    expect(relay.send(asEntry(first.parsed))).toEqual({ kind: "duplicate", position: 2 });
+  });
+
+  it("keeps a rival rotate as evidence, says so, and stays with the one it held first", () => {
+    const relay = new Bench();
+    const scout = agent();
+    relay.send(asEntry(scout.genesis));
+    const rotate = (timeMs: number) =>
+      rotateIdentity({
+        parent: scout.genesis,
+        revealSeeds: [scout.recovery[0]!],
+        newSignSeeds: [generateSeed()],
+        nextRecoveryKeys: [publicKeyFromSeed(scout.recovery[1]!)],
+        changes: {},
+        timeMs,
+      }).parsed;
+    const [one, two] = [rotate(5), rotate(6)];
+    expect(codeOf(relay.send(asEntry(one)))).toBe("stored");
+    expect(relay.send(asEntry(two))).toMatchObject({ kind: "refused", code: "rival", kept: 3 });
+    relay.restart();
+    expect(relay.admission.agent(scout.did)?.keys.newest?.hash).toBe(one.hash);
+    expect(relay.admission.agent(scout.did)?.keys.has(two.hash)).toBe(true);
+  });
+
+  it("refuses everything once the owner deactivated the DID", () => {
+    const relay = new Bench();
+    const scout = agent();
+    relay.send(asEntry(scout.genesis));
+    const claim = event(scout, "1.0");
+    relay.send(claim, 1);
+    const end = deactivateIdentity({ parent: scout.genesis, revealSeeds: [scout.recovery[0]!], timeMs: 9 });
+    expect(codeOf(relay.send(asEntry(end.parsed)))).toBe("stored");
+    expect(codeOf(relay.send(event(scout, "1.1", claim), 1))).toBe("key-not-live");
+    expect(codeOf(relay.ask(promise(scout, 2, "i2")))).toBe("key-not-live");
+  });
+});
+
+describe("promises at a relay", () => {
+  let relay: Bench;
+  let scout: Agent;
+  beforeAll(() => {
+    scout = agent();
+  });
+
+  const hosted = () => {
+    relay = new Bench();
+    relay.send(asEntry(scout.genesis));
+    relay.ask(promise(scout, 1, "i1"));
+    return relay;
+  };
+
+  it("needs the identity first, and a promise for this very stream", () => {
+    const empty = new Bench();
+    expect(codeOf(empty.ask(promise(scout, 1, "i1")))).toBe("identity-needed");
+    empty.send(asEntry(scout.genesis));
+    expect(codeOf(empty.ask(promise(scout, 1, "i1", { stream: "00000000000000bb" })))).toBe("wrong-stream");
+    expect(codeOf(empty.ask(promise(scout, 1, "i1", { key: "z6MkStranger" })))).toBe("identity-needed");
+    expect(codeOf(empty.ask(promise(scout, 1, "i1")))).toBe("stored");
+  });
+
+  it("is idempotent for the identical line, durable across a restart, and for nothing else", () => {
+    hosted();
+    expect(relay.ask(promise(scout, 1, "i1"))).toEqual({ kind: "duplicate", position: 2 });
+    expect(relay.ask(promise(scout, 1, "i1", { id: "another line" }))).toMatchObject({ code: "fenced", promised: 1 });
+    relay.restart();
+    expect(relay.ask(promise(scout, 1, "i1"))).toEqual({ kind: "duplicate", position: 2 });
+    expect(relay.ask(promise(scout, 1, "i9"))).toMatchObject({ code: "fenced", promised: 1 });
+  });
+
+  it("reaches at most 2^20 above everything promised", () => {
+    hosted();
+    expect(codeOf(relay.ask(promise(scout, 2 ** 20 + 2, "i2")))).toBe("epoch-order");
+    expect(codeOf(relay.ask(promise(scout, 2 ** 20 + 1, "i2")))).toBe("stored");
+  });
+
+  it("leaves a holder that was just here alone, unless taken over, succeeded, or silent for a minute", () => {
+    hosted();
+    relay.holders.saw(scout.did, "i1");
+    relay.nowMs = 30_000;
+    expect(relay.ask(promise(scout, 2, "i2"))).toMatchObject({
+      code: "held",
+      holder: "i1",
+      seenMs: 30_000,
+      promised: 1,
+    });
+    expect(codeOf(relay.ask(promise(scout, 2, "i2", { takeover: true })))).toBe("stored");
+    relay.holders.saw(scout.did, "i2");
+    expect(codeOf(relay.ask(promise(scout, 3, "i3", { after: "i1" })))).toBe("held");
+    expect(codeOf(relay.ask(promise(scout, 3, "i3", { after: "i2" })))).toBe("stored");
+    relay.holders.saw(scout.did, "i3");
+    relay.nowMs += 60_001;
+    expect(codeOf(relay.ask(promise(scout, 4, "i4")))).toBe("stored");
+  });
+
+  it("rises with a stored claim, and fences what is older", () => {
+    hosted();
+    const claim = event(scout, "1.0");
+    const second = event(scout, "5.1", claim);
+    expect(codeOf(relay.send(claim, 1))).toBe("stored");
+    expect(codeOf(relay.send(second))).toBe("stored");
+    expect(relay.send(event(scout, "1.1", claim), 1)).toMatchObject({
+      code: "fenced",
+      promised: 5,
+      head: { epoch: 5 },
+    });
+    expect(codeOf(relay.ask(promise(scout, 5, "i5")))).toBe("fenced");
+    expect(codeOf(relay.ask(promise(scout, 6, "i6")))).toBe("stored");
+  });
+
+  it("forgets the promises and claims of a key that was rotated away", () => {
+    const other = agent();
+    const rig = new Bench();
+    rig.send(asEntry(other.genesis));
+    const claim = event(other, "1.0");
+    rig.send(claim, 1);
+    rig.ask(promise(other, 900_000, "thief"));
+    const next = generateSeed();
+    const rotate = rotateIdentity({
+      parent: other.genesis,
+      revealSeeds: [other.recovery[0]!],
+      newSignSeeds: [next],
+      nextRecoveryKeys: [publicKeyFromSeed(other.recovery[1]!)],
+      anchor: { epoch: claim.epoch, seq: claim.seq, id: "0".repeat(64) },
+      changes: {},
+      timeMs: 5,
+    });
+    expect(codeOf(rig.send(asEntry(rotate.parsed)))).toBe("stored");
+    const owner = { ...other, key: encodeMultikey(publicKeyFromSeed(next)) };
+    expect(codeOf(rig.ask(promise(owner, 2, "owner")))).toBe("stored");
+    expect(codeOf(rig.ask(promise(other, 900_001, "thief")))).toBe("key-not-live");
+  });
+});
+
+describe("events at a relay", () => {
+  it("asks for the operation that a claim was made under", () => {
+    const relay = new Bench();
+    const scout = agent();
+    relay.send(asEntry(scout.genesis));
+    const missing = event(scout, "1.0", undefined, { instance: "i", identity: "f".repeat(64) });
+    expect(codeOf(relay.send(missing, 1))).toBe("identity-needed");
+    expect(codeOf(relay.send({ ...missing, identity: scout.genesis.hash }, 1))).toBe("stored");
+  });
+
+  it("takes a stranger's event only when it is addressed to somebody hosted here, and gives it its place later", () => {
+    const relay = new Bench();
+    const [host, guest] = [agent(), agent()];
+    for (const each of [host, guest]) relay.send(asEntry(each.genesis));
+    relay.send(event(host, "1.0"), 1);
+    const claim = event(guest, "1.0");
+    const first = event(guest, "1.1", claim);
+    const letter = event(guest, "1.2", first, { to: [host.did] });
+    const after = event(guest, "1.3", letter);
+    expect(codeOf(relay.send(first))).toBe("gap");
+    expect(relay.send(letter)).toEqual({ kind: "stored", position: 4 });
+    expect(relay.send(letter)).toEqual({ kind: "duplicate", position: 4 });
+    relay.restart();
+    expect(relay.send(letter)).toEqual({ kind: "duplicate", position: 4 });
+    expect(codeOf(relay.send(claim))).toBe("stored");
+    expect(codeOf(relay.send(first))).toBe("stored");
+    expect(relay.admission.agent(guest.did)?.head?.id).toBe(letter.id);
+    expect(relay.send(letter)).toEqual({ kind: "duplicate", position: 4 });
+    expect(relay.send(after)).toEqual({ kind: "stored", position: 7 });
+    relay.commit();
+    expect(relay.index.chainFrom(2, 0, 9).map(({ position }) => position)).toEqual([5, 6, 4, 7]);
+  });
+
+  it("takes pruned lines from their author's backfill only, and the full line in their place later", () => {
+    const relay = new Bench();
+    const scout = agent();
+    relay.send(asEntry(scout.genesis));
+    const claim = event(scout, "1.0");
+    relay.send(claim, 1);
+    const full = event(scout, "1.1", claim);
+    const pruned = { ...full, pruned: true };
+    expect(codeOf(relay.send(pruned, 2))).toBe("pruned-line");
+    expect(codeOf(relay.send(pruned, 1, scout.did))).toBe("pruned-line");
+    expect(relay.send(pruned, 2, scout.did)).toEqual({ kind: "stored", position: 3 });
+    relay.commit();
+    expect(relay.send(pruned, 2, scout.did)).toEqual({ kind: "duplicate", position: 3 });
+    expect(relay.send(full, 2)).toEqual({ kind: "stored", position: 4 });
+    relay.commit();
+    expect(relay.send(full, 2)).toEqual({ kind: "duplicate", position: 4 });
+    expect(relay.admission.agent(scout.did)?.head?.id).toBe(full.id);
+  });
+});
+
+describe("admission over random histories", () => {
+  const scout = agent();
+  const step = fc.record({
+    parent: fc.nat(),
+    claimBy: fc.integer({ min: 0, max: 3 }),
+    stated: fc.option(fc.integer({ min: 1, max: 10 }), { nil: undefined }),
+    twin: fc.boolean(),
+    again: fc.integer({ min: 0, max: 4 }),
+    after: fc.constantFrom("go on", "go on", "commit", "restart"),
+  });
+
+  it("answers as the plain tree does, wherever groups end and the relay restarts; its log replays to the same state", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+        const relay = new Bench();
+        relay.send(asEntry(scout.genesis));
+        const plain = new ChainTree(keyView([[scout.key]]));
+        const made = [event(scout, "1.0")];
+        const both = (sent: VerifiedEvent, stated: number | undefined) => {
+          const verdict = plain.take(stated ?? Number.POSITIVE_INFINITY, sent);
+          const outcome = relay.send(sent, stated);
+          const expected =
+            verdict.kind === "refuse" ? verdict.code : verdict.kind === "store" ? "stored" : verdict.kind;
+          expect(codeOf(outcome)).toBe(expected);
+          expect(relay.admission.agent(scout.did)?.head?.id).toBe(plain.head?.id);
+          expect(relay.admission.agent(scout.did)?.promised).toBe(plain.promised);
+        };
+        both(made[0]!, 1);
+        for (const [i, { parent, claimBy, stated, twin, again, after }] of steps.entries()) {
+          const from = made[parent % made.length]!;
+          const name = `${from.epoch + claimBy}.${from.seq + 1}`;
+          const sent =
+            again === 0 ? from : event(scout, name, from, { id: twin ? `${name}#${i}` : `${name}<${from.id}` });
+          both(sent, stated);
+          if (again !== 0) made.push(sent);
+          if (after === "commit") relay.commit();
+          if (after === "restart") relay.restart();
+        }
+        relay.commit();
+        expect(relay.index.chainFrom(1, 0, 99).map(({ id }) => id)).toEqual(
+          plain
+            .chain()
+            .map(({ id }) => id)
+            .reverse(),
+        );
+
+        const second = new Bench();
+        for (const [i, entry] of relay.log.entries()) {
+          second.log.push(entry);
+          second.admission.replay(entry, i + 1);
+          if (i % 7 === 0) second.commit();
+        }
+        second.commit();
+        expect(second.index.agentByNo(1)).toEqual(relay.index.agentByNo(1));
+        expect(second.index.chainFrom(1, 0, 99)).toEqual(relay.index.chainFrom(1, 0, 99));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
