@@ -1,0 +1,69 @@
+import type { Clock } from "../../keys/ports.js";
+
+/** Aborts when one of the given signals does, or by hand; `dispose` detaches it from them. */
+export class LinkedAbort {
+  readonly #controller = new AbortController();
+  readonly #parents: readonly AbortSignal[];
+  readonly #onAbort = (event: Event) => this.abort((event.target as AbortSignal).reason);
+
+  constructor(...parents: readonly (AbortSignal | undefined)[]) {
+    this.#parents = parents.filter((parent) => parent !== undefined);
+    for (const parent of this.#parents) {
+      if (parent.aborted) this.abort(parent.reason);
+      else parent.addEventListener("abort", this.#onAbort, { once: true });
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(reason?: unknown): void {
+    if (!this.#controller.signal.aborted) this.#controller.abort(reason);
+    this.dispose();
+  }
+
+  dispose(): void {
+    for (const parent of this.#parents) parent.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/**
+ * Runs `work` with a signal that aborts after `timeoutMs` with `expired()` as its reason, or with the outer signal.
+ * `work` must end when its signal aborts; its timer ends with it.
+ */
+export async function withDeadline<T>(
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  expired: () => unknown,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const abort = new LinkedAbort(signal);
+  const timer = new AbortController();
+  clock.sleep(timeoutMs, timer.signal).then(
+    () => abort.abort(expired()),
+    () => {},
+  );
+  try {
+    abort.signal.throwIfAborted();
+    return await work(abort.signal);
+  } finally {
+    timer.abort();
+    abort.dispose();
+  }
+}
+
+/** Rejects with the signal's reason once it aborts, else settles as `promise` does. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  if (signal.aborted) {
+    promise.catch(() => {});
+    return Promise.reject(signal.reason);
+  }
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
