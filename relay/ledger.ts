@@ -1,0 +1,302 @@
+import { AntsError } from "../keys/errors.js";
+import { type ParsedOperation, parseOperation } from "../keys/identity/operation.js";
+import type { Clock } from "../keys/ports.js";
+import { parseEntry } from "../src/protocol/entry.js";
+import type { ChainHead } from "../src/protocol/event.js";
+import { type Refusal, refusalOf } from "../src/protocol/refusal.js";
+import { Admission, type Refusal as Objection, type Outcome } from "./admission/admission.js";
+import { Holders } from "./admission/holders.js";
+import type { DataFolder } from "./data-folder.js";
+import { GroupCommit } from "./group-commit.js";
+import type { IndexGroup } from "./index/index-group.js";
+import { entriesOf } from "./log/log-slice.js";
+import type { VerifiedEntry, VerifiedFrame } from "./verified-frame.js";
+import { factsOf } from "./verify/frame-verifier.js";
+
+/** What the connection that a frame came by has shown of itself. */
+export interface FrameSender {
+  /** The epoch that the frame states. */
+  readonly epoch?: number;
+  /** The DID that authenticated on this connection, and as which instance. */
+  readonly author?: string;
+  readonly instance?: string;
+}
+
+/** A refusal as it goes over the wire: entries before `i` were taken, at the positions `at`. */
+export interface RefusedFrame extends Refusal {
+  readonly i: number;
+  readonly at: readonly number[];
+  readonly head?: ChainHead;
+  readonly promised?: number;
+}
+
+export type PublishReply = { readonly at: readonly number[] } | { readonly refused: RefusedFrame };
+
+export type PromiseReply =
+  | {
+      readonly epoch: number;
+      readonly head?: ChainHead;
+      /** Hash of the relay's newest identity operation of the agent, and its line. */
+      readonly identity: string;
+      readonly identityLine: Uint8Array;
+    }
+  | { readonly refused: RefusedFrame };
+
+/** Entries replayed into a stale index between two writes to it. */
+const REPLAY_GROUP_ENTRIES = 4_096;
+const REPLAY_SLICE = { maxBytes: 2 ** 20, maxEntries: 1_024 };
+
+/**
+ * The writing side of a relay: frames whose lines were verified are judged in the order of the calls, made durable in
+ * groups, and answered when they are on disk and visible. One per data folder; reading goes past it, to the folder.
+ */
+export class Ledger {
+  readonly folder: DataFolder;
+  readonly #admission: Admission;
+  readonly #holders: Holders;
+  readonly #groups: GroupCommit<IndexGroup | undefined>;
+  readonly #listeners = new Set<() => void>();
+
+  private constructor(folder: DataFolder, clock: Clock) {
+    this.folder = folder;
+    this.#holders = new Holders(clock);
+    this.#admission = new Admission({
+      index: folder.index,
+      holders: this.#holders,
+      stream: folder.stream,
+      operationAt: (position) => operationAt(folder, position),
+      prunedAt: (position) => prunedAt(folder, position),
+    });
+    this.#groups = new GroupCommit({
+      close: () => this.#admission.closeGroup(),
+      persist: () => folder.log.commit(),
+      publish: (group) => this.#publishGroup(group),
+    });
+  }
+
+  /**
+   * Brings the index up to the end of the log, whether it is a little behind or was rebuilt from nothing.
+   *
+   * @param onProgress called between groups with the position reached
+   */
+  static async open(folder: DataFolder, clock: Clock, onProgress?: (position: number) => void): Promise<Ledger> {
+    const ledger = new Ledger(folder, clock);
+    const { log, index } = folder;
+    let next = index.appliedPosition + 1;
+    let pending = 0;
+    while (next <= log.lastPosition) {
+      const slice = await log.read(next, REPLAY_SLICE);
+      for (const { position, line } of entriesOf(slice)) ledger.#admission.replay(readEntry(line, position), position);
+      next += slice.count;
+      pending += slice.count;
+      if (pending >= REPLAY_GROUP_ENTRIES || next > log.lastPosition) {
+        ledger.#applyGroup(ledger.#admission.closeGroup());
+        pending = 0;
+        onProgress?.(next - 1);
+      }
+    }
+    return ledger;
+  }
+
+  /** The last position that is on disk and indexed: what readers may see. */
+  get position(): number {
+    return this.folder.index.appliedPosition;
+  }
+
+  /** Why nothing is taken any more: a failed write or fsync. Readers go on. */
+  get failure(): AntsError | undefined {
+    return this.#groups.failure;
+  }
+
+  /** Whether anything is known of this DID, committed or about to be. */
+  knows(did: string): boolean {
+    return this.#admission.agent(did) !== undefined;
+  }
+
+  /** An authenticated connection of this instance is alive. */
+  seen(did: string, instance: string): void {
+    this.#holders.saw(did, instance);
+  }
+
+  /** Calls `listener` after every group; returns how to stop that. */
+  onAdvance(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Judges the entries in order, the first refusal ends it, and resolves when what was taken is durable. */
+  async publish(frame: VerifiedFrame, sender: FrameSender): Promise<PublishReply> {
+    const at: number[] = [];
+    let refusal: Omit<RefusedFrame, "at"> | undefined;
+    const kept: boolean[] = [];
+    for (const [i, entry] of frame.entries.entries()) {
+      const outcome =
+        entry.did === frame.entries[0]?.did
+          ? this.#admission.admit(entry, sender)
+          : objection("bad-frame", "a frame holds entries of one author");
+      kept.push(outcome.kind === "stored" || (outcome.kind === "refused" && outcome.kept !== undefined));
+      if (outcome.kind === "refused") {
+        this.#keepForkProof(frame, i, entry, outcome);
+        refusal = { i, ...asRefusal(outcome) };
+        break;
+      }
+      at.push(outcome.position);
+    }
+    if (refusal === undefined && frame.failure !== undefined) {
+      const { i, code, message } = frame.failure;
+      refusal = { i, ...refusalOf(new AntsError(code, message)) };
+    }
+    this.#noteHolder(frame, sender);
+    const failure = await this.#store(frame, kept);
+    if (failure !== undefined) return { refused: { i: 0, at: [], ...refusalOf(failure) } };
+    return refusal === undefined ? { at } : { refused: { ...refusal, at } };
+  }
+
+  /** Takes the identity operations of the frame, then judges its promise; resolves when the grant is durable. */
+  async promise(frame: VerifiedFrame): Promise<PromiseReply> {
+    const asked = frame.entries.findIndex((entry) => entry.type === "promise");
+    const promise = frame.entries[asked];
+    if (promise?.type !== "promise") {
+      return { refused: { at: [], ...asRefusal(objection("bad-frame", "a promise line is missing")), i: 0 } };
+    }
+    const kept = frame.entries.map(() => false);
+    let outcome: Outcome = objection("bad-frame", "a promise comes with identity operations of its own DID only");
+    let refusedAt = asked;
+    const order = [...frame.entries.keys()].filter((i) => i !== asked);
+    const stored: number[] = [];
+    for (const i of [...order, asked]) {
+      const entry = frame.entries[i]!;
+      if (i !== asked && (entry.type !== "identity" || entry.did !== promise.did)) {
+        refusedAt = i;
+        outcome = objection("bad-frame", "a promise comes with identity operations of its own DID only");
+        break;
+      }
+      outcome = i === asked ? this.#admission.promise(promise) : this.#admission.admit(entry, {});
+      kept[i] = outcome.kind === "stored" || (outcome.kind === "refused" && outcome.kept !== undefined);
+      if (kept[i]) stored.push(i);
+      if (outcome.kind === "refused" && outcome.code !== "rival") {
+        refusedAt = i;
+        break;
+      }
+    }
+    const state = this.#admission.agent(promise.did);
+    const head = state?.head;
+    const newest = state?.keys.newest;
+    const failure = await this.#store(frame, kept, stored);
+    if (failure !== undefined) return { refused: { i: 0, at: [], ...refusalOf(failure) } };
+    if (outcome.kind === "refused") return { refused: { i: refusedAt, at: [], ...asRefusal(outcome) } };
+    if (newest === undefined)
+      throw new AntsError("internal", `a promise was granted to ${promise.did} without its identity`);
+    return {
+      epoch: promise.epoch,
+      ...(head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } }),
+      identity: newest.hash,
+      identityLine: newest.line,
+    };
+  }
+
+  /** Waits for what is under way, then closes the folder. What comes later is refused. */
+  async close(): Promise<void> {
+    await this.#groups.idle();
+    await this.folder.close();
+  }
+
+  /** Stages the kept lines in `order` (default: as they stand) and waits for the disk; returns why it failed. */
+  async #store(
+    frame: VerifiedFrame,
+    kept: readonly boolean[],
+    order?: readonly number[],
+  ): Promise<AntsError | undefined> {
+    try {
+      if (order === undefined && kept.length === frame.entries.length && kept.every(Boolean)) {
+        if (kept.length > 0) this.folder.log.append(frame.bytes, frame.lengths);
+      } else {
+        const ends = lineEnds(frame.lengths);
+        for (const i of order ?? [...kept.keys()].filter((at) => kept[at])) {
+          const end = ends[i]!;
+          const length = frame.lengths[i]!;
+          this.folder.log.append(frame.bytes.subarray(end - length, end), [length]);
+        }
+      }
+      await this.#groups.durable();
+      return undefined;
+    } catch (error) {
+      if (error instanceof AntsError) return error;
+      throw error;
+    }
+  }
+
+  #publishGroup(group: IndexGroup | undefined): void {
+    if (group === undefined) return;
+    this.#applyGroup(group);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #applyGroup(group: IndexGroup | undefined): void {
+    if (group === undefined) return;
+    this.folder.tree.append(group.entries.map(({ id }) => id));
+    this.folder.index.applyGroup(group);
+    this.#admission.settle(this.folder.index.appliedPosition);
+  }
+
+  #noteHolder(frame: VerifiedFrame, { epoch, instance }: FrameSender): void {
+    const did = frame.entries[0]?.did;
+    if (did === undefined || epoch === undefined) return;
+    const binding = this.#admission.agent(did)?.binding;
+    const holder = binding?.epoch === epoch ? (instance ?? binding.instance) : undefined;
+    if (holder !== undefined) this.#holders.saw(did, holder);
+  }
+
+  #keepForkProof({ bytes, lengths }: VerifiedFrame, i: number, entry: VerifiedEntry, { forkOf }: Objection): void {
+    if (forkOf === undefined || entry.type !== "event") return;
+    const rival = this.#admission.agent(entry.did)?.find(forkOf, entry.seq);
+    if (rival === undefined || rival.position > this.position) return;
+    const end = lineEnds(lengths)[i]!;
+    const refused = bytes.slice(end - lengths[i]!, end - 1);
+    this.folder.keepForkProof(entry.did, [lineAt(this.folder, rival.position), refused]);
+  }
+}
+
+function objection(code: string, message: string): Objection {
+  return { kind: "refused", code, message };
+}
+
+function asRefusal({ code, message, head, promised, holder, seenMs }: Objection): Omit<RefusedFrame, "i" | "at"> {
+  const details = { ...(holder === undefined ? {} : { holder }), ...(seenMs === undefined ? {} : { seenMs }) };
+  return {
+    ...refusalOf(new AntsError(code, message, { details })),
+    ...(head === undefined ? {} : { head }),
+    ...(promised === undefined ? {} : { promised }),
+  };
+}
+
+function lineEnds(lengths: Uint32Array): number[] {
+  let end = 0;
+  return Array.from(lengths, (length) => (end += length));
+}
+
+function lineAt({ log }: DataFolder, position: number): Uint8Array {
+  const slice = log.readBlocking(position, { maxBytes: 1, maxEntries: 1 });
+  return slice.bytes.subarray(0, slice.bytes.length - 1);
+}
+
+function operationAt(folder: DataFolder, position: number): ParsedOperation {
+  return parseOperation(lineAt(folder, position));
+}
+
+function prunedAt(folder: DataFolder, position: number): boolean {
+  const entry = parseEntry(lineAt(folder, position));
+  return entry.type === "event" && entry.pruned;
+}
+
+function readEntry(line: Uint8Array, position: number): VerifiedEntry {
+  try {
+    return factsOf(parseEntry(line));
+  } catch (error) {
+    if (!(error instanceof AntsError)) throw error;
+    throw new AntsError("log-damaged", `position ${position} of the log cannot be read: ${error.message}`, {
+      cause: error,
+      details: { position },
+    });
+  }
+}
