@@ -58,9 +58,9 @@ export class Frontier {
     return this.#size;
   }
 
-  /** The subtree roots, largest subtree first. */
+  /** The subtree roots as they are now, largest subtree first. */
   get hashes(): readonly Uint8Array[] {
-    return this.#hashes;
+    return this.#hashes.slice();
   }
 
   /** `leaf`: the hash of the next leaf, 32 bytes, kept (not copied). One node hash on average. */
