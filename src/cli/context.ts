@@ -1,3 +1,4 @@
+import type { ExitCode } from "../protocol/errors.js";
 import type { Output } from "./output.js";
 
 /** What every command gets beside its own arguments: floor 5 reads the process once, here is what it found. */
@@ -11,7 +12,4 @@ export interface CommandContext {
 }
 
 /** A command that did all it was asked to returns nothing; otherwise the exit code that says how far it came. */
-export type CommandResult = number | undefined;
-
-/** Part of the work is done and part is not: the caller's durability was missed, or a relay did not answer. */
-export const PARTLY_DONE_EXIT = 3;
+export type CommandResult = ExitCode | undefined;

@@ -1,7 +1,5 @@
 import { AntsError } from "../../keys/errors.js";
-
-/** What a shell expects from a program that Ctrl-C ended (128 + SIGINT). */
-export const INTERRUPTED_EXIT = 130;
+import { EXIT } from "../protocol/errors.js";
 
 export interface Interruptible {
   readonly signal: AbortSignal;
@@ -18,9 +16,10 @@ export interface Interruptible {
  */
 export function interruptible(): Interruptible {
   const controller = new AbortController();
-  const stop = (by: string): void => controller.abort(new AntsError("interrupted", `stopped by ${by}`, { details: { by } }));
+  const stop = (by: string): void =>
+    controller.abort(new AntsError("interrupted", `stopped by ${by}`, { details: { by } }));
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED_EXIT);
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
     stop(name);
   };
   const names: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];

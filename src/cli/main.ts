@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
+import { EXIT } from "../protocol/errors.js";
 import type { CommandContext, CommandResult } from "./context.js";
-import { INTERRUPTED_EXIT, interruptible } from "./interrupt.js";
+import { interruptible } from "./interrupt.js";
 import { describe, Output } from "./output.js";
 import { homePath } from "./places.js";
 import { buildProgram, type GlobalOptions } from "./program.js";
+import { usageError } from "./usage.js";
 
 /** The one place that decides how the process ends. Everything below throws, returns, or listens to a signal. */
-
-const USAGE_EXIT = 2;
 
 process.exitCode = await main(process.argv.slice(2));
 // Sockets and timers that a command left behind must not keep a finished command running; what it printed must arrive.
@@ -34,8 +34,8 @@ async function main(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
     // Help in place of a command that was left out has said everything, on stderr.
-    if (error.code !== "commander.help") early.usage(error.message, `ants ${commandPath(literal, program)}--help`);
-    return USAGE_EXIT;
+    if (error.code !== "commander.help") early.failure(usageError(error.message, commandPath(literal, program)));
+    return EXIT.usage;
   }
 }
 
@@ -58,7 +58,7 @@ async function execute(
     return (await run({ out, signal: interrupt.signal, home, env: process.env })) ?? 0;
   } catch (error) {
     if (readerGone) return 0;
-    if (interrupt.signal.aborted) return INTERRUPTED_EXIT;
+    if (interrupt.signal.aborted) return EXIT.interrupted;
     out.failure(error);
     return describe(error).exit;
   } finally {
@@ -75,15 +75,15 @@ function output(options: GlobalOptions): Output {
   });
 }
 
-/** The words of a command line that name commands, for the hint: `relay verify `. */
+/** The words of a command line that name commands, for the hint: `relay verify`. */
 function commandPath(argv: readonly string[], program: ReturnType<typeof buildProgram>): string {
-  let path = "";
+  const path: string[] = [];
   let here = program;
   for (const word of argv) {
     const next = here.commands.find((child) => child.name() === word);
     if (next === undefined) continue;
-    path += `${word} `;
+    path.push(word);
     here = next;
   }
-  return path;
+  return path.join(" ");
 }

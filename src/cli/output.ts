@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { styleText } from "node:util";
-import { type AntsError, isAntsError } from "../../keys/errors.js";
-import { ERRORS, exitCodeOf } from "../protocol/errors.js";
+import { isAntsError } from "../../keys/errors.js";
+import { errorRow, exitCodeOf } from "../protocol/errors.js";
 
 /**
  * What a command says, and where: results on stdout, everything else on stderr, so that `ants … | jq` and
@@ -126,8 +126,8 @@ export class Progress {
 /** What `failure` prints and `main` exits with. An error that is not ours is a defect of ours, and is said to be one. */
 export function describe(error: unknown): { code: string; message: string; hint?: string; exit: number } {
   if (isAntsError(error)) {
-    const hint = error.hint ?? wayOut(error);
-    return { code: error.code, message: error.message, exit: exitCodeOf(error.code), ...(hint ? { hint } : {}) };
+    const hint = error.hint ?? errorRow(error.code)?.wayOut;
+    return { code: error.code, message: error.message, exit: exitCodeOf(error), ...(hint ? { hint } : {}) };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
@@ -136,10 +136,6 @@ export function describe(error: unknown): { code: string; message: string; hint?
     hint: "this is a defect in ants: please report it with the lines above",
     exit: 1,
   };
-}
-
-function wayOut(error: AntsError): string | undefined {
-  return Object.hasOwn(ERRORS, error.code) ? ERRORS[error.code]?.wayOut : undefined;
 }
 
 /**

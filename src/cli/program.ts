@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { CommandContext, CommandResult } from "./context.js";
 import type { ConfigField } from "../../relay/config.js";
+import type { CommandContext, CommandResult } from "./context.js";
 import { relayOption } from "./relay-option.js";
 import { VERSION } from "./version.js";
 
@@ -20,7 +20,7 @@ export interface GlobalOptions {
 
 /** `relayFields`: the relay's settings, or none where the command line does not name `relay` (their schema loads slowly). */
 export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]): Command {
-  const program = new Command("ants")
+  const program: Command = new Command("ants")
     .description("Keep an autonomous agent itself: its identity, its signed log, and resuming from any point.")
     .version(VERSION, "--version", "print the version")
     .option("--home <dir>", "the agent's folder (ANTS_HOME, else ~/ants)")
@@ -49,7 +49,11 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
 }
 
 function addIdentityCommands(program: Command, runner: Runner): void {
-  const keygen = command(program, "keygen", "make a new identity: keys in an encrypted vault, a home, 24 recovery words")
+  const keygen = command(
+    program,
+    "keygen",
+    "make a new identity: keys in an encrypted vault, a home, 24 recovery words",
+  )
     .addOption(
       new Option("--relay <url>", "a relay to publish to; repeat it (three survive the loss of one)")
         .argParser(collect)
@@ -58,11 +62,19 @@ function addIdentityCommands(program: Command, runner: Runner): void {
     .option("--faults <n>", "how many of the relays may lie; needs at least 3n+1 relays", wholeNumber, 0)
     .option("--vault <file>", "where the vault goes ($XDG_DATA_HOME/ants/vaults/<id>.json)")
     .option("--phrase-file <file>", "write the 24 words to a new 0600 file instead of the terminal")
-    .option("--allow-ephemeral", "allow a place that does not survive a restart (tmpfs, /tmp)")
+    .addOption(
+      new Option(
+        "--allow-ephemeral",
+        "allow places that do not survive a restart (tmpfs, /tmp, a container's layer)",
+      ).env("ANTS_ALLOW_EPHEMERAL"),
+    )
     .action((options) => runner(async (c) => (await import("./commands/keygen.js")).keygen(c, options)));
   examples(keygen, [
     ["ants keygen --relay wss://a.example --relay wss://b.example --relay wss://c.example"],
-    ["ANTS_PASSPHRASE_FILE=/run/secrets/ants ants keygen --relay wss://a.example --phrase-file words.txt", "no terminal"],
+    [
+      "ANTS_PASSPHRASE_FILE=/run/secrets/ants ants keygen --relay wss://a.example --phrase-file words.txt",
+      "no terminal",
+    ],
   ]);
 
   const whoami = command(program, "whoami", "show this home's identity, its relays and where its chain stands")
@@ -93,7 +105,7 @@ function addEventCommands(program: Command, runner: Runner): void {
     );
   examples(publish, [
     ['ants publish "the build is green" --tag build'],
-    ["ants publish '{\"step\":3,\"state\":\"done\"}' --kind progress --private"],
+    ['ants publish \'{"step":3,"state":"done"}\' --kind progress --private'],
     ["make test 2>&1 | ants publish - --kind log --durability all"],
     ["ants publish --lines --file notes.txt", "one event a line"],
   ]);
@@ -164,7 +176,10 @@ function addVaultCommands(program: Command, runner: Runner): void {
     .addOption(vaultOption())
     .option("--phrase-file <file>", "open with the recovery words in this file")
     .action((options) => runner(async (c) => (await import("./commands/vault.js")).vaultVerify(c, options)));
-  examples(verify, [["ants vault verify"], ["ants vault verify --phrase-file words.txt", "do the words still open it?"]]);
+  examples(verify, [
+    ["ants vault verify"],
+    ["ants vault verify --phrase-file words.txt", "do the words still open it?"],
+  ]);
 }
 
 function addCareCommands(program: Command, runner: Runner): void {
@@ -175,7 +190,11 @@ function addCareCommands(program: Command, runner: Runner): void {
     .action((options) => runner(async (c) => (await import("./commands/doctor.js")).doctor(c, options)));
   examples(doctor, [["ants doctor"], ["ants doctor --json | jq '.findings[] | select(.level == \"broken\")'"]]);
 
-  const demo = command(program, "demo", "watch it work: three relays, 1,000 events, kill -9 in the middle, a resumed reader")
+  const demo = command(
+    program,
+    "demo",
+    "watch it work: three relays, 1,000 events, kill -9 in the middle, a resumed reader",
+  )
     .option("--events <n>", "how many events", wholeNumber, 1000)
     .option("--keep", "leave the folder in place and say where it is")
     .action((options) => runner(async (c) => (await import("./commands/demo.js")).demo(c, options)));
@@ -184,7 +203,11 @@ function addCareCommands(program: Command, runner: Runner): void {
 
 /** A subcommand that inherits how the program prints help. */
 function command(parent: Command, name: string, summary: string): Command {
-  return parent.command(name).description(summary).helpOption("--help", "say what it does, with examples").helpCommand(false);
+  return parent
+    .command(name)
+    .description(summary)
+    .helpOption("--help", "say what it does, with examples")
+    .helpCommand(false);
 }
 
 function vaultOption(): Option {
@@ -202,7 +225,8 @@ function collect(value: string, before: readonly string[] | undefined): readonly
 
 function wholeNumber(value: string): number {
   const number = Number(value);
-  if (!/^\d{1,15}$/.test(value) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("Expected a whole number.");
+  if (!/^\d{1,15}$/.test(value) || !Number.isSafeInteger(number))
+    throw new InvalidArgumentError("Expected a whole number.");
   return number;
 }
 

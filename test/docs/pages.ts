@@ -14,7 +14,9 @@ export interface Block {
 
 /** Every Markdown page of the project, by its path from the package's root. */
 export function pages(): { path: string; text: string }[] {
-  const docs = readdirSync(join(PACKAGE, "docs"), { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
+  const docs = readdirSync(join(PACKAGE, "docs"), { recursive: true, encoding: "utf8" }).map((name) =>
+    join("docs", name),
+  );
   const top = readdirSync(PACKAGE);
   return [...top, ...docs]
     .filter((path) => path.endsWith(".md"))

@@ -28,7 +28,9 @@ describe("docs/systems.md", () => {
   });
 
   test("marks a row only where it names a test, and names a test only where it marks", () => {
-    const odd = rows.filter((row) => !["works", "partly", "open"].includes(row.mark) || (row.mark === "open") !== (row.tests.length === 0));
+    const odd = rows.filter(
+      (row) => !["works", "partly", "open"].includes(row.mark) || (row.mark === "open") !== (row.tests.length === 0),
+    );
     expect(odd).toEqual([]);
   });
 
@@ -37,9 +39,11 @@ describe("docs/systems.md", () => {
     for (const { id, tests } of rows)
       for (const link of tests) {
         const file = join(PACKAGE, "docs", link);
-        if (!/\.test\.ts$/.test(file) || /\.long\.test\.ts$/.test(file)) missing.push(`${id}: ${link} does not run in CI`);
+        if (!/\.test\.ts$/.test(file) || /\.long\.test\.ts$/.test(file))
+          missing.push(`${id}: ${link} does not run in CI`);
         else if (!existsSync(file)) missing.push(`${id}: ${link} does not exist`);
-        else if (!new RegExp(`\\b${id}\\b`).test(readFileSync(file, "utf8"))) missing.push(`${id}: ${link} does not name it`);
+        else if (!new RegExp(`\\b${id}\\b`).test(readFileSync(file, "utf8")))
+          missing.push(`${id}: ${link} does not name it`);
       }
     expect(missing).toEqual([]);
   });

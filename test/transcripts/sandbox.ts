@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -16,7 +17,7 @@ export interface Outcome {
 
 /**
  * A person's machine in a folder: a home, an empty working directory, `ants` on the PATH, no terminal, and nothing of
- * the environment that runs the tests. It lies in the package's own cache and not in /tmp, where keygen refuses to work.
+ * the environment that runs the tests. It may lie in /tmp or in a container, where keygen refuses to work unless told.
  */
 export class Sandbox {
   readonly root: string;
@@ -25,15 +26,18 @@ export class Sandbox {
   readonly #relays: ChildProcess[] = [];
 
   constructor(name: string) {
-    const cache = join(PACKAGE, "node_modules/.cache/ants-sandbox");
-    mkdirSync(cache, { recursive: true });
-    this.root = mkdtempSync(join(cache, `${name}-`));
+    this.root = mkdtempSync(join(tmpdir(), `ants-${name}-`));
     this.work = join(this.root, "work");
     const bin = join(this.root, "bin");
     for (const folder of [this.work, bin, join(this.root, "home")]) mkdirSync(folder);
     writeFileSync(join(bin, "ants"), `#!/bin/sh\nexec "${process.execPath}" "${ANTS}" "$@"\n`);
     chmodSync(join(bin, "ants"), 0o755);
-    this.env = { PATH: `${bin}:${process.env.PATH}`, HOME: join(this.root, "home"), LANG: "C.UTF-8", CI: "true" };
+    this.env = {
+      PATH: `${bin}:${process.env.PATH}`,
+      HOME: join(this.root, "home"),
+      LANG: "C.UTF-8",
+      ANTS_ALLOW_EPHEMERAL: "1",
+    };
   }
 
   /** One bash script in the working directory; stdin is empty, and no terminal can be opened. */

@@ -28,7 +28,8 @@ export function parseTranscript(text: string): Transcript {
   for (const [index, line] of text.split("\n").entries()) {
     const step = steps.at(-1);
     if (line.startsWith("@relays ")) relays = Number(line.slice("@relays ".length));
-    else if (line.startsWith("$ ")) steps.push({ line: index + 1, command: line.slice(2), stdout: [], stderr: [], exit: 0 });
+    else if (line.startsWith("$ "))
+      steps.push({ line: index + 1, command: line.slice(2), stdout: [], stderr: [], exit: 0 });
     else if (step === undefined) continue;
     else if (line.startsWith("> ")) step.command += `\n${line.slice(2)}`;
     else if (line.startsWith("? ")) step.exit = Number(line.slice(2));
@@ -50,8 +51,8 @@ export function difference(expected: readonly string[], actual: string): string 
 
 function linePattern(line: string): string {
   if (line === "...") return "(?:[^\\n]*\\n)*?";
-  const escaped = line.replace(/[\\^$.*+?()[\]|/]/g, "\\$&").replace(/\{(\d+)\}|[{}]/g, (match, count?: string) =>
-    count === undefined ? `\\${match}` : `\\S{${count}}`,
-  );
+  const escaped = line
+    .replace(/[\\^$.*+?()[\]|/]/g, "\\$&")
+    .replace(/\{(\d+)\}|[{}]/g, (match, count?: string) => (count === undefined ? `\\${match}` : `\\S{${count}}`));
   return `${escaped.replaceAll("…", "[^\\n]*?")}\\n`;
 }

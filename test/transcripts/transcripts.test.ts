@@ -12,7 +12,10 @@ describe("what a person sees at a terminal", () => {
       const transcript = parseTranscript(readFileSync(`${folder}/${name}`, "utf8"));
       const sandbox = new Sandbox(name.replace(".txt", ""));
       try {
-        const names: [string, string][] = [[sandbox.work, "$PWD"], [sandbox.env.HOME!, "$HOME"]];
+        const names: [string, string][] = [
+          [sandbox.work, "$PWD"],
+          [sandbox.env.HOME!, "$HOME"],
+        ];
         for (let n = 1; n <= transcript.relays; n++) {
           const url = await sandbox.relay(`relay-${n}`);
           sandbox.env[`R${n}`] = url;

@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { AntsError } from "../../../keys/errors.js";
+
+const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
+/** Enough of a failed child's last words to see why. */
+const MAX_STDERR_CHARACTERS = 4_000;
+
+export interface ChildOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  /** Called for each line of stdout, in order; the child is not read faster than this resolves. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface ChildEnd {
+  readonly exit: number | null;
+  readonly killedBy: NodeJS.Signals | null;
+}
+
+/**
+ * Another `ants` process: the same program as this one, with its own memory, so that killing it is really killing it.
+ * It ends with this process's signal. Not for anything that a function call would do.
+ */
+export class AntsChild {
+  readonly #child: ChildProcess;
+  readonly #end: Promise<ChildEnd>;
+  readonly #command: string;
+  #stderr = "";
+
+  constructor(args: readonly string[], options: ChildOptions) {
+    this.#command = args
+      .filter((arg) => !arg.startsWith("-"))
+      .slice(0, 1)
+      .join(" ");
+    this.#child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...options.env },
+      stdio: ["pipe", "pipe", "pipe"],
+      // In a process group of its own, Ctrl-C reaches this process alone, and it decides the order of the end.
+      detached: true,
+    });
+    // A child that is gone says so by its end; a write that raced with it is nobody's concern.
+    this.#child.stdin!.on("error", () => {});
+    this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_CHARACTERS);
+    });
+    const lines = createInterface({ input: this.#child.stdout! });
+    if (options.onLine !== undefined) lines.on("line", options.onLine);
+    const onAbort = (): void => this.signal("SIGKILL");
+    options.signal.addEventListener("abort", onAbort, { once: true });
+    this.#end = Promise.all([once(this.#child, "exit"), once(lines, "close")]).then(([[exit, killedBy]]) => {
+      options.signal.removeEventListener("abort", onAbort);
+      return { exit: exit as number | null, killedBy: killedBy as NodeJS.Signals | null };
+    });
+  }
+
+  /** Writes to its stdin; resolves when there is room for more. */
+  async write(text: string): Promise<void> {
+    if (!this.#child.stdin!.write(text)) await once(this.#child.stdin!, "drain");
+  }
+
+  endInput(): void {
+    this.#child.stdin!.end();
+  }
+
+  signal(name: NodeJS.Signals): void {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
+  }
+
+  /** How it ended, after its last line was handed over. */
+  get ended(): Promise<ChildEnd> {
+    return this.#end;
+  }
+
+  /** Waits for the end and throws AntsError "demo-child" with its last words unless it exited with one of `exits`. */
+  async expectExit(...exits: readonly number[]): Promise<void> {
+    const { exit, killedBy } = await this.#end;
+    if (exit === null || !exits.includes(exit)) throw this.failure(`ended with ${exit ?? killedBy}`);
+  }
+
+  failure(what: string): AntsError {
+    return new AntsError(
+      "demo-child",
+      `ants ${this.#command} ${what}${this.#stderr === "" ? "" : `:\n${this.#stderr.trim()}`}`,
+    );
+  }
+}

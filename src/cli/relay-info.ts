@@ -1,0 +1,62 @@
+import { fromUtf8 } from "../../keys/bytes.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import { systemClock } from "../../keys/ports.js";
+import { withDeadline } from "../client/deadline.js";
+import { systemPorts } from "../client/ports.js";
+import { parseRelayInfo, type RelayInfo } from "../protocol/relay-info.js";
+import { httpUrlOf } from "../protocol/relay-url.js";
+
+/** A description has limits, names and one key: more is something else. */
+const MAX_INFO_BYTES = 64 * 1024;
+const DEFAULT_TIMEOUT_MS = 5_000;
+/** Between two tries while a relay is starting. */
+const RETRY_MS = 200;
+
+export interface AskOptions {
+  readonly signal: AbortSignal;
+  /** How long to wait for the answer, tries included. */
+  readonly timeoutMs?: number;
+  /** Try again while nobody listens there: the relay may be starting. */
+  readonly retry?: boolean;
+}
+
+/**
+ * What a relay says about itself, from its well-known address. Throws AntsError "relay-unreachable" for no answer,
+ * "not-a-relay" for an answer of something else, or the signal's reason.
+ */
+export async function askRelay(url: string, options: AskOptions): Promise<RelayInfo> {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const late = (): AntsError => unreachable(url, `no answer within ${timeoutMs / 1000} s`);
+  return withDeadline(systemClock, timeoutMs, options.signal, late, async (signal) => {
+    for (;;) {
+      try {
+        return await askOnce(url, signal);
+      } catch (error) {
+        if (options.retry !== true || !isAntsError(error, "relay-unreachable")) throw error;
+        await systemClock.sleep(RETRY_MS, signal).catch(() => {
+          options.signal.throwIfAborted();
+          throw error;
+        });
+      }
+    }
+  });
+}
+
+async function askOnce(url: string, signal: AbortSignal): Promise<RelayInfo> {
+  const address = `${httpUrlOf(url).replace(/\/$/, "")}/.well-known/ants-relay`;
+  const { status, body } = await systemPorts.get(address, { maxBytes: MAX_INFO_BYTES, signal });
+  if (status >= 500) throw unreachable(url, `it answers with status ${status}`);
+  try {
+    return parseRelayInfo(JSON.parse(fromUtf8(body)));
+  } catch (cause) {
+    throw new AntsError("not-a-relay", `${address} answers with status ${status} and no description of a relay`, {
+      hint: "check the URL: it is the one that the relay prints when it starts",
+      cause,
+      details: { url, status },
+    });
+  }
+}
+
+function unreachable(url: string, why: string): AntsError {
+  return new AntsError("relay-unreachable", `${url}: ${why}`, { details: { url } });
+}
