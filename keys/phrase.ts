@@ -61,7 +61,7 @@ export function generatePhrase(random: Random = systemRandom): GeneratedPhrase {
  * Reads 24 words, or 25 with the check word, in any case and spacing, also in Unicode's compatibility forms (NFKD).
  *
  * Throws AntsError "phrase-words" (another number of words, or one that isn't in the list: details.position, from 1),
- * "phrase-checksum", "phrase-check-word". Errors never repeat a word.
+ * "phrase-check-word", "phrase-checksum". Errors never repeat a word.
  */
 export function parsePhrase(text: string): Phrase {
   const words = text.normalize("NFKD").toLowerCase().split(/\s+/u).filter(Boolean);
@@ -76,15 +76,13 @@ export function parsePhrase(text: string): Phrase {
       details: { position: unknown + 1 },
     });
   }
-  const entropy = entropyOf(words.slice(0, WORD_COUNT));
   const hasCheck = words.length > WORD_COUNT;
   if (hasCheck && checkWord(indices.slice(0, WORD_COUNT)) !== words[WORD_COUNT]) {
-    entropy.fill(0);
     throw new AntsError("phrase-check-word", "a word is wrong or two are exchanged: the check word does not fit", {
       hint: "compare all 25 words with what you wrote down",
     });
   }
-  return { entropy, hasCheck };
+  return { entropy: entropyOf(words.slice(0, WORD_COUNT)), hasCheck };
 }
 
 /** Everything that a phrase derives, by HKDF-SHA256 from its 32 bytes of entropy: one label for each key. */
