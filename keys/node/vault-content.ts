@@ -1,5 +1,5 @@
 import { concat, utf8, zero } from "../bytes.js";
-import { canonicalize, type JsonObject, parseCanonicalObject } from "../canonical.js";
+import { canonicalize, type JsonObject, type JsonValue, parseCanonicalObject } from "../canonical.js";
 import { assertDid, type Did } from "../did.js";
 import { AntsError } from "../errors.js";
 
@@ -44,15 +44,13 @@ export function encodeVaultContent(content: VaultContent): Uint8Array {
     throw refused(`expected signSeed, agreeSecret and stateKey of 32 bytes, got ${keys.map((key) => key.length)}`);
   }
   const names = Object.keys(content.secrets).sort();
-  const sizes: Record<string, number> = {};
-  for (const name of names) sizes[name] = content.secrets[name]!.length;
+  const sizes = checkSecrets(names.map((name) => [name, content.secrets[name]!.length]));
   const head: JsonObject = {
     did: content.did,
     ...(content.highWater === undefined ? {} : { highWater: plainHighWater(content.highWater) }),
-    secrets: sizes,
+    secrets: Object.fromEntries(sizes),
     v: 1,
   };
-  checkSecrets(sizes);
   return concat(utf8(`${canonicalize(head)}\n`), ...keys, ...names.map((name) => content.secrets[name]!));
 }
 
@@ -68,7 +66,7 @@ export function decodeVaultContent(plain: Uint8Array): VaultContent {
       throw refused("expected a DID and the sizes of the secrets, got something else");
     }
     assertDid(did);
-    const sizes = checkSecrets(secrets);
+    const sizes = checkSecrets(Object.entries(secrets));
     let at = end + 1;
     const take = (size: number): Uint8Array => {
       at += size;
@@ -94,17 +92,16 @@ export function secretArrays(content: VaultContent): Uint8Array[] {
   return [content.signSeed, content.agreeSecret, content.stateKey, ...Object.values(content.secrets)];
 }
 
-/** Sizes in the order of the names, as canonical JSON has them. */
-function checkSecrets(sizes: JsonObject): [string, number][] {
-  const entries = Object.entries(sizes).map(([name, size]): [string, number] => {
+/** Names and sizes as they came, checked. */
+function checkSecrets(sizes: readonly (readonly [string, JsonValue])[]): [string, number][] {
+  if (sizes.length > MAX_SECRETS) throw refused(`expected at most ${MAX_SECRETS} secrets, got ${sizes.length}`);
+  return sizes.map(([name, size]) => {
     if (!SECRET_NAME.test(name)) throw refused(`expected the name of a secret to match ${SECRET_NAME}, got another`);
     if (typeof size !== "number" || size < 0 || size > MAX_SECRET_BYTES) {
       throw refused(`expected the secret ${name} to have at most ${MAX_SECRET_BYTES} bytes, got ${size}`);
     }
     return [name, size];
   });
-  if (entries.length > MAX_SECRETS) throw refused(`expected at most ${MAX_SECRETS} secrets, got ${entries.length}`);
-  return entries;
 }
 
 function parseHighWater(value: unknown): HighWater {

@@ -79,7 +79,7 @@ export function openSlot(slots: readonly VaultSlot[], unlock: VaultUnlock): Uint
     const dataKey = unwrap(keyOfPassphrase(unlock.passphrase, slot.salt, slot.kdf), slot);
     if (dataKey !== undefined) return dataKey;
     throw new AntsError("vault-wrong-passphrase", "the passphrase does not open this vault", {
-      hint: "try again; the recovery phrase opens it too: ants vault passwd --phrase",
+      hint: "try again; the recovery words open it too: ants vault passwd --phrase-file WORDS",
     });
   }
   if ("phrase" in unlock) {
