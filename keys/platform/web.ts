@@ -16,9 +16,14 @@ export function sha256Hex(...parts: readonly Uint8Array[]): string {
   return hex(sha256(...parts));
 }
 
-/** SHA-256 of a text's UTF-8, as 64 lower-case hexadecimal digits. */
+/** SHA-256 of a text's UTF-8: 32 bytes. */
+export function sha256Text(text: string): Uint8Array {
+  return nobleSha256(utf8(text));
+}
+
+/** As {@link sha256Text}, as 64 lower-case hexadecimal digits. */
 export function sha256TextHex(text: string): string {
-  return hex(sha256(utf8(text)));
+  return hex(sha256Text(text));
 }
 
 /** The Ed25519 implementations that load here, fastest first. */

@@ -21,7 +21,7 @@ test("SHA-256 of nothing and of abc (FIPS 180-4)", () => {
   }
 });
 
-function expectSameHashes(other: Pick<typeof node, "sha256" | "sha256Hex" | "sha256TextHex">): void {
+function expectSameHashes(other: Pick<typeof node, "sha256" | "sha256Hex" | "sha256Text" | "sha256TextHex">): void {
   fc.assert(
     fc.property(parts, (some) => {
       expect(other.sha256(...some)).toEqual(web.sha256(...some));
@@ -32,6 +32,7 @@ function expectSameHashes(other: Pick<typeof node, "sha256" | "sha256Hex" | "sha
   );
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+      expect(other.sha256Text(text)).toEqual(web.sha256(utf8(text)));
       expect(other.sha256TextHex(text)).toBe(web.sha256Hex(utf8(text)));
       expect(web.sha256TextHex(text)).toBe(web.sha256Hex(utf8(text)));
     }),
