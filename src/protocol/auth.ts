@@ -112,16 +112,16 @@ export function requireAuth(parsed: ParsedAuth, expected: { challenge: string; r
 const FIELDS: ReadonlySet<string> = new Set("type v did instance relay challenge time key sig".split(" "));
 
 function checkAuth(value: JsonObject): AuthStatement {
-  const refuse = (field: string, expected: string) => fieldError("auth-grammar", field, expected, value[field]);
-  if (value.type !== "auth") throw refuse("type", '"auth"');
+  const wrong = (field: string, expected: string) => fieldError("auth-grammar", field, expected, value[field]);
+  if (value.type !== "auth") throw wrong("type", '"auth"');
   requireVersion1("the auth line", value.v);
   refuseUnknownFields("auth-grammar", value, FIELDS);
-  if (typeof value.did !== "string" || !isDid(value.did)) throw refuse("did", "did:ants:<52 characters>");
-  if (!isText(value.instance, HEX16)) throw refuse("instance", "16 hex digits");
-  if (!isRelayUrl(value.relay)) throw refuse("relay", "a relay URL in its one spelling");
-  if (!isText(value.challenge, BYTES32)) throw refuse("challenge", "base64url of 32 bytes");
-  if (!isInteger(value.time, 0)) throw refuse("time", "milliseconds since 1970");
-  if (!isSignKey(value.key)) throw refuse("key", "the Multikey of an Ed25519 key");
-  if (!isText(value.sig, SIGNATURE)) throw refuse("sig", "86 characters of base64url");
+  if (typeof value.did !== "string" || !isDid(value.did)) throw wrong("did", "did:ants:<52 characters>");
+  if (!isText(value.instance, HEX16)) throw wrong("instance", "16 hex digits");
+  if (!isRelayUrl(value.relay)) throw wrong("relay", "a relay URL in its one spelling");
+  if (!isText(value.challenge, BYTES32)) throw wrong("challenge", "base64url of 32 bytes");
+  if (!isInteger(value.time, 0)) throw wrong("time", "milliseconds since 1970");
+  if (!isSignKey(value.key)) throw wrong("key", "the Multikey of an Ed25519 key");
+  if (!isText(value.sig, SIGNATURE)) throw wrong("sig", "86 characters of base64url");
   return value as unknown as AuthStatement;
 }

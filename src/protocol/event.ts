@@ -151,34 +151,34 @@ const FIELDS: ReadonlySet<string> = new Set(
 
 /** Checks the grammar of every field; the value itself is returned, typed. */
 function checkEvent(value: JsonObject): Event {
-  const refuse = (field: string, expected: string) => fieldError("event-grammar", field, expected, value[field]);
-  if (value.type !== "event") throw refuse("type", '"event"');
+  const wrong = (field: string, expected: string) => fieldError("event-grammar", field, expected, value[field]);
+  if (value.type !== "event") throw wrong("type", '"event"');
   requireVersion1("the event", value.v);
   refuseUnknownFields("event-grammar", value, FIELDS);
-  if (typeof value.did !== "string" || !isDid(value.did)) throw refuse("did", "did:ants:<52 characters>");
-  if (!isInteger(value.epoch, 1)) throw refuse("epoch", "an integer from 1");
-  if (!isInteger(value.seq, 0)) throw refuse("seq", "an integer from 0");
+  if (typeof value.did !== "string" || !isDid(value.did)) throw wrong("did", "did:ants:<52 characters>");
+  if (!isInteger(value.epoch, 1)) throw wrong("epoch", "an integer from 1");
+  if (!isInteger(value.seq, 0)) throw wrong("seq", "an integer from 0");
   if (value.seq === 0) {
-    if (value.prev !== undefined) throw refuse("prev", "nothing at seq 0");
-  } else if (!isText(value.prev, HASH)) throw refuse("prev", "the id of the event before (64 hex digits)");
-  if (!isInteger(value.time, 0)) throw refuse("time", "milliseconds since 1970");
-  if (!isText(value.kind, KIND)) throw refuse("kind", "[a-z][a-z0-9.-]{0,63}");
+    if (value.prev !== undefined) throw wrong("prev", "nothing at seq 0");
+  } else if (!isText(value.prev, HASH)) throw wrong("prev", "the id of the event before (64 hex digits)");
+  if (!isInteger(value.time, 0)) throw wrong("time", "milliseconds since 1970");
+  if (!isText(value.kind, KIND)) throw wrong("kind", "[a-z][a-z0-9.-]{0,63}");
   if (value.to !== undefined && !isList(value.to, MAX_RECIPIENTS, isDidValue)) {
-    throw refuse("to", `1 to ${MAX_RECIPIENTS} different DIDs, or no field`);
+    throw wrong("to", `1 to ${MAX_RECIPIENTS} different DIDs, or no field`);
   }
   if (value.tags !== undefined && !isList(value.tags, MAX_TAGS, isTagValue)) {
-    throw refuse("tags", `1 to ${MAX_TAGS} different tags of [A-Za-z0-9._:/@+=#-]{1,64}, or no field`);
+    throw wrong("tags", `1 to ${MAX_TAGS} different tags of [A-Za-z0-9._:/@+=#-]{1,64}, or no field`);
   }
-  if (!isSignKey(value.key)) throw refuse("key", "the Multikey of an Ed25519 key");
-  if (!isText(value.id, HASH)) throw refuse("id", "64 hex digits");
-  if (!isText(value.sig, SIGNATURE)) throw refuse("sig", "86 characters of base64url");
+  if (!isSignKey(value.key)) throw wrong("key", "the Multikey of an Ed25519 key");
+  if (!isText(value.id, HASH)) throw wrong("id", "64 hex digits");
+  if (!isText(value.sig, SIGNATURE)) throw wrong("sig", "86 characters of base64url");
   if (value.body === undefined) {
-    if (!isText(value.bodyHash, HASH)) throw refuse("bodyHash", "64 hex digits, or a body");
-    if (value.salt !== undefined) throw refuse("salt", "nothing beside bodyHash");
+    if (!isText(value.bodyHash, HASH)) throw wrong("bodyHash", "64 hex digits, or a body");
+    if (value.salt !== undefined) throw wrong("salt", "nothing beside bodyHash");
   } else {
-    if (!isObject(value.body)) throw refuse("body", "an object");
-    if (value.bodyHash !== undefined) throw refuse("bodyHash", "nothing beside body");
-    if (value.salt !== undefined && !isText(value.salt, BYTES16)) throw refuse("salt", "base64url of 16 bytes");
+    if (!isObject(value.body)) throw wrong("body", "an object");
+    if (value.bodyHash !== undefined) throw wrong("bodyHash", "nothing beside body");
+    if (value.salt !== undefined && !isText(value.salt, BYTES16)) throw wrong("salt", "base64url of 16 bytes");
   }
   if (value.proof !== undefined) checkProof(value.proof);
   if (value.kind === CLAIM_KIND) checkClaim(value);
@@ -187,31 +187,31 @@ function checkEvent(value: JsonObject): Event {
 
 /** A claim is public and keeps its body: whoever judges a chain reads instance and identity from it. */
 function checkClaim(value: JsonObject): void {
-  const refuse = (field: string, expected: string, got: unknown) =>
+  const wrong = (field: string, expected: string, got: unknown) =>
     fieldError("event-grammar", field, `${expected} in a claim`, got);
-  if (value.to !== undefined) throw refuse("to", "nothing", value.to);
+  if (value.to !== undefined) throw wrong("to", "nothing", value.to);
   const body = value.body;
-  if (!isObject(body)) throw refuse("body", "a body", value.bodyHash);
-  if (!isText(body.instance, HEX16)) throw refuse("body.instance", "16 hex digits", body.instance);
-  if (!isText(body.identity, HASH)) throw refuse("body.identity", "an operation's hash", body.identity);
+  if (!isObject(body)) throw wrong("body", "a body", value.bodyHash);
+  if (!isText(body.instance, HEX16)) throw wrong("body.instance", "16 hex digits", body.instance);
+  if (!isText(body.identity, HASH)) throw wrong("body.identity", "an operation's hash", body.identity);
   const label = body.label;
   if (typeof label !== "string" || label.length > MAX_LABEL_LENGTH || LABEL_CONTROL.test(label)) {
-    throw refuse("body.label", `at most ${MAX_LABEL_LENGTH} characters of one line`, label);
+    throw wrong("body.label", `at most ${MAX_LABEL_LENGTH} characters of one line`, label);
   }
 }
 
 function checkProof(proof: JsonValue): void {
-  const refuse = (field: string, expected: string, got: unknown) =>
+  const wrong = (field: string, expected: string, got: unknown) =>
     fieldError("event-grammar", `proof${field}`, expected, got);
-  if (!isObject(proof)) throw refuse("", "an object", proof);
+  if (!isObject(proof)) throw wrong("", "an object", proof);
   const { index, size, path } = proof;
-  if (!isInteger(size, 2) || size > MAX_BATCH_EVENTS) throw refuse(".size", `2 to ${MAX_BATCH_EVENTS}`, size);
-  if (!isInteger(index, 0) || index >= size) throw refuse(".index", `0 to ${size - 1}`, index);
+  if (!isInteger(size, 2) || size > MAX_BATCH_EVENTS) throw wrong(".size", `2 to ${MAX_BATCH_EVENTS}`, size);
+  if (!isInteger(index, 0) || index >= size) throw wrong(".index", `0 to ${size - 1}`, index);
   const hashes = batchPathLength(index, size);
-  if (!Array.isArray(path) || path.length !== hashes) throw refuse(".path", `${hashes} hashes`, path);
-  for (const hash of path) if (!isText(hash, BYTES32)) throw refuse(".path", "base64url of 32 bytes each", hash);
+  if (!Array.isArray(path) || path.length !== hashes) throw wrong(".path", `${hashes} hashes`, path);
+  for (const hash of path) if (!isText(hash, BYTES32)) throw wrong(".path", "base64url of 32 bytes each", hash);
   for (const name in proof) {
-    if (name !== "index" && name !== "size" && name !== "path") throw refuse(`.${name}`, "no such field", proof[name]);
+    if (name !== "index" && name !== "size" && name !== "path") throw wrong(`.${name}`, "no such field", proof[name]);
   }
 }
 

@@ -112,20 +112,20 @@ const FIELDS: ReadonlySet<string> = new Set(
 );
 
 function checkPromise(value: JsonObject): PromiseStatement {
-  const refuse = (field: string, expected: string) => fieldError("promise-grammar", field, expected, value[field]);
-  if (value.type !== "promise") throw refuse("type", '"promise"');
+  const wrong = (field: string, expected: string) => fieldError("promise-grammar", field, expected, value[field]);
+  if (value.type !== "promise") throw wrong("type", '"promise"');
   requireVersion1("the promise", value.v);
   refuseUnknownFields("promise-grammar", value, FIELDS);
-  if (typeof value.did !== "string" || !isDid(value.did)) throw refuse("did", "did:ants:<52 characters>");
-  if (!isInteger(value.epoch, 1)) throw refuse("epoch", "an integer from 1");
-  if (!isText(value.stream, HEX16)) throw refuse("stream", "16 hex digits");
-  if (!isText(value.instance, HEX16)) throw refuse("instance", "16 hex digits");
-  if (!isInteger(value.time, 0)) throw refuse("time", "milliseconds since 1970");
-  if (value.takeover !== undefined && value.takeover !== true) throw refuse("takeover", "true, or no field");
-  if (value.after !== undefined && !isText(value.after, HEX16)) throw refuse("after", "16 hex digits, or no field");
+  if (typeof value.did !== "string" || !isDid(value.did)) throw wrong("did", "did:ants:<52 characters>");
+  if (!isInteger(value.epoch, 1)) throw wrong("epoch", "an integer from 1");
+  if (!isText(value.stream, HEX16)) throw wrong("stream", "16 hex digits");
+  if (!isText(value.instance, HEX16)) throw wrong("instance", "16 hex digits");
+  if (!isInteger(value.time, 0)) throw wrong("time", "milliseconds since 1970");
+  if (value.takeover !== undefined && value.takeover !== true) throw wrong("takeover", "true, or no field");
+  if (value.after !== undefined && !isText(value.after, HEX16)) throw wrong("after", "16 hex digits, or no field");
   if (value.handover !== undefined && !isText(value.handover, HASH))
-    throw refuse("handover", "an event id, or no field");
-  if (!isSignKey(value.key)) throw refuse("key", "the Multikey of an Ed25519 key");
-  if (!isText(value.sig, SIGNATURE)) throw refuse("sig", "86 characters of base64url");
+    throw wrong("handover", "an event id, or no field");
+  if (!isSignKey(value.key)) throw wrong("key", "the Multikey of an Ed25519 key");
+  if (!isText(value.sig, SIGNATURE)) throw wrong("sig", "86 characters of base64url");
   return value as unknown as PromiseStatement;
 }

@@ -1,0 +1,114 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { AntsError } from "../../keys/errors.js";
+import { ERRORS, type ErrorCode, EXIT, errorRow, exitCodeOf, isRetryable } from "../../src/protocol/errors.js";
+import { errorOfRefusal, refusalOf } from "../../src/protocol/refusal.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const table = "src/protocol/errors.ts";
+const sources = ["keys", "src", "relay"].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(folder, name))
+    .filter((path) => path !== table)
+    .map((path) => ({ path, text: withoutComments(readFileSync(join(root, path), "utf8")) })),
+);
+
+/** Comments quote codes that no longer need to exist. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*.*?\*\//gs, "").replace(/(^|\s)\/\/[^\n]*/g, "$1");
+}
+
+/** Codes that sources throw or refuse with: `new AntsError("x"`, `code: "x"`, and calls of what makes such an error. */
+const MADE =
+  /(?:\bnew AntsError|\b(?:\w*(?:[eE]rror|[fF]ail|[rR]efus\w*)))\(\s*"([a-z][a-z0-9-]*)"|\bcode: "([a-z][a-z0-9-]*)"/g;
+
+describe("the table of errors", () => {
+  test("has every code that the sources name", () => {
+    const missing = new Set<string>();
+    for (const { path, text } of sources) {
+      for (const [, made, refused] of text.matchAll(MADE)) {
+        const code = made ?? refused!;
+        if (errorRow(code) === undefined) missing.add(`${code} (${path})`);
+      }
+    }
+    expect([...missing].sort()).toEqual([]);
+  });
+
+  test("has no code that the sources don't name", () => {
+    const all = sources.map(({ text }) => text).join("\n");
+    expect(Object.keys(ERRORS).filter((code) => !all.includes(`"${code}"`))).toEqual([]);
+  });
+
+  test("is sorted, and every row says something", () => {
+    expect(Object.keys(ERRORS)).toEqual(Object.keys(ERRORS).sort());
+    for (const [code, row] of Object.entries(ERRORS)) {
+      expect(code).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
+      expect(row.meaning, code).toMatch(/^[A-Z0-9].*[.…]$/);
+      expect(row.wayOut, code).toMatch(/^[A-Z]/);
+      expect(`${row.meaning}${row.wayOut}`, code).not.toMatch(/[|\n]/);
+      expect(Object.values(EXIT)).toContain(row.exit);
+    }
+  });
+
+  test("is what docs/errors.md says", () => {
+    const { status, stderr } = spawnSync(process.execPath, ["scripts/errors-doc.mjs", "--check"], { cwd: root });
+    expect(String(stderr)).toBe("");
+    expect(status).toBe(0);
+  });
+
+  test("gives every code its exit code, and 1 to what it doesn't know", () => {
+    expect(exitCodeOf(new AntsError("fenced", ""))).toBe(4);
+    expect(exitCodeOf(new AntsError("cursor-syntax", ""))).toBe(2);
+    expect(exitCodeOf(new AntsError("invented-elsewhere", ""))).toBe(1);
+    expect(exitCodeOf(new Error("x"))).toBe(1);
+    expect(exitCodeOf(undefined)).toBe(1);
+    for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+      expect(exitCodeOf(new AntsError(code, ""))).toBe(ERRORS[code].exit);
+    }
+  });
+
+  test("says what may be tried again", () => {
+    expect(["rate-limited", "shutting-down", "held"].map(isRetryable)).toEqual([true, true, true]);
+    expect(["fenced", "event-grammar", "toString", "constructor"].map(isRetryable)).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe("a refusal", () => {
+  test("tells code, text, details, and whether and when to try again", () => {
+    const error = new AntsError("rate-limited", "slower", {
+      details: { retryAfterMs: 50, limit: "entriesPerSecond", ref: 3 },
+    });
+    const refusal = refusalOf(error);
+    expect(refusal).toEqual({
+      code: "rate-limited",
+      message: "slower",
+      retryable: true,
+      retryAfterMs: 50,
+      details: { limit: "entriesPerSecond" },
+    });
+    const back = errorOfRefusal(refusal);
+    expect(back).toMatchObject({ code: "rate-limited", message: "slower" });
+    expect(back.details).toEqual({ limit: "entriesPerSecond", retryable: true, retryAfterMs: 50 });
+  });
+
+  test("leaves out what there is not, and cuts a long text", () => {
+    expect(refusalOf(new AntsError("gap", "x".repeat(5000)))).toEqual({
+      code: "gap",
+      message: "x".repeat(1024),
+      retryable: false,
+    });
+  });
+
+  test("is never made of anything but an error of ours", () => {
+    expect(() => refusalOf(new TypeError("/home/secret"))).toThrow(TypeError);
+  });
+});
