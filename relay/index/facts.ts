@@ -1,0 +1,76 @@
+import type { Row, Tables } from "./tables.js";
+
+const NOTHING = Buffer.alloc(0);
+/** Written for a fact without a value: LMDB's JavaScript side takes an empty value for none. */
+const PRESENT = Buffer.of(1);
+
+/** The table of facts, with those on top that are not written yet. */
+export class Facts {
+  readonly #tables: Tables;
+  /** By key in latin1, which sorts as the bytes do; undefined: removed. */
+  readonly #pending = new Map<string, Buffer | undefined>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  get dirty(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    const name = key.latin1Slice();
+    if (this.#pending.size > 0 && this.#pending.has(name)) return this.#pending.get(name);
+    return this.#tables.get(this.#tables.facts, key);
+  }
+
+  put(key: Buffer, value: Buffer = PRESENT): void {
+    this.#pending.set(key.latin1Slice(), value);
+  }
+
+  remove(key: Buffer): void {
+    this.#pending.set(key.latin1Slice(), undefined);
+  }
+
+  /** All facts whose key begins with `prefix`, in key order, at most `limit`. */
+  withPrefix(prefix: Buffer, limit: number): Row[] {
+    const until = after(prefix);
+    const stored = this.#tables.range(this.#tables.facts, { from: prefix, until, limit: limit + this.#pending.size });
+    const rows = new Map(stored.map((row) => [row.key.latin1Slice(), row]));
+    const start = prefix.latin1Slice();
+    for (const [name, value] of this.#pending) {
+      if (!name.startsWith(start)) continue;
+      if (value === undefined) rows.delete(name);
+      else rows.set(name, { key: Buffer.from(name, "latin1"), value });
+    }
+    const names = [...rows.keys()].sort();
+    return names.slice(0, limit).map((name) => rows.get(name)!);
+  }
+
+  /** Writes what is pending; inside a transaction. */
+  write(): void {
+    const { facts } = this.#tables;
+    for (const [name, value] of this.#pending) {
+      const key = Buffer.from(name, "latin1");
+      if (value === undefined) facts.removeSync(key);
+      else facts.putSync(key, value);
+    }
+  }
+
+  /** After the transaction. */
+  written(): void {
+    this.#pending.clear();
+  }
+}
+
+/** The first key that is greater than every key with this prefix. */
+function after(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix);
+  for (let i = end.length - 1; i >= 0; i--) {
+    if (end[i] !== 0xff) {
+      end[i]!++;
+      return end.subarray(0, i + 1);
+    }
+  }
+  return NOTHING;
+}
