@@ -108,9 +108,17 @@ export class Ledger {
     return this.#groups.failure;
   }
 
-  /** Whether anything is known of this DID, committed or about to be. */
-  knows(did: string): boolean {
-    return this.#admission.agent(did) !== undefined;
+  /** What is known of a DID, committed or about to be: its newest identity operation. */
+  agent(did: string): { readonly identity?: string } | undefined {
+    const state = this.#admission.agent(did);
+    const identity = state?.keys.newest?.hash;
+    return state === undefined ? undefined : identity === undefined ? {} : { identity };
+  }
+
+  /** Whether the key may sign for the DID now. */
+  isLive(did: string, key: string): boolean {
+    const keys = this.#admission.agent(did)?.keys;
+    return keys !== undefined && !keys.deactivated && keys.isLive(key);
   }
 
   /** An authenticated connection of this instance is alive. */
