@@ -6,8 +6,8 @@ import type { Branch } from "./succession.js";
  *
  * An update S that names a head in `over` beats that head and whatever grows on it without knowing of S. To know S is
  * to descend from it by `prev` and `over`, links that hashes make one-way: so of two settlements, the one that knows
- * the other wins, and two that don't know of each other leave the contest open. A head wins when all other heads are
- * beaten by settlements it knows, and it isn't beaten by any that they know.
+ * the other wins, and two that don't know of each other leave the contest open. A head has the settlements that it knows
+ * on its side; it wins when those beat all other heads, and none on their side beats it.
  *
  * Takes time in proportion to updates × branches.
  */
@@ -32,7 +32,7 @@ export function headsOf(first: Branch, updates: readonly Branch[]): readonly Bra
     if (beaten === 0n) continue;
     for (let leaf = 0; leaf < leaves.length; leaf++) if (has(knownBy[i]!, leaf)) beats[leaf]! |= beaten;
   }
-  return undominated(beats).map((leaf) => members[leaves[leaf]!]!);
+  return undefeated(beats).map((leaf) => members[leaves[leaf]!]!);
 }
 
 /**
@@ -55,25 +55,25 @@ function leafSets(leaves: readonly number[], links: readonly (readonly number[])
 }
 
 /**
- * The smallest set of contestants of which each one outside is clearly beaten by every one inside (the Smith set of
- * voting theory): one member is a winner; branches that were settled long ago drop out of a later contest.
+ * Who stays: a head that is beaten by one that stays is out, and what an outed head beats is free again. So branches
+ * that were settled long ago drop out of a later contest, and those that beat each other in a circle all stay.
  */
-function undominated(beats: readonly bigint[]): number[] {
+function undefeated(beats: readonly bigint[]): number[] {
   const rows = beats.map((set) => set.toString(2).padStart(beats.length, "0"));
   const beatsOne = (a: number, b: number) => rows[a]![beats.length - 1 - b] === "1";
-  const clearlyBeats = (a: number, b: number) => beatsOne(a, b) && !beatsOne(b, a);
-  let best = { contestant: 0, score: Number.NEGATIVE_INFINITY };
-  for (let a = 0; a < beats.length; a++) {
-    let score = 0;
-    for (let b = 0; b < beats.length; b++) score += Number(clearlyBeats(a, b)) - Number(clearlyBeats(b, a));
-    if (score > best.score) best = { contestant: a, score };
+  const victims = beats.map((_, a) => beats.flatMap((_, b) => (beatsOne(a, b) && !beatsOne(b, a) ? [b] : [])));
+  const threats = beats.map(() => 0);
+  for (const victim of victims.flat()) threats[victim]!++;
+  const out = new Set<number>();
+  const staying = threats.flatMap((count, leaf) => (count === 0 ? [leaf] : []));
+  for (let winner = staying.pop(); winner !== undefined; winner = staying.pop()) {
+    for (const loser of victims[winner]!) {
+      if (out.has(loser)) continue;
+      out.add(loser);
+      for (const freed of victims[loser]!) if (--threats[freed]! === 0 && !out.has(freed)) staying.push(freed);
+    }
   }
-  // Whoever beats most (less those that beat it) is inside; whoever a member doesn't clearly beat is inside, too.
-  const inside = new Set([best.contestant]);
-  for (const member of inside) {
-    for (let b = 0; b < beats.length; b++) if (!clearlyBeats(member, b)) inside.add(b);
-  }
-  return [...inside];
+  return beats.flatMap((_, leaf) => (out.has(leaf) ? [] : [leaf]));
 }
 
 function has(set: bigint, bit: number): boolean {

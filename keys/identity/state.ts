@@ -68,8 +68,13 @@ export function stateAt(head: Branch, all: Iterable<ParsedOperation>): IdentityS
     era: head.era.index,
     keys: keyStandings(operations, anchors),
     anchors,
-    sides: [...all].filter((operation) => !onPath.has(operation)),
+    // In an order that doesn't depend on which came first.
+    sides: [...all].filter((operation) => !onPath.has(operation)).sort(byNumber),
   };
+}
+
+function byNumber(a: ParsedOperation, b: ParsedOperation): number {
+  return a.op.n - b.op.n || (a.hash < b.hash ? -1 : 1);
 }
 
 function keyStandings(path: readonly ParsedOperation[], anchors: readonly AnchorPoint[]): KeyStanding[] {
