@@ -19,25 +19,25 @@ export class Facts {
   }
 
   get(key: Buffer): Buffer | undefined {
-    const name = key.latin1Slice();
+    const name = key.toString("latin1");
     if (this.#pending.size > 0 && this.#pending.has(name)) return this.#pending.get(name);
     return this.#tables.get(this.#tables.facts, key);
   }
 
   put(key: Buffer, value: Buffer = PRESENT): void {
-    this.#pending.set(key.latin1Slice(), value);
+    this.#pending.set(key.toString("latin1"), value);
   }
 
   remove(key: Buffer): void {
-    this.#pending.set(key.latin1Slice(), undefined);
+    this.#pending.set(key.toString("latin1"), undefined);
   }
 
   /** All facts whose key begins with `prefix`, in key order, at most `limit`. */
   withPrefix(prefix: Buffer, limit: number): Row[] {
     const until = after(prefix);
     const stored = this.#tables.range(this.#tables.facts, { from: prefix, until, limit: limit + this.#pending.size });
-    const rows = new Map(stored.map((row) => [row.key.latin1Slice(), row]));
-    const start = prefix.latin1Slice();
+    const rows = new Map(stored.map((row) => [row.key.toString("latin1"), row]));
+    const start = prefix.toString("latin1");
     for (const [name, value] of this.#pending) {
       if (!name.startsWith(start)) continue;
       if (value === undefined) rows.delete(name);

@@ -94,10 +94,10 @@ export class IndexDb implements IndexReader {
     await disk.mkdir(folder);
     if (rebuild === undefined) {
       await writeIndexState(disk, folder, state);
-      const tables = Tables.open(folder);
-      if (progressOf(tables).applied <= lastPosition) return new IndexDb(options, tables, undefined);
-      await tables.close();
-      rebuild = "ahead-of-log";
+      const tables = openIfReadable(folder);
+      if (tables && progressOf(tables).applied <= lastPosition) return new IndexDb(options, tables, undefined);
+      await tables?.close();
+      rebuild = tables === undefined ? "unreadable" : "ahead-of-log";
     }
     for (const name of await disk.list(folder)) await disk.remove(path.join(folder, name));
     await writeIndexState(disk, folder, state);
@@ -306,6 +306,14 @@ async function whyRebuild({ folder, disk, stream, bootId }: IndexOptions): Promi
   if (typeof state === "string") return state;
   if (state.stream !== stream) return "other-stream";
   return state.clean || (bootId !== undefined && state.bootId === bootId) ? undefined : "crash";
+}
+
+function openIfReadable(folder: string): Tables | undefined {
+  try {
+    return Tables.open(folder);
+  } catch {
+    return undefined;
+  }
 }
 
 function progressOf(tables: Tables): { applied: number; nextAgentNo: number } {

@@ -3,6 +3,8 @@
  * entries, at 40,000 a second, take 220 years).
  */
 const MAX_POSITION = 2 ** 48 - 1;
+/** Longer than a position, so greater than all of them. */
+const END = Buffer.alloc(7, 0xff);
 
 /**
  * What an agent's rows in the `agents` table are, in key order: its newest page of events, its record and its newest
@@ -56,6 +58,11 @@ export function blockKey(prefix: Buffer, first: number): Buffer {
   prefix.copy(key);
   key.writeUIntBE(MAX_POSITION - first, prefix.length, 6);
   return key;
+}
+
+/** Greater than every {@link blockKey} of this prefix. */
+export function endOfBlocks(prefix: Buffer): Buffer {
+  return Buffer.concat([prefix, END]);
 }
 
 /** The first position in a {@link blockKey}. */

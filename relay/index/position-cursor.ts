@@ -1,4 +1,4 @@
-import { blockKey, firstOfBlockKey } from "./index-keys.js";
+import { blockKey, endOfBlocks, firstOfBlockKey } from "./index-keys.js";
 import { positionsOf } from "./posting-block.js";
 import type { Row, Tables } from "./tables.js";
 
@@ -20,6 +20,8 @@ export class PostingCursor implements PositionCursor {
   #at = 0;
   #ahead: Row[] = [];
   #begun = false;
+  /** Blocks that begin here or later are not in memory yet, but for those in `ahead`. */
+  #after = 0;
 
   constructor(tables: Tables, table: Tables["terms"], prefix: Buffer) {
     this.#tables = tables;
@@ -51,21 +53,18 @@ export class PostingCursor implements PositionCursor {
     this.#ahead = [];
     const [row] = this.#tables.range(this.#table, {
       from: blockKey(this.#prefix, from),
-      until: blockKey(this.#prefix, -1),
+      until: endOfBlocks(this.#prefix),
       limit: 1,
     });
-    if (row === undefined) this.#enter(undefined, from);
-    else this.#enter(row, from);
+    this.#enter(row, from);
   }
 
+  /** Without a row there is no block that begins before `from`. */
   #enter(row: Row | undefined, from: number): void {
     this.#positions = row === undefined ? [] : positionsOf(firstOfBlockKey(row.key), row.value);
     this.#at = 0;
     this.#after = row === undefined ? from : firstOfBlockKey(row.key) + 1;
   }
-
-  /** Blocks that begin here or later were not fetched yet. */
-  #after = 0;
 
   #next(): boolean {
     if (this.#ahead.length === 0) {
@@ -77,8 +76,9 @@ export class PostingCursor implements PositionCursor {
       });
     }
     const row = this.#ahead.shift();
-    if (row !== undefined) this.#enter(row, 0);
-    return row !== undefined;
+    if (row === undefined) return false;
+    this.#enter(row, 0);
+    return true;
   }
 }
 
