@@ -1,0 +1,140 @@
+import { once } from "node:events";
+import { parseCursor, parseEntry, splitFrame } from "ants-agent";
+import { EMPTY_ROOT, Frontier, fromHex, hex, leafHash } from "ants-agent/keys";
+import { expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { temporaryFolder } from "../keys/node/temporary-folder.js";
+import { Prng } from "../keys/prng.js";
+import { RawAuthor } from "../support/raw-author.js";
+import { NO_RATES, RelayProcess } from "../support/relay-process.js";
+
+const KILLS = 100;
+const PUBLISHERS = 8;
+const FRAME_EVENTS = 16;
+const IN_FLIGHT = 4;
+const SEED = 20_26;
+
+/** One publisher that remembers what was acknowledged, across all kills. */
+class Publisher {
+  readonly author = new RawAuthor();
+  /** Position → id, as acknowledged. */
+  readonly acknowledged = new Map<number, string>();
+  #confirmed = 1;
+  #socket: WebSocket | undefined;
+  inFlight = 0;
+
+  /** Goes on behind the last acknowledged event; what was sent without an answer is sent again. */
+  async connect(url: string, onAck: () => void): Promise<void> {
+    const socket = new WebSocket(url, "ants.1");
+    this.#socket = socket;
+    socket.on("error", () => undefined);
+    await once(socket, "message");
+    const frames = new Map<number, string[]>();
+    let next = this.#confirmed;
+    let ref = 0;
+    const send = () => {
+      while (this.inFlight < IN_FLIGHT && socket.readyState === WebSocket.OPEN) {
+        while (this.author.events.length < next + FRAME_EVENTS) this.author.write(FRAME_EVENTS);
+        const events = this.author.events.slice(next, next + FRAME_EVENTS);
+        next += FRAME_EVENTS;
+        frames.set(
+          ++ref,
+          events.map(({ id }) => id),
+        );
+        this.inFlight++;
+        socket.send(this.author.frame(ref, events));
+      }
+    };
+    socket.on("message", (data: Buffer) => {
+      const answer = JSON.parse(data.toString()) as { t: string; ref: number; at: number[] };
+      if (answer.t !== "ack") throw new Error(`refused: ${data.toString()}`);
+      if (answer.ref === 0) {
+        send();
+        return;
+      }
+      const ids = frames.get(answer.ref)!;
+      for (const [i, id] of ids.entries()) this.acknowledged.set(answer.at[i]!, id);
+      this.#confirmed += ids.length;
+      this.inFlight--;
+      onAck();
+      send();
+    });
+    socket.send(this.author.opening());
+  }
+
+  /** Returns how many frames had no answer when the connection ended. */
+  async lost(): Promise<number> {
+    const { inFlight } = this;
+    if (this.#socket!.readyState !== WebSocket.CLOSED) await once(this.#socket!, "close");
+    this.inFlight = 0;
+    return inFlight;
+  }
+}
+
+/** Reads on from the last cursor and proves for itself that the log only grew. */
+class Auditor {
+  readonly ids: string[] = [];
+  readonly #tree = Frontier.empty();
+  #cursor = "start";
+
+  async read(httpUrl: string): Promise<void> {
+    for (;;) {
+      const response = await fetch(`${httpUrl}/entries?after=${this.#cursor}&limit=256`);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      if (!response.ok) throw new Error(new TextDecoder().decode(bytes));
+      const { envelope, entries } = splitFrame(bytes);
+      const at = envelope.at as number[];
+      for (const [i, line] of entries.entries()) {
+        const { id } = parseEntry(line);
+        this.ids.push(id);
+        this.#tree.append(leafHash(fromHex(id)));
+        expect(at[i]).toBe(this.ids.length);
+      }
+      this.#cursor = envelope.cursor as string;
+      const { position, check } = parseCursor(this.#cursor);
+      expect(position).toBe(this.ids.length);
+      expect(check).toBe(hex(position === 0 ? EMPTY_ROOT : this.#tree.root()).slice(0, 8));
+      if (entries.length === 0) return;
+    }
+  }
+}
+
+it(`loses nothing acknowledged in ${KILLS} kills at random moments under load (N3)`, { timeout: 300_000 }, async () => {
+  const data = temporaryFolder();
+  const random = new Prng(SEED);
+  const publishers = Array.from({ length: PUBLISHERS }, () => new Publisher());
+  const auditor = new Auditor();
+  let withFramesInFlight = 0;
+  let framesLost = 0;
+  for (let kill = 0; kill < KILLS; kill++) {
+    await using relay = await RelayProcess.start({ data, flags: NO_RATES });
+    await auditor.read(relay.httpUrl);
+    for (const { acknowledged } of publishers) {
+      for (const [position, id] of acknowledged) expect(auditor.ids[position - 1]).toBe(id);
+    }
+    const wanted = 8 + random.below(60);
+    let acks = 0;
+    await new Promise<void>((resolve) => {
+      for (const publisher of publishers) {
+        void publisher.connect(relay.url, () => {
+          if (++acks === wanted) setTimeout(resolve, random.below(4));
+        });
+      }
+    });
+    await relay.kill("SIGKILL");
+    const lost = await Promise.all(publishers.map((publisher) => publisher.lost()));
+    const sum = lost.reduce((all, each) => all + each, 0);
+    framesLost += sum;
+    if (sum > 0) withFramesInFlight++;
+  }
+  await using relay = await RelayProcess.start({ data, flags: NO_RATES });
+  await auditor.read(relay.httpUrl);
+  const acknowledged = publishers.flatMap((publisher) => [...publisher.acknowledged]);
+  for (const [position, id] of acknowledged) expect(auditor.ids[position - 1]).toBe(id);
+  expect(new Set(auditor.ids).size).toBe(auditor.ids.length);
+  console.log(
+    `${KILLS} kills (seed ${SEED}), ${withFramesInFlight} with frames in flight (${framesLost} frames in all), ` +
+      `${acknowledged.length} acknowledged entries, ${auditor.ids.length} in the log`,
+  );
+  expect(withFramesInFlight).toBeGreaterThanOrEqual(90);
+});
