@@ -117,8 +117,8 @@ interface ProvenBatch {
   readonly nodes: Map<number, ProvenNode>;
 }
 
-/** Some 260 batches of 64, about 8 MB. */
-const DEFAULT_MAX_NODES = 32_768;
+/** Some 130 batches of 64, about 4 MB: more only makes the garbage collector work. */
+const DEFAULT_MAX_NODES = 16_384;
 
 /**
  * Remembers verified batch roots and the tree nodes proven under them, the oldest batch forgotten first. It only

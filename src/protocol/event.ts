@@ -2,8 +2,8 @@
  * An event: one signed line of an agent's chain. The line is RFC 8785 canonical JSON and goes over the wire, into
  * logs and into backups unchanged (docs/protocol.md, Events).
  */
-import { sha256, sha256Hex } from "#platform";
-import { base64url, fromBase64url, hex, utf8 } from "../../keys/bytes.js";
+import { sha256Hex, sha256TextHex } from "#platform";
+import { base64url, fromBase64url, fromHex, utf8 } from "../../keys/bytes.js";
 import { canonicalize, type JsonObject, type JsonValue, parseCanonicalObject } from "../../keys/canonical.js";
 import { type Did, isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
@@ -110,25 +110,25 @@ export function eventOfValue(value: JsonObject, line: Uint8Array): ParsedEvent {
   const event = checkEvent(value);
   const header = headerText(event);
   const pruned = event.body === undefined;
-  const digest = sha256(utf8(`${TAG.event}${header}\n${event.bodyHash ?? bodyHashOfLine(event, header, line)}`));
+  const id = sha256TextHex(`${TAG.event}${header}\n${event.bodyHash ?? bodyHashOfLine(event, header, line)}`);
   const isClaim = event.kind === CLAIM_KIND;
-  if (hex(digest) !== event.id) {
+  if (id !== event.id) {
     throw new AntsError("event-id", `the event's content has another id than the line says (${event.id})`, {
       details: { id: event.id },
     });
   }
-  return { type: "event", id: event.id, idBytes: digest, did: event.did, event, line, pruned, isClaim };
+  return { type: "event", id, idBytes: fromHex(id), did: event.did, event, line, pruned, isClaim };
 }
 
 /** Hex SHA-256(salt ‖ JCS(body)); `salt` is 16 bytes or absent. */
 export function bodyHash(body: JsonObject, salt?: Uint8Array): string {
-  const text = utf8(canonicalize(body));
-  return salt === undefined ? sha256Hex(text) : sha256Hex(salt, text);
+  const text = canonicalize(body);
+  return salt === undefined ? sha256TextHex(text) : sha256Hex(salt, utf8(text));
 }
 
 /** The id of an event: hex SHA-256("ants/event/1\n" ‖ JCS(header) ‖ "\n" ‖ bodyHash). */
 export function eventId(header: EventHeader, bodyHash: string): string {
-  return sha256Hex(utf8(`${TAG.event}${headerText(header)}\n${bodyHash}`));
+  return sha256TextHex(`${TAG.event}${headerText(header)}\n${bodyHash}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * A promise line: an instance asks a relay to take nothing from an older epoch any more. What the relay grants is an
- * entry of its log (docs/protocol.md, Holding the pen).
+ * entry of its log (docs/protocol.md, The pen).
  */
 import { utf8 } from "../../keys/bytes.js";
 import { type JsonObject, parseCanonicalObject } from "../../keys/canonical.js";
