@@ -41,6 +41,14 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     else waiting.reject(failure.error);
   }
 
+  /** Ends at once: what is queued is dropped, and the iteration throws `error`. */
+  abort(error: unknown): void {
+    this.#items = [];
+    this.#taken = 0;
+    this.end({ error });
+    this.#ended = { error };
+  }
+
   /** The next queued item without taking it. */
   peek(): T | undefined {
     return this.#items[this.#taken];

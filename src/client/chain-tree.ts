@@ -1,4 +1,5 @@
-import type { ChainEvent, ChainPoint, ChainView, KeyView } from "../protocol/chain.js";
+import type { ChainEvent, ChainView, KeyView } from "../protocol/chain.js";
+import type { ChainHead } from "../protocol/event.js";
 
 /** An event of the tree, and where its line is kept. */
 export interface TreeEvent extends ChainEvent {
@@ -73,7 +74,7 @@ export class ChainTree implements ChainView {
   }
 
   /** The newest claim on the path that ends at `from`. */
-  claimBefore(from: ChainPoint): TreeEvent | undefined {
+  claimBefore(from: ChainHead): TreeEvent | undefined {
     let at = this.find(from.id, from.seq);
     while (at !== undefined && !at.claim) at = this.before(at);
     return at;
@@ -104,7 +105,7 @@ export class ChainTree implements ChainView {
   }
 
   /** Makes an event of the tree the head, or nothing where the whole chain became void. */
-  moveHead(to: ChainPoint | undefined): void {
+  moveHead(to: ChainHead | undefined): void {
     const target = to === undefined ? undefined : (this.find(to.id, to.seq) as Node);
     const joined = this.#markUp(target, true, (node) => node.onChain);
     this.#markUp(this.#head, false, (node) => node === joined);

@@ -4,7 +4,8 @@ import { isAntsError } from "../../keys/errors.js";
 import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
 import { OperationSet } from "../../keys/identity/operation-set.js";
 import { type IdentityState, type KeyStanding, type Resolution, resolveSet } from "../../keys/identity/resolve.js";
-import type { ChainPoint, KeyView } from "../protocol/chain.js";
+import type { KeyView } from "../protocol/chain.js";
+import type { ChainHead } from "../protocol/event.js";
 
 /**
  * The identity operations of one agent as this client knows them, and what they say of its keys. Grows; the state that
@@ -15,7 +16,7 @@ export class IdentityLog implements KeyView {
   readonly #set: OperationSet;
   #resolution: Resolution;
   #keys = new Map<string, KeyStanding>();
-  #anchors: (ChainPoint | undefined)[] = [undefined];
+  #anchors: (ChainHead | undefined)[] = [undefined];
 
   /** `operations` in any order; lines that are no valid operation of this DID are passed over. */
   constructor(did: string, operations: Iterable<ParsedOperation | Uint8Array | string> = []) {
@@ -56,7 +57,7 @@ export class IdentityLog implements KeyView {
     return this.#keys.get(key)?.rotations;
   }
 
-  anchorOf(rotations: number): ChainPoint | undefined {
+  anchorOf(rotations: number): ChainHead | undefined {
     return this.#anchors[rotations];
   }
 

@@ -21,6 +21,8 @@ export interface FollowRequest {
   readonly live?: boolean;
   /** Reads on behind a pruned cursor from the oldest entry that is left. */
   readonly allowGap?: boolean;
+  /** Ends the follow; the iteration throws its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** One frame of a follow; entry lines are views into the received frame. */
@@ -67,15 +69,15 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     this.#wire = wire;
     this.#request = request;
     this.#cursor = request.after;
+    request.signal?.throwIfAborted();
+    request.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#ref = this.#follow();
   }
 
   /** Stops following. Frames that are queued are dropped. */
   close(): void {
-    if (this.#state === "running") this.#wire.send({ t: "unfollow", ref: this.#ref });
-    if (this.#state !== "ended") this.#state = this.#state === "stopped" ? "ended" : "closing";
+    this.#stop();
     void this.#queue.return();
-    this.#queuedBytes = 0;
   }
 
   /** Called by the connection with every answer to this follow. */
@@ -99,9 +101,8 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
 
   /** Called by the connection when it breaks, or refuses the follow. What is queued is still given out. */
   fail(error: AntsError): void {
-    this.#state = "ended";
     this.#wire.detach(this.#ref);
-    this.#queue.end({ error });
+    this.#finish({ error });
   }
 
   async next(): Promise<IteratorResult<FollowFrame>> {
@@ -125,6 +126,25 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     return this;
   }
 
+  readonly #onAbort = (): void => {
+    this.#stop();
+    this.#queue.abort(this.#request.signal?.reason);
+  };
+
+  #stop(): void {
+    if (this.#state === "running") this.#wire.send({ t: "unfollow", ref: this.#ref });
+    if (this.#state === "running" || this.#state === "stopping") this.#state = "closing";
+    else if (this.#state === "stopped") this.#state = "ended";
+    this.#queuedBytes = 0;
+    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  #finish(failure?: { error: AntsError }): void {
+    this.#state = "ended";
+    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    this.#queue.end(failure);
+  }
+
   #follow(): number {
     const ref = this.#wire.nextRef();
     const { filter = {}, live = true, allowGap = false } = this.#request;
@@ -138,8 +158,7 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     if (message.code !== undefined) {
       const { code, message: text = code, retryable = false, retryAfterMs, details } = message;
       const refusal = { code, message: text, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-      this.#state = "ended";
-      this.#queue.end({ error: errorOfRefusal({ ...refusal, ...(details === undefined ? {} : { details }) }) });
+      this.#finish({ error: errorOfRefusal({ ...refusal, ...(details === undefined ? {} : { details }) }) });
     } else if (this.#state === "stopping") {
       this.#state = "stopped";
       if (this.#queuedBytes <= RESUME_AT_QUEUED_BYTES) {
@@ -147,8 +166,7 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
         this.#state = "running";
       }
     } else {
-      this.#state = "ended";
-      this.#queue.end();
+      this.#finish();
     }
   }
 }

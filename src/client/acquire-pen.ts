@@ -1,0 +1,199 @@
+import { utf8 } from "../../keys/bytes.js";
+import { AntsError } from "../../keys/errors.js";
+import { relaySetOf } from "../../keys/identity/relay-set.js";
+import { createBatch } from "../protocol/batch.js";
+import { type ChainHead, CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
+import { HOLDER_SILENCE_MS } from "../protocol/limits.js";
+import { Backoff } from "./backoff.js";
+import { abortable } from "./deadline.js";
+import { EpochsSeen } from "./epochs-seen.js";
+import { type Granted, Pen } from "./pen.js";
+import { type PenContext, requireLiveKey } from "./pen-context.js";
+import { describeHolder, heldError } from "./pen-holder.js";
+import { penLost } from "./pen-loss.js";
+import { promiseRound, type RelayAnswer } from "./promise-round.js";
+
+export interface AcquireOptions {
+  /** Displaces a live holder. */
+  readonly takeover?: boolean;
+  /** Waits for a holder to fall silent and for a quorum to come back, until the signal aborts. Default false. */
+  readonly wait?: boolean;
+  /** How long to try before giving up, where `wait` is not set. Default 30 s. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const ACQUIRE_TIMEOUT_MS = 30_000;
+/** One round of asking: long enough for a relay on the other side of the world that is just starting. */
+const ROUND_TIMEOUT_MS = 10_000;
+/** A claim is given up when no relay acknowledged anything for this long; a relay that is caught up takes its time. */
+const CLAIM_SILENCE_MS = 10_000;
+/** Between attempts: racing instances must not meet again, and two of them settle it within a second. */
+const ATTEMPT_BACKOFF = { firstMs: 200, maxMs: 5_000 };
+
+/**
+ * Claims the pen: promises from a quorum, what they hold, one claim, its acknowledgement by a quorum; as often as it
+ * takes, each time above every epoch seen.
+ *
+ * Throws `held` (another instance is live: details say which and since when), `no-quorum` (too few relays answer),
+ * `key-not-live`, `chain-missing` (no seq 0 was found, and this home did not make the genesis), `chain-write-failed`,
+ * `identity-conflicted`, `no-relays`, or the signal's reason. Nothing has effects before it resolves.
+ */
+export async function acquirePen(context: PenContext, options: AcquireOptions = {}): Promise<Pen> {
+  requireLiveKey(context.identity, context.seed);
+  const { clock, random } = context.ports;
+  const { wait = false, takeover = false, timeoutMs = ACQUIRE_TIMEOUT_MS, signal } = options;
+  const withSignal = signal === undefined ? {} : { signal };
+  const startMs = clock.monotonicMs();
+  const backoff = new Backoff(clock, random, ATTEMPT_BACKOFF);
+  const seen = new EpochsSeen(Math.max(context.chain.highestEpoch, context.knownEpoch ?? 0));
+  for (;;) {
+    signal?.throwIfAborted();
+    const leftMs = wait ? ROUND_TIMEOUT_MS : Math.max(0, startMs + timeoutMs - clock.monotonicMs());
+    const roundTimeoutMs = Math.min(leftMs, ROUND_TIMEOUT_MS);
+    const epoch = seen.next(context.identity.newest!.op.faults);
+    seen.used(epoch);
+    const round = await promiseRound(context, { epoch, seen, takeover, timeoutMs: roundTimeoutMs, ...withSignal });
+    let failure: AntsError;
+    switch (round.kind) {
+      case "granted": {
+        const outcome = await claim(context, round, epoch, seen, signal);
+        if (outcome instanceof Pen) return outcome;
+        failure = outcome;
+        break;
+      }
+      case "held": {
+        const { holder } = round;
+        const connection = context.relays.get(holder.relay);
+        failure = heldError(
+          context.did,
+          wait ? holder : await describeHolder(connection, context.did, holder, context.ports, signal),
+        );
+        if (!wait) throw failure;
+        await clock.sleep(Math.max(0, HOLDER_SILENCE_MS - (holder.seenMs ?? 0)), signal);
+        break;
+      }
+      case "outbid":
+        failure = new AntsError("no-quorum", `another instance of ${context.did} is claiming the pen just now`, {
+          hint: "try again in a moment",
+        });
+        break;
+      case "no-quorum":
+        failure = noQuorum(context, round.answers);
+    }
+    const delayMs = backoff.nextDelayMs();
+    if (!wait && clock.monotonicMs() + delayMs >= startMs + timeoutMs) throw failure;
+    await clock.sleep(delayMs, signal);
+  }
+}
+
+/** One claim: signed, on this disk, and acknowledged by a quorum of every set; else why another attempt is needed. */
+async function claim(
+  context: PenContext,
+  round: Granted,
+  epoch: number,
+  seen: EpochsSeen,
+  signal: AbortSignal | undefined,
+): Promise<Pen | AntsError> {
+  const { base } = round;
+  if (base === undefined && !context.madeGenesis) throw chainMissing(context.did);
+  if (base !== undefined && base.epoch >= epoch) {
+    seen.used(base.epoch);
+    return new AntsError("no-quorum", `the chain of ${context.did} is in epoch ${base.epoch} already`);
+  }
+  const signed = signClaim(context, epoch, round);
+  await context.chain.append([signed]);
+  const pen = Pen.begin(context, signed, round);
+  try {
+    const outcome = await settled(context, pen, signal);
+    if (outcome === "held") return pen;
+    if (outcome === "silent") {
+      await pen.release();
+      return noQuorum(context, new Map(), "did not acknowledge the claim in time");
+    }
+  } catch (error) {
+    await pen.release();
+    throw error;
+  }
+  await pen.release();
+  const loss = pen.loss!;
+  if ("promised" in loss) seen.told(loss.relay, loss.promised);
+  if ("head" in loss) seen.told(loss.relay, loss.head?.epoch);
+  if (loss.reason === "storage" || loss.reason === "key-not-live") throw penLost(loss);
+  return penLost(loss);
+}
+
+/** Waits for the claim's fate; "silent" when no relay acknowledged anything for a while. */
+async function settled(
+  { ports }: PenContext,
+  pen: Pen,
+  signal: AbortSignal | undefined,
+): Promise<"held" | "lost" | "silent"> {
+  const fate = Promise.race([pen.held.then(() => "held" as const), pen.lost.then(() => "lost" as const)]);
+  for (;;) {
+    const before = pen.acknowledgements;
+    const timer = new AbortController();
+    const silence = ports.clock.sleep(CLAIM_SILENCE_MS, timer.signal).then(
+      () => "silent" as const,
+      () => "silent" as const,
+    );
+    try {
+      const outcome = await abortable(Promise.race([fate, silence]), signal);
+      if (outcome !== "silent" || pen.acknowledgements === before) return outcome;
+    } finally {
+      timer.abort();
+    }
+  }
+}
+
+function signClaim(context: PenContext, epoch: number, { base, operation }: Granted): ParsedEvent {
+  const { did, seed, instance, label, ports } = context;
+  const body = { instance, label, identity: operation.hash };
+  const [signed] = createBatch({
+    did,
+    seed,
+    epoch,
+    ...(base === undefined ? {} : { after: base }),
+    drafts: [{ kind: CLAIM_KIND, body, timeMs: ports.clock.nowMs() }],
+    random: ports.random,
+  });
+  return parseEvent(utf8(signed!.line));
+}
+
+function chainMissing(did: string): AntsError {
+  return new AntsError("chain-missing", `no event of ${did} was found, and this home did not make its genesis`, {
+    hint: "restore the chain from a backup, or reach a relay that has it; a second chain is never begun",
+    details: { did },
+  });
+}
+
+function noQuorum(
+  { did, identity }: PenContext,
+  answers: ReadonlyMap<string, RelayAnswer>,
+  what = "are not enough for a quorum",
+): AntsError {
+  const { quorum, relays } = relaySetOf(identity.newest!);
+  const shown = [...answers].map(([key, answer]) => `${key.split(" ")[0]}: ${describeAnswer(answer)}`);
+  const why = shown.length === 0 ? "" : `: ${shown.join("; ")}`;
+  return new AntsError("no-quorum", `the relays of ${did} ${what} (${quorum} of ${relays.length} are needed)${why}`, {
+    hint: "check the network and the relays; until then the agent can read and queue, and do nothing with effects",
+    details: { did, quorum, answers: shown },
+  });
+}
+
+function describeAnswer(answer: RelayAnswer): string {
+  switch (answer.state) {
+    case "asking":
+      return answer.error?.message ?? "no answer yet";
+    case "held":
+      return `held by ${answer.holder.instance}`;
+    case "wrong-stream":
+      return `is another incarnation now (stream ${answer.stream})`;
+    case "refused":
+      return answer.error.message;
+    case "outbid":
+      return "promised a newer epoch";
+    case "granted":
+      return "promised";
+  }
+}

@@ -1,0 +1,93 @@
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import { RootCache, verifyBatch } from "../protocol/batch.js";
+import { type ChainHead, type ParsedEvent, parseEvent } from "../protocol/event.js";
+import type { ChainStore } from "./chain-store.js";
+import type { RelayConnection } from "./connection.js";
+import { relayProtocol } from "./connection-errors.js";
+import type { Outbox } from "./outbox.js";
+
+export interface ChainFetch {
+  readonly connection: RelayConnection;
+  readonly chain: ChainStore;
+  readonly outbox: Outbox;
+  /** The event that the relay said it has, which ends the reading. */
+  readonly wanted: ChainHead;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads an agent's own events from a relay into its chain until `wanted` is there. Every line is verified: form, id,
+ * signature, and by the chain rule its key and its place.
+ * Throws `relay-omitted` where the relay does not deliver what it said it has, `relay-altered` for a line that does not
+ * verify, `connection-lost`, or the signal's reason.
+ */
+export async function fetchChain(fetch: ChainFetch): Promise<void> {
+  const { connection, chain, outbox, wanted } = fetch;
+  const has = () => chain.tree.find(wanted.id, wanted.seq) !== undefined;
+  const stream = connection.relay?.stream;
+  const readTo = stream === undefined ? undefined : outbox.mark(stream)?.readTo;
+  if (readTo !== undefined) {
+    try {
+      await readEvents(fetch, readTo);
+    } catch (error) {
+      // The relay's log is another than it was, or shorter: read all of it.
+      if (!isAntsError(error) || !error.code.startsWith("cursor-")) throw error;
+    }
+  }
+  if (!has()) await readEvents(fetch, "start");
+  if (has()) return;
+  throw new AntsError("relay-omitted", `${connection.url} names ${wanted.id} as its head and does not deliver it`, {
+    details: { url: connection.url, head: wanted },
+  });
+}
+
+async function readEvents({ connection, chain, outbox, signal }: ChainFetch, after: string): Promise<void> {
+  const roots = new RootCache();
+  const stream = connection.relay?.stream;
+  const follow = connection.follow({
+    after,
+    live: false,
+    filter: { dids: [chain.did], types: ["event"] },
+    ...(signal === undefined ? {} : { signal }),
+  });
+  for await (const { message, entries } of follow) {
+    if (message.t === "entries") await chain.adopt(newEvents(connection.url, chain, entries, roots));
+    if (message.t === "caught-up" && stream !== undefined) {
+      outbox.note({ url: connection.url, stream }, { readTo: message.cursor });
+    }
+  }
+}
+
+/** The events of some lines that the chain lacks. Throws when one of them does not verify. */
+function newEvents(
+  url: string,
+  chain: ChainStore,
+  lines: readonly Uint8Array[],
+  roots: RootCache,
+): readonly ParsedEvent[] {
+  const events: ParsedEvent[] = [];
+  for (const line of lines) {
+    const event = parsed(url, line);
+    if (event.did !== chain.did) throw relayProtocol(url, `sent an event of ${event.did}, which was not asked for`);
+    if (chain.tree.find(event.id, event.event.seq) === undefined) events.push(event);
+  }
+  const bad = verifyBatch(events, roots).indexOf(false);
+  if (bad >= 0) throw altered(url, `the signature of event ${events[bad]!.id} does not verify`);
+  return events;
+}
+
+function parsed(url: string, line: Uint8Array): ParsedEvent {
+  try {
+    return parseEvent(line);
+  } catch (error) {
+    if (isAntsError(error)) throw altered(url, error.message, error);
+    throw error;
+  }
+}
+
+function altered(url: string, reason: string, cause?: AntsError): AntsError {
+  return new AntsError("relay-altered", `${url} served a line that does not verify: ${reason}`, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { url, reason },
+  });
+}

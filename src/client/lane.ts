@@ -1,0 +1,286 @@
+import { AntsError } from "../../keys/errors.js";
+import type { RelayAddress } from "../../keys/identity/shape.js";
+import type { ChainHead } from "../protocol/event.js";
+import { DEFAULT_LIMITS, MAX_FRAME_ENTRIES } from "../protocol/limits.js";
+import type { AckMessage, RefusedMessage } from "../protocol/messages.js";
+import { errorOfRefusal } from "../protocol/refusal.js";
+import type { RelayInfo } from "../protocol/relay-info.js";
+import { Backoff } from "./backoff.js";
+import type { ChainStore } from "./chain-store.js";
+import type { AuthLine, RelayConnection } from "./connection.js";
+import { Gate } from "./gate.js";
+import { publishIdentity } from "./identity-exchange.js";
+import type { IdentityLog } from "./identity-log.js";
+import type { Outbox } from "./outbox.js";
+import type { PenLoss } from "./pen-loss.js";
+import type { ClientPorts } from "./ports.js";
+import { relayKey } from "./quorum.js";
+
+/** What a relay is doing with the agent's chain. */
+export type LaneStatus =
+  /** It has everything that there is. */
+  | { readonly state: "up-to-date" }
+  /** Events are under way, or on their way out. */
+  | { readonly state: "sending" }
+  /** Not connected: whether it has what was under way is unknown; it is sent again. */
+  | { readonly state: "unreachable"; readonly error?: AntsError }
+  /** It is another incarnation than the identity log names, and counts for nothing. */
+  | { readonly state: "wrong-stream"; readonly stream: string }
+  /** It refused; what it refused is sent again after `delayMs`. */
+  | { readonly state: "refused"; readonly error: AntsError; readonly delayMs: number };
+
+export interface LaneContext {
+  readonly epoch: number;
+  readonly chain: ChainStore;
+  readonly identity: IdentityLog;
+  readonly outbox: Outbox;
+  readonly ports: ClientPorts;
+  /** Signs who this instance is, for a connection. */
+  readonly authLine: AuthLine;
+  /** A relay acknowledged the chain from `fromSeq` on, at these positions. */
+  acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void;
+  lost(loss: PenLoss): void;
+}
+
+interface Flight {
+  readonly from: number;
+  readonly count: number;
+  readonly answer: Promise<AckMessage | RefusedMessage>;
+}
+
+/** Frames under way at once: enough to fill a long line, few enough that a refusal wastes little. */
+const MAX_FRAMES_UNDER_WAY = 4;
+/** Left of a frame for its envelope. */
+const ENVELOPE_BYTES = 1_024;
+/** A relay that refuses for good may change its mind, or its configuration. */
+const REFUSED_BACKOFF = { firstMs: 1_000, maxMs: 60_000 };
+/** How far back the second guess goes where the relay's head is not known here; doubled with every further one. */
+const FIRST_STEP_BACK = 2 * MAX_FRAME_ENTRIES;
+
+/**
+ * Brings one relay everything of the chain that it lacks, in order, for as long as the epoch lasts. Lanes don't know of
+ * each other: a dead relay costs the others nothing.
+ */
+export class Lane {
+  readonly relay: RelayAddress;
+  readonly key: string;
+  readonly #connection: RelayConnection;
+  readonly #context: LaneContext;
+  readonly #backoff: Backoff;
+  readonly #more = new Gate();
+  #status: LaneStatus = { state: "unreachable" };
+  /** Where sending begins (again): what comes before is known to be there. */
+  #base: number;
+  #acknowledgedSeq = -1;
+  #sentSeq = -1;
+  #stepBack = FIRST_STEP_BACK;
+  #authenticating: Promise<void> | undefined;
+
+  /** `head`: what the relay said when it gave its promise; its mark is taken where it gave none. */
+  constructor(relay: RelayAddress, connection: RelayConnection, context: LaneContext, head?: ChainHead) {
+    this.relay = relay;
+    this.key = relayKey(relay);
+    this.#connection = connection;
+    this.#context = context;
+    this.#backoff = new Backoff(context.ports.clock, context.ports.random, REFUSED_BACKOFF);
+    const known = head ?? context.outbox.mark(relay.stream)?.acknowledged;
+    this.#base = (known === undefined ? undefined : this.#after(known)) ?? 0;
+  }
+
+  get status(): LaneStatus {
+    return this.#status;
+  }
+
+  /** The last seq that the relay acknowledged to this process in this epoch; -1 before the first. */
+  get acknowledgedSeq(): number {
+    return this.#acknowledgedSeq;
+  }
+
+  /** The last seq that was sent and not answered, where there is one: the relay may have it or not. */
+  get unansweredSeq(): number | undefined {
+    return this.#sentSeq > this.#acknowledgedSeq ? this.#sentSeq : undefined;
+  }
+
+  /** The chain grew. */
+  wake(): void {
+    this.#more.open();
+  }
+
+  /** Runs until the signal aborts; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const relay = await this.#connection.opened(signal);
+        if (relay.stream === this.relay.stream) await this.#send(relay, signal);
+        else await this.#waitForOtherStream(relay, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#status = { state: "unreachable", ...(error instanceof AntsError ? { error } : {}) };
+        if (this.#connection.status.state === "closed") return;
+        // Connected, and still no answer in time: ask again, but not in a tight loop.
+        if (this.#connection.status.state === "open") await this.#backoff.wait(signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #waitForOtherStream({ stream }: RelayInfo, signal: AbortSignal): Promise<void> {
+    this.#status = { state: "wrong-stream", stream };
+    for await (const status of this.#connection.statuses(signal)) {
+      if (status.state !== "open" || status.relay.stream === this.relay.stream) return;
+    }
+  }
+
+  /** Sends and takes answers until the connection breaks, or a refusal asks for a pause. */
+  async #send(relay: RelayInfo, signal: AbortSignal): Promise<void> {
+    const { chain, epoch } = this.#context;
+    const limits = {
+      maxBytes: Math.min(relay.limits.maxFrameBytes, DEFAULT_LIMITS.maxFrameBytes) - ENVELOPE_BYTES,
+      maxEntries: Math.min(relay.limits.maxFrameEntries, MAX_FRAME_ENTRIES),
+    };
+    this.#authenticating = undefined;
+    const underWay: Flight[] = [];
+    let next = this.#base;
+    let woken: Promise<"woken"> | undefined;
+    const nextWake = () => {
+      woken ??= this.#more.wait(signal).then(() => {
+        woken = undefined;
+        return "woken";
+      });
+      // Where only an answer is awaited next, an abort must not count as unhandled.
+      woken.catch(() => undefined);
+      return woken;
+    };
+    while (!signal.aborted) {
+      while (underWay.length < MAX_FRAMES_UNDER_WAY && next <= (chain.head?.seq ?? -1)) {
+        const from = next;
+        const lines = await chain.read(from, limits);
+        if (this.#connection.relay?.stream !== this.relay.stream) return;
+        const answer = this.#connection.publish(lines, { epoch, signal });
+        // Answers are awaited in order; one that fails meanwhile must not count as unhandled.
+        answer.catch(() => undefined);
+        underWay.push({ from, count: lines.length, answer });
+        next = from + lines.length;
+        this.#sentSeq = Math.max(this.#sentSeq, next - 1);
+      }
+      const [oldest] = underWay;
+      this.#status = { state: oldest === undefined ? "up-to-date" : "sending" };
+      if (oldest === undefined) {
+        await nextWake();
+        continue;
+      }
+      const roomForMore = underWay.length < MAX_FRAMES_UNDER_WAY;
+      if (roomForMore && (await Promise.race([oldest.answer, nextWake()])) === "woken") continue;
+      const message = await oldest.answer;
+      underWay.shift();
+      if (message.t === "ack") {
+        this.#acknowledged(oldest.from, oldest.count, message.at ?? []);
+      } else {
+        await this.#refused(oldest, message, underWay, signal);
+        underWay.length = 0;
+        next = this.#base;
+      }
+    }
+  }
+
+  #acknowledged(from: number, count: number, at: readonly number[]): void {
+    if (count === 0) return;
+    this.#backoff.reset();
+    this.#stepBack = FIRST_STEP_BACK;
+    const seq = from + count - 1;
+    this.#base = seq + 1;
+    this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, seq);
+    const event = this.#context.chain.tree.chainAt(seq);
+    if (event !== undefined) {
+      const { epoch, id } = event;
+      this.#context.outbox.note(this.relay, { acknowledged: { epoch, seq, id } });
+    }
+    this.#context.acknowledged(this, from, at);
+    this.#authenticate();
+  }
+
+  /**
+   * The holder keeps an authenticated connection, so that others see that it is there. A relay that acknowledged
+   * something knows the identity, so this is when it can work; what it says changes nothing here.
+   */
+  #authenticate(): void {
+    const { status } = this.#connection;
+    if (this.#authenticating !== undefined || (status.state === "open" && status.authenticated)) return;
+    this.#authenticating = this.#connection.authenticate(this.#context.authLine).catch(() => undefined);
+  }
+
+  /** What goes before a refused entry was taken; what came after it is answered too, and sent again. */
+  async #refused(
+    flight: Flight,
+    message: RefusedMessage,
+    later: readonly Flight[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const refusedSeq = flight.from + (message.i ?? 0);
+    this.#acknowledged(flight.from, message.i ?? 0, message.at ?? []);
+    this.#base = refusedSeq;
+    for (const { answer } of later) {
+      const other = await answer;
+      if (other.t === "refused") this.#observe(other);
+    }
+    this.#observe(message);
+    const relay = this.relay.url;
+    const head = message.head === undefined ? {} : { head: message.head };
+    switch (message.code) {
+      case "fork":
+      case "superseded":
+        this.#context.lost({ reason: message.code, relay, ...head });
+        return;
+      case "key-not-live":
+        this.#context.lost({ reason: "key-not-live", relay, message: message.message });
+        return;
+      case "gap": {
+        const next = message.head === undefined ? 0 : this.#after(message.head);
+        this.#base = Math.min(next ?? Math.max(0, refusedSeq - this.#stepBack), refusedSeq);
+        this.#stepBack *= 2;
+        // The relay says that it has what comes before, and that it hasn't: it must not be asked in a tight loop.
+        if (this.#base === refusedSeq) await this.#pause(message, signal);
+        return;
+      }
+      case "identity-needed":
+        await this.#sendIdentity(message, signal);
+        return;
+      case "fenced":
+        return;
+      default:
+        await this.#pause(message, signal);
+    }
+  }
+
+  /** Whatever a relay says in passing can end the epoch. */
+  #observe({ code, promised, head }: RefusedMessage): void {
+    const { epoch, chain } = this.#context;
+    const relay = this.relay.url;
+    const facts = { relay, ...(promised === undefined ? {} : { promised }), ...(head === undefined ? {} : { head }) };
+    if (code === "fenced" || (promised ?? 0) > epoch || (head?.epoch ?? 0) > epoch) {
+      this.#context.lost({ reason: "fenced", ...facts });
+    } else if (head !== undefined && head.epoch === epoch && chain.tree.find(head.id, head.seq) === undefined) {
+      this.#context.lost({ reason: "foreign-event", relay, head });
+    }
+  }
+
+  async #sendIdentity(refusal: RefusedMessage, signal: AbortSignal): Promise<void> {
+    const other = await publishIdentity(this.#connection, this.#context.identity, signal);
+    // Sent once without complaint, and it still wants an operation: one that is not known here.
+    if (other !== undefined || this.#backoff.attempt > 0) await this.#pause(other ?? refusal, signal);
+    else this.#backoff.nextDelayMs();
+  }
+
+  async #pause(refusal: RefusedMessage, signal: AbortSignal): Promise<void> {
+    const delayMs = refusal.retryAfterMs ?? this.#backoff.nextDelayMs();
+    this.#status = { state: "refused", error: errorOfRefusal(refusal), delayMs };
+    await this.#context.ports.clock.sleep(delayMs, signal);
+  }
+
+  /** The seq after the last event that a relay with this head shares with the chain; undefined where it is not known. */
+  #after(head: ChainHead): number | undefined {
+    const { tree } = this.#context.chain;
+    let at = tree.find(head.id, head.seq);
+    while (at !== undefined && !at.onChain) at = tree.before(at);
+    return at === undefined ? undefined : at.seq + 1;
+  }
+}

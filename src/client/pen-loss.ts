@@ -1,0 +1,58 @@
+import { AntsError } from "../../keys/errors.js";
+import type { ChainHead } from "../protocol/event.js";
+
+/** Why an instance no longer holds the pen. All side effects stop at once, whichever it is. */
+export type PenLoss =
+  /** A relay promised a newer epoch to another instance. */
+  | { readonly reason: "fenced"; readonly relay: string; readonly promised?: number; readonly head?: ChainHead }
+  /** Another event holds a place of this epoch: two writers used it. */
+  | { readonly reason: "fork"; readonly relay: string; readonly head?: ChainHead }
+  /** A later claim took the chain another way. */
+  | { readonly reason: "superseded"; readonly relay: string; readonly head?: ChainHead }
+  /** Somebody else signed an event of this epoch, which only this instance may write. */
+  | { readonly reason: "foreign-event"; readonly relay: string; readonly head: ChainHead }
+  /** The sign key was rotated away, or the DID was deactivated. */
+  | { readonly reason: "key-not-live"; readonly relay: string; readonly message: string }
+  /** The agent's own chain cannot be written, so nothing can be signed. */
+  | { readonly reason: "storage"; readonly error: AntsError }
+  /** This process gave it up. */
+  | { readonly reason: "released" };
+
+/** One sentence for people. */
+export function describeLoss(loss: PenLoss): string {
+  switch (loss.reason) {
+    case "fenced": {
+      const epoch = loss.promised ?? loss.head?.epoch;
+      return `another instance took the pen${epoch === undefined ? "" : ` in epoch ${epoch}`} (told by ${loss.relay})`;
+    }
+    case "fork":
+      return `another event stands where this instance wrote: two writers used its epoch (told by ${loss.relay})`;
+    case "superseded":
+      return `a later claim took the chain another way (told by ${loss.relay})`;
+    case "foreign-event":
+      return `event ${loss.head.id} of this epoch was not signed here: somebody else has the key (told by ${loss.relay})`;
+    case "key-not-live":
+      return `the sign key is no longer live (told by ${loss.relay}): ${loss.message}`;
+    case "storage":
+      return loss.error.message;
+    case "released":
+      return "the pen was given up";
+  }
+}
+
+/** What `pen.check()` throws, and every write after the loss. */
+export function penLost(loss: PenLoss): AntsError {
+  const hints: Partial<Record<PenLoss["reason"], string>> = {
+    "foreign-event": "stop, and rotate the key with the recovery phrase",
+    fork: "stop, and rotate the key with the recovery phrase if the other writer is not yours",
+    "key-not-live": "open the agent with its present key",
+    storage: "free space or repair the disk, then start again",
+  };
+  const { reason, ...facts } = loss;
+  const hint = hints[reason] ?? "what was not committed stays on this disk; start again to claim the pen anew";
+  return new AntsError("pen-lost", `the pen is lost: ${describeLoss(loss)}`, {
+    hint,
+    ...("error" in loss ? { cause: loss.error } : {}),
+    details: { reason, ...("error" in facts ? {} : facts) },
+  });
+}

@@ -1,0 +1,212 @@
+import { utf8 } from "../../keys/bytes.js";
+import { isAntsError } from "../../keys/errors.js";
+import { type RelaySet, relaySetOf } from "../../keys/identity/relay-set.js";
+import type { SignedEvent } from "../protocol/batch.js";
+import { type ChainHead, type ParsedEvent, parseEvent } from "../protocol/event.js";
+import { Lane } from "./lane.js";
+import { authLineOf, type PenContext } from "./pen-context.js";
+import { type PenLoss, penLost } from "./pen-loss.js";
+import type { RoundOutcome } from "./promise-round.js";
+import { hasQuorum, quorumSeq, relayKey, relaysOf } from "./quorum.js";
+
+/** Who wants to know how far the relays are. All calls are synchronous and come in order. */
+export interface PenListener {
+  /** A relay acknowledged the chain from `fromSeq` on, at these positions. */
+  acknowledged?(lane: Lane, fromSeq: number, at: readonly number[]): void;
+  /** Everything up to this seq is committed. */
+  committed?(seq: number): void;
+  lost?(loss: PenLoss): void;
+}
+
+/** Where a batch goes: its epoch, and the event that it follows. */
+export interface PenPlace {
+  readonly epoch: number;
+  readonly after: ChainHead;
+}
+
+/** What a claim is made on: the outcome of the round of promises. */
+export type Granted = Extract<RoundOutcome, { kind: "granted" }>;
+
+/**
+ * One turn of holding the pen: one epoch, held from the moment a quorum of every relevant relay set acknowledged its
+ * claim until {@link lost} resolves. `acquirePen` makes it. It dies with its process; a started process never goes on in an epoch that it
+ * finds on its disk (protocol.md, "The pen").
+ *
+ * Whoever causes effects calls {@link check} right before each of them.
+ */
+export class Pen {
+  readonly epoch: number;
+  readonly instance: string;
+  /** The claim that opened this epoch. */
+  readonly claim: ParsedEvent;
+  /** Resolves when the pen is lost, with the reason; never rejects. All side effects stop at once. */
+  readonly lost: Promise<PenLoss>;
+  /** Resolves when a quorum of every relevant set acknowledged the claim; never rejects. */
+  readonly held: Promise<void>;
+  readonly #context: PenContext;
+  readonly #claimSets: readonly RelaySet[];
+  readonly #lanes = new Map<string, { readonly lane: Lane; readonly abort: AbortController }>();
+  readonly #running: Promise<void>[] = [];
+  readonly #listeners = new Set<PenListener>();
+  #set: RelaySet;
+  #isHeld = false;
+  #acknowledgements = 0;
+  #committedSeq = -1;
+  #loss: PenLoss | undefined;
+  #resolveLost: (loss: PenLoss) => void = () => {};
+  #resolveHeld: () => void = () => {};
+  #writing: Promise<unknown> = Promise.resolve();
+
+  private constructor(context: PenContext, claim: ParsedEvent, round: Granted) {
+    this.#context = context;
+    this.claim = claim;
+    this.#claimSets = round.sets;
+    this.#set = relaySetOf(round.operation);
+    this.epoch = claim.event.epoch;
+    this.instance = context.instance;
+    this.lost = new Promise((resolve) => {
+      this.#resolveLost = resolve;
+    });
+    this.held = new Promise((resolve) => {
+      this.#resolveHeld = resolve;
+    });
+    for (const relay of relaysOf([...round.sets, this.#set])) {
+      const laneContext = {
+        epoch: this.epoch,
+        chain: context.chain,
+        identity: context.identity,
+        outbox: context.outbox,
+        ports: context.ports,
+        authLine: authLineOf(context),
+        acknowledged: (lane: Lane, fromSeq: number, at: readonly number[]) => this.#acknowledged(lane, fromSeq, at),
+        lost: (loss: PenLoss) => this.#lose(loss),
+      };
+      const head = round.heads.get(relayKey(relay));
+      const lane = new Lane(relay, context.relays.get(relay.url), laneContext, head);
+      this.#lanes.set(lane.key, { lane, abort: new AbortController() });
+    }
+  }
+
+  /** Sends a claim that is signed and on this disk; the pen is held once {@link held} resolves. */
+  static begin(context: PenContext, claim: ParsedEvent, round: Granted): Pen {
+    const pen = new Pen(context, claim, round);
+    for (const { lane, abort } of pen.#lanes.values()) pen.#running.push(lane.run(abort.signal));
+    return pen;
+  }
+
+  /** The end of the chain on this disk. */
+  get head(): ChainHead {
+    return this.#context.chain.head!;
+  }
+
+  /** Everything up to this seq is committed: on every later chain, unless a rotate's anchor is earlier. */
+  get committedSeq(): number {
+    return this.#committedSeq;
+  }
+
+  /** The relays that events need now. */
+  get relaySet(): RelaySet {
+    return this.#set;
+  }
+
+  /** One lane a relay of the set. */
+  get lanes(): readonly Lane[] {
+    return this.#set.relays.map((relay) => this.#lanes.get(relayKey(relay))!.lane);
+  }
+
+  /** How many frames were acknowledged so far, by any relay: a sign that things move. */
+  get acknowledgements(): number {
+    return this.#acknowledgements;
+  }
+
+  /** Why the pen was lost; undefined while it is held. */
+  get loss(): PenLoss | undefined {
+    return this.#loss;
+  }
+
+  /** Throws `pen-lost` once the pen is lost. Call it right before every effect. */
+  check(): void {
+    if (this.#loss !== undefined) throw penLost(this.#loss);
+  }
+
+  /** Tells the listener everything from now on, until the returned function is called. */
+  listen(listener: PenListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** An event of this agent was seen elsewhere, in a follow for example: if it contradicts this epoch, the pen is lost. */
+  observe(relay: string, head: ChainHead): void {
+    if (head.epoch > this.epoch) this.#lose({ reason: "fenced", relay, head });
+    else if (head.epoch === this.epoch && this.#context.chain.tree.find(head.id, head.seq) === undefined) {
+      this.#lose({ reason: "foreign-event", relay, head });
+    }
+  }
+
+  /**
+   * Signs and stores events: `sign` is called with their place when those before them are on disk. Resolves when these
+   * are too; then they are on their way to all relays. Throws `pen-lost`, or what `sign` throws, with nothing stored.
+   */
+  write(sign: (place: PenPlace) => readonly SignedEvent[]): Promise<ParsedEvent[]> {
+    const result = this.#writing.then(async () => {
+      this.check();
+      const { epoch, seq, id } = this.head;
+      if (epoch !== this.epoch) throw penLost(this.#lose({ reason: "superseded", relay: "this home" }));
+      const events = sign({ epoch, after: { epoch, seq, id } }).map(({ line }) => parseEvent(utf8(line)));
+      try {
+        await this.#context.chain.append(events);
+      } catch (error) {
+        if (isAntsError(error)) this.#lose({ reason: "storage", error });
+        throw error;
+      }
+      for (const { lane } of this.#lanes.values()) lane.wake();
+      return events;
+    });
+    this.#writing = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Gives the pen up: nothing more is sent. What relays lack stays in the chain, for the next turn. */
+  async release(): Promise<void> {
+    await this.#writing;
+    this.#lose({ reason: "released" });
+    await Promise.all(this.#running);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  #acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void {
+    if (this.#loss !== undefined) return;
+    this.#acknowledgements += 1;
+    const reached = (key: string) => this.#lanes.get(key)?.lane.acknowledgedSeq ?? -1;
+    const claimSeq = this.claim.event.seq;
+    if (!this.#isHeld && this.#claimSets.every((set) => hasQuorum(set, (key) => reached(key) >= claimSeq))) {
+      this.#isHeld = true;
+      this.#leaveOtherRelays();
+      this.#resolveHeld();
+    }
+    for (const listener of this.#listeners) listener.acknowledged?.(lane, fromSeq, at);
+    // Older events are committed only by one of this epoch that a quorum acknowledged on top of them.
+    const seq = this.#isHeld ? quorumSeq(this.#set, reached) : -1;
+    if (seq < claimSeq || seq <= this.#committedSeq) return;
+    this.#committedSeq = seq;
+    for (const listener of this.#listeners) listener.committed?.(seq);
+  }
+
+  /** Relays of earlier sets had to know of the claim; what follows is not for them. */
+  #leaveOtherRelays(): void {
+    const stay = new Set(this.#set.relays.map(relayKey));
+    for (const [key, { abort }] of this.#lanes) if (!stay.has(key)) abort.abort();
+  }
+
+  #lose(loss: PenLoss): PenLoss {
+    if (this.#loss !== undefined) return this.#loss;
+    this.#loss = loss;
+    for (const { abort } of this.#lanes.values()) abort.abort(penLost(loss));
+    this.#resolveLost(loss);
+    for (const listener of this.#listeners) listener.lost?.(loss);
+    return loss;
+  }
+}

@@ -1,0 +1,343 @@
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import type { ParsedOperation } from "../../keys/identity/operation.js";
+import { type RelaySet, relaySetOf, relaySetsBetween } from "../../keys/identity/relay-set.js";
+import type { RelayAddress } from "../../keys/identity/shape.js";
+import { compareHeads } from "../protocol/chain.js";
+import type { ChainHead } from "../protocol/event.js";
+import type { PromisedMessage, RefusedMessage } from "../protocol/messages.js";
+import { createPromise } from "../protocol/promise.js";
+import { errorOfRefusal } from "../protocol/refusal.js";
+import { Backoff } from "./backoff.js";
+import { fetchChain } from "./chain-fetch.js";
+import type { TreeEvent } from "./chain-tree.js";
+import type { RelayConnection } from "./connection.js";
+import { relayProtocol } from "./connection-errors.js";
+import { LinkedAbort, withDeadline } from "./deadline.js";
+import type { EpochsSeen } from "./epochs-seen.js";
+import { fetchIdentity, publishIdentity } from "./identity-exchange.js";
+import { authLineOf, type PenContext, requireLiveKey } from "./pen-context.js";
+import type { PenHolder } from "./pen-holder.js";
+import { hasQuorum, relayKey, relaysOf } from "./quorum.js";
+
+/** What one relay answered to the request for a promise. */
+export type RelayAnswer =
+  | { readonly state: "asking"; readonly error?: AntsError }
+  /** It promised, and what it names as its head is in the agent's own chain. */
+  | { readonly state: "granted"; readonly head?: ChainHead }
+  | { readonly state: "held"; readonly holder: PenHolder }
+  /** It promised this epoch or a newer one to somebody else. */
+  | { readonly state: "outbid" }
+  | { readonly state: "wrong-stream"; readonly stream: string }
+  | { readonly state: "refused"; readonly error: AntsError };
+
+export type RoundOutcome =
+  | {
+      readonly kind: "granted";
+      /** What the claim builds on: the highest of the granted heads and the own chain; undefined where there is none. */
+      readonly base: TreeEvent | undefined;
+      /** The newest operation that was known when it was decided; the claim names it. */
+      readonly operation: ParsedOperation;
+      /** Every relay set of which a quorum must acknowledge the claim; the newest is among them. */
+      readonly sets: readonly RelaySet[];
+      /** Heads of the relays that promised, by relay key. */
+      readonly heads: ReadonlyMap<string, ChainHead | undefined>;
+    }
+  | { readonly kind: "held"; readonly holder: PenHolder }
+  | { readonly kind: "outbid" }
+  /** A quorum of some set cannot be had, or not in time. */
+  | { readonly kind: "no-quorum"; readonly answers: ReadonlyMap<string, RelayAnswer> };
+
+export interface RoundOptions {
+  readonly epoch: number;
+  readonly takeover: boolean;
+  readonly seen: EpochsSeen;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Asks every relay of every relevant set for the promise of one epoch, reads what they hold, and answers as soon as it
+ * is decided: a quorum of each set granted, or that cannot come about any more. Which sets are relevant follows from
+ * the newest claim that was read, so more relays may be asked as more is learnt (protocol.md, "The pen").
+ *
+ * Throws `key-not-live`, `identity-conflicted`, `identity-operation-unknown`, or the signal's reason.
+ */
+export async function promiseRound(context: PenContext, options: RoundOptions): Promise<RoundOutcome> {
+  const round = new PromiseRound(context, options);
+  return round.run();
+}
+
+class PromiseRound {
+  readonly #context: PenContext;
+  readonly #options: RoundOptions;
+  readonly #answers = new Map<string, RelayAnswer>();
+  readonly #asking: Promise<void>[] = [];
+  readonly #abort: LinkedAbort;
+  #settle: (outcome: RoundOutcome) => void = () => {};
+  #fail: (error: unknown) => void = () => {};
+
+  constructor(context: PenContext, options: RoundOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#abort = new LinkedAbort(options.signal);
+  }
+
+  async run(): Promise<RoundOutcome> {
+    const { timeoutMs, signal } = this.#options;
+    const { clock } = this.#context.ports;
+    const tooLate = new AntsError("no-quorum", "not enough relays answered in time");
+    try {
+      return await withDeadline(
+        clock,
+        timeoutMs,
+        signal,
+        () => tooLate,
+        (signal) => {
+          return new Promise<RoundOutcome>((resolve, reject) => {
+            this.#settle = resolve;
+            this.#fail = reject;
+            signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+            this.#evaluate();
+          });
+        },
+      );
+    } catch (error) {
+      if (error === tooLate) return this.#undecided();
+      throw error;
+    } finally {
+      this.#abort.abort();
+      await Promise.all(this.#asking);
+    }
+  }
+
+  /** Looks at all answers so far: asks whom it must, and settles when nothing that may still come can matter. */
+  #evaluate(): void {
+    try {
+      const base = this.#base();
+      const sets = this.#sets(base);
+      for (const relay of relaysOf(sets)) {
+        const key = relayKey(relay);
+        if (this.#answers.has(key)) continue;
+        this.#answers.set(key, { state: "asking" });
+        this.#asking.push(this.#ask(relay, key));
+      }
+      const granted = (key: string) => this.#answers.get(key)?.state === "granted";
+      if (sets.every((set) => hasQuorum(set, granted))) {
+        this.#settle({ kind: "granted", operation: this.#context.identity.newest!, base, sets, heads: this.#heads() });
+        return;
+      }
+      const possible = (key: string) => granted(key) || this.#answers.get(key)?.state === "asking";
+      if (!sets.every((set) => hasQuorum(set, possible))) this.#settle(this.#undecided());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Why there is no quorum: a live holder says most, then a race, then the rest. */
+  #undecided(): RoundOutcome {
+    const answers = [...this.#answers.values()];
+    const held = answers.find((answer) => answer.state === "held");
+    if (held !== undefined) return { kind: "held", holder: held.holder };
+    if (answers.some(({ state }) => state === "outbid")) return { kind: "outbid" };
+    return { kind: "no-quorum", answers: this.#answers };
+  }
+
+  #base(): TreeEvent | undefined {
+    const { chain } = this.#context;
+    let base = chain.head;
+    for (const head of this.#heads().values()) {
+      const event = head === undefined ? undefined : chain.tree.find(head.id, head.seq);
+      // Of two that are equally high, what a relay holds may be committed; what only this disk holds is not.
+      if (event !== undefined && (base === undefined || compareHeads(chain.tree.keys, event, base) >= 0)) base = event;
+    }
+    return base;
+  }
+
+  #sets(base: TreeEvent | undefined): RelaySet[] {
+    const { chain, identity } = this.#context;
+    const state = requireState(this.#context);
+    const claim = base === undefined ? undefined : chain.tree.claimBefore(base);
+    const from = claim === undefined ? undefined : chain.claim(claim.id)?.identity;
+    const sets = relaySetsBetween(state, from);
+    const newest = relaySetOf(identity.newest!);
+    if (newest.relays.length > 0) return [...sets, newest];
+    throw new AntsError("no-relays", `the identity of ${this.#context.did} names no relay`, {
+      hint: "name relays in the identity log first",
+    });
+  }
+
+  #heads(): Map<string, ChainHead | undefined> {
+    const heads = new Map<string, ChainHead | undefined>();
+    for (const [key, answer] of this.#answers) if (answer.state === "granted") heads.set(key, answer.head);
+    return heads;
+  }
+
+  /** Asks one relay until it gave an answer that counts, or the round is over; never rejects. */
+  async #ask(relay: RelayAddress, key: string): Promise<void> {
+    const { signal } = this.#abort;
+    const { ports, relays } = this.#context;
+    const connection = relays.get(relay.url);
+    const backoff = new Backoff(ports.clock, ports.random, { firstMs: 250, maxMs: 2_000 });
+    let after: string | undefined;
+    // Asked again, it must be the identical line: any other would ask for what is promised already.
+    let line = this.#promiseLine(relay);
+    while (!signal.aborted) {
+      try {
+        const info = await connection.opened(signal);
+        if (info.stream !== relay.stream) {
+          this.#answer(key, { state: "wrong-stream", stream: info.stream });
+          return;
+        }
+        // With the newest identity operation, which the relay stores first.
+        const request = [line, this.#context.identity.newest!.line];
+        const { message, entries } = await connection.promise(request, { signal });
+        if (message.t === "promised") {
+          if (message.epoch !== this.#options.epoch) throw relayProtocol(relay.url, "promised another epoch");
+          await this.#learn(connection, message, entries);
+          this.#answer(key, { state: "granted", ...(message.head === undefined ? {} : { head: message.head }) });
+          return;
+        }
+        this.#saw(relay.url, message);
+        const answer = await this.#refused(connection, relay, message, after !== undefined);
+        if (answer === "ask-again") continue;
+        if (typeof answer === "string") {
+          after = answer;
+          line = this.#promiseLine(relay, after);
+        } else if (answer !== undefined) {
+          this.#answer(key, answer);
+          return;
+        } else await ports.clock.sleep(message.retryAfterMs ?? backoff.nextDelayMs(), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isAntsError(error) || FATAL.has(error.code)) {
+          this.#fail(error);
+          return;
+        }
+        if (error.code === "relay-omitted" || error.code === "relay-altered") {
+          this.#answer(key, { state: "refused", error });
+          return;
+        }
+        this.#answers.set(key, { state: "asking", error });
+        if (connection.status.state === "closed") return;
+        await backoff.wait(signal).catch(() => undefined);
+      }
+    }
+  }
+
+  #answer(key: string, answer: RelayAnswer): void {
+    this.#answers.set(key, answer);
+    this.#evaluate();
+  }
+
+  #saw(url: string, { promised, head }: Pick<RefusedMessage, "promised" | "head">): void {
+    this.#options.seen.told(url, promised);
+    this.#options.seen.told(url, head?.epoch);
+  }
+
+  #promiseLine({ stream }: RelayAddress, after?: string): string {
+    const { did, instance, seed, ports } = this.#context;
+    const { epoch, takeover } = this.#options;
+    const timeMs = ports.clock.nowMs();
+    const input = { did, epoch, stream, instance, timeMs, takeover, seed };
+    return createPromise(after === undefined ? input : { ...input, after });
+  }
+
+  /**
+   * "ask-again" now, an instance to name in `after`, an answer that counts, or undefined: ask again later.
+   */
+  async #refused(
+    connection: RelayConnection,
+    relay: RelayAddress,
+    message: RefusedMessage,
+    namedHolder: boolean,
+  ): Promise<RelayAnswer | "ask-again" | (string & {}) | undefined> {
+    const { earlierInstances, identity } = this.#context;
+    const { signal } = this.#abort;
+    switch (message.code) {
+      case "held": {
+        const { holder, seenMs } = message.details ?? {};
+        const instance = typeof holder === "string" ? holder : "unknown";
+        if (!namedHolder && earlierInstances.has(instance)) return instance;
+        return {
+          state: "held",
+          holder: { instance, relay: relay.url, ...(typeof seenMs === "number" ? { seenMs } : {}) },
+        };
+      }
+      case "fenced":
+      case "epoch-order":
+        return { state: "outbid" };
+      case "wrong-stream":
+        return { state: "wrong-stream", stream: connection.relay?.stream ?? "unknown" };
+      case "identity-needed": {
+        const refusal = await publishIdentity(connection, identity, signal);
+        if (refusal === undefined) return "ask-again";
+        return refusal.retryable ? undefined : refusedAnswer(refusal);
+      }
+      case "key-not-live":
+        await this.#readIdentity(connection);
+        requireState(this.#context);
+        return refusedAnswer(message);
+      default:
+        return message.retryable ? undefined : refusedAnswer(message);
+    }
+  }
+
+  /** Takes in what a promise came with: a newer identity operation, and the events that lead to the relay's head. */
+  async #learn(connection: RelayConnection, message: PromisedMessage, entries: readonly Uint8Array[]): Promise<void> {
+    const { chain, identity, outbox } = this.#context;
+    const { signal } = this.#abort;
+    const before = new Set(identity.operations());
+    for (const line of entries) identity.add(line);
+    if (!identity.has(message.identity)) await fetchIdentity(connection, identity, signal);
+    await this.#identityGrew(before);
+    const { head } = message;
+    if (head === undefined || chain.tree.find(head.id, head.seq) !== undefined) return;
+    // Its own addressed events are served to an authenticated agent only.
+    await connection.authenticate(authLineOf(this.#context), { signal });
+    await fetchChain({ connection, chain, outbox, wanted: head, signal });
+    const claim = chain.tree.claimBefore(head);
+    const named = claim === undefined ? undefined : chain.claim(claim.id)?.identity;
+    if (named !== undefined && !identity.has(named)) await this.#readIdentity(connection);
+  }
+
+  async #readIdentity(connection: RelayConnection): Promise<void> {
+    const { identity } = this.#context;
+    const before = new Set(identity.operations());
+    await fetchIdentity(connection, identity, this.#abort.signal);
+    await this.#identityGrew(before);
+  }
+
+  async #identityGrew(before: ReadonlySet<unknown>): Promise<void> {
+    const { identity, chain, identityGrew } = this.#context;
+    const added = identity.operations().filter((operation) => !before.has(operation));
+    if (added.length === 0) return;
+    chain.keysChanged();
+    await identityGrew(added);
+  }
+}
+
+/** Errors that no other relay's answer can heal. */
+const FATAL: ReadonlySet<string> = new Set([
+  "key-not-live",
+  "identity-conflicted",
+  "identity-operation-unknown",
+  "no-relays",
+  "chain-write-failed",
+]);
+
+function refusedAnswer(message: RefusedMessage): RelayAnswer {
+  return { state: "refused", error: errorOfRefusal(message) };
+}
+
+/** The identity's state, which must be one that this key may act on. */
+function requireState({ identity, did, seed }: PenContext) {
+  const { state, resolution } = identity;
+  if (state === undefined) {
+    throw new AntsError("identity-conflicted", `the identity of ${did} is ${resolution.status}`, {
+      hint: "read its identity log; only the recovery phrase settles rival operations",
+      details: { did, status: resolution.status },
+    });
+  }
+  requireLiveKey(identity, seed);
+  return state;
+}

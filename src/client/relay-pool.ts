@@ -1,0 +1,35 @@
+import { type ConnectionOptions, RelayConnection } from "./connection.js";
+import type { ClientPorts } from "./ports.js";
+
+/** The connections of one agent or reader: one a relay, dialled when it is first asked for, shared by all that use it. */
+export class RelayPool {
+  readonly #ports: ClientPorts;
+  readonly #options: ConnectionOptions;
+  readonly #connections = new Map<string, RelayConnection>();
+
+  constructor(ports: ClientPorts, options: ConnectionOptions = {}) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** The connection to a relay URL; it stays until {@link close}. */
+  get(url: string): RelayConnection {
+    let connection = this.#connections.get(url);
+    if (connection === undefined) {
+      connection = new RelayConnection(url, this.#ports, this.#options);
+      this.#connections.set(url, connection);
+    }
+    return connection;
+  }
+
+  /** Closes all connections. */
+  async close(): Promise<void> {
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    await Promise.all(connections.map((connection) => connection.close()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
