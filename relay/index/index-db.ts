@@ -1,4 +1,5 @@
 import path from "node:path";
+import { hex } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import type { Disk } from "../../keys/ports.js";
 import type { Filter } from "../../src/protocol/filter.js";
@@ -43,6 +44,11 @@ export interface IndexOptions {
   readonly stream: string;
   /** The log's last committed position: an index that knows more is of another log. */
   readonly lastPosition: number;
+  /**
+   * The tree's root over that many of the log's entries, at most as many as were applied: an index that was made over
+   * other entries is of another history.
+   */
+  readonly rootAt: (size: number) => Uint8Array;
   /** See {@link IndexState.bootId}; undefined where it is not known, and then only a clean end is trusted. */
   readonly bootId: string | undefined;
 }
@@ -70,7 +76,7 @@ export class IndexDb implements IndexReader {
   readonly rebuild: RebuildReason | undefined;
 
   private constructor(options: IndexOptions, tables: Tables, rebuild: RebuildReason | undefined) {
-    const { applied, nextAgentNo } = progressOf(tables);
+    const { applied, nextAgentNo } = progressOf(tables) ?? { applied: 0, nextAgentNo: 1 };
     this.#options = options;
     this.#tables = tables;
     this.rebuild = rebuild;
@@ -88,16 +94,16 @@ export class IndexDb implements IndexReader {
    * before anything else. Throws "storage-failed".
    */
   static async open(options: IndexOptions): Promise<IndexDb> {
-    const { folder, disk, stream, lastPosition, bootId } = options;
+    const { folder, disk, stream, bootId } = options;
     let rebuild = await whyRebuild(options);
     const state: IndexState = { stream, bootId, clean: false };
     await disk.mkdir(folder);
     if (rebuild === undefined) {
       await writeIndexState(disk, folder, state);
       const tables = openIfReadable(folder);
-      if (tables && progressOf(tables).applied <= lastPosition) return new IndexDb(options, tables, undefined);
+      rebuild = tables === undefined ? "unreadable" : whyOther(options, tables);
+      if (tables !== undefined && rebuild === undefined) return new IndexDb(options, tables, undefined);
       await tables?.close();
-      rebuild = tables === undefined ? "unreadable" : "ahead-of-log";
     }
     for (const name of await disk.list(folder)) await disk.remove(path.join(folder, name));
     await writeIndexState(disk, folder, state);
@@ -132,9 +138,11 @@ export class IndexDb implements IndexReader {
     if (this.#unwritten === 0) return;
     if (this.#failure !== undefined) throw this.#failure;
     const parts = [this.#facts, this.#agents, this.#pages, this.#postings];
+    const applied = this.#appliedPosition;
+    const root = hex(this.#options.rootAt(applied));
+    const progress: Progress = { applied, root, nextAgentNo: this.nextAgentNo };
     this.#tables.transaction(() => {
       for (const part of parts) part.write();
-      const progress = { applied: this.#appliedPosition, nextAgentNo: this.nextAgentNo };
       this.#tables.meta.putSync(META, Buffer.from(JSON.stringify(progress)));
     });
     for (const part of parts) part.written();
@@ -235,7 +243,8 @@ export class IndexDb implements IndexReader {
     this.#makeRoom();
     for (const update of agents) this.#updateAgent(update);
     for (const [i, entry] of entries.entries()) this.#post(first + i, entry);
-    for (const change of tree) this.#changeTree(first, change);
+    const foreignHere = new Set<number>();
+    for (const change of tree) this.#changeTree(first, change, foreignHere);
     this.#recent.push(first, entries);
     this.#appliedPosition += entries.length;
     this.#unwritten += entries.length;
@@ -263,16 +272,20 @@ export class IndexDb implements IndexReader {
     if (type !== "event") this.#noteId(id, position);
   }
 
-  #changeTree(first: number, change: TreeChange): void {
+  /** `foreignHere`: positions of this group that were foreign when they came; they may join a tree in the same group. */
+  #changeTree(first: number, change: TreeChange, foreignHere: Set<number>): void {
     switch (change.op) {
       case "place":
         this.#trees.place(change);
-        if (change.position < first) this.#foreign.remove(change.agentNo, change.prev ?? "", change.position);
+        if (change.position < first || foreignHere.has(change.position)) {
+          this.#foreign.remove(change.agentNo, change.prev ?? "", change.position);
+        }
         return;
       case "head":
         this.#trees.setHead(change.agentNo, change.to);
         return;
       case "foreign":
+        foreignHere.add(change.position);
         this.#foreign.put(change.agentNo, change);
         this.#noteId(change.id, change.position);
     }
@@ -316,9 +329,24 @@ function openIfReadable(folder: string): Tables | undefined {
   }
 }
 
-function progressOf(tables: Tables): { applied: number; nextAgentNo: number } {
+/** How far the database goes. */
+interface Progress {
+  readonly applied: number;
+  /** The tree's root over the applied entries, hex. */
+  readonly root: string;
+  readonly nextAgentNo: number;
+}
+
+function progressOf(tables: Tables): Progress | undefined {
   const stored = tables.get(tables.meta, META);
-  return stored === undefined ? { applied: 0, nextAgentNo: 1 } : JSON.parse(stored.toString("utf8"));
+  return stored && (JSON.parse(stored.toString("utf8")) as Progress);
+}
+
+function whyOther({ lastPosition, rootAt }: IndexOptions, tables: Tables): RebuildReason | undefined {
+  const progress = progressOf(tables);
+  if (progress === undefined) return undefined;
+  if (progress.applied > lastPosition) return "ahead-of-log";
+  return progress.root === hex(rootAt(progress.applied)) ? undefined : "other-history";
 }
 
 function nameKey(name: string, agentNo?: number): Buffer {

@@ -17,7 +17,14 @@ export interface IndexState {
 }
 
 /** Why an index is built anew. */
-export type RebuildReason = "missing" | "other-format" | "other-stream" | "crash" | "ahead-of-log" | "unreadable";
+export type RebuildReason =
+  | "missing"
+  | "other-format"
+  | "other-stream"
+  | "crash"
+  | "ahead-of-log"
+  | "other-history"
+  | "unreadable";
 
 export async function readIndexState(disk: Disk, folder: string): Promise<IndexState | RebuildReason> {
   const bytes = await disk.read(statePath(folder));

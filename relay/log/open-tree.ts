@@ -2,7 +2,7 @@ import { equalBytes } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { leafHash } from "../../keys/merkle/hashes.js";
 import type { LogFiles } from "./log-files.js";
-import { idsBlocking, idsOf, parsed } from "./log-ids.js";
+import { idsBlocking, idsOf, readEntry } from "./log-ids.js";
 import { entriesOf } from "./log-slice.js";
 import type { SegmentLog } from "./segment-log.js";
 import { TreeLog } from "./tree-log.js";
@@ -59,7 +59,7 @@ async function grow(tree: TreeLog, log: SegmentLog, onProgress: Progress): Promi
   const { lastPosition } = log;
   let unwritten = 0;
   for await (const slice of log.slices(tree.size + 1, lastPosition)) {
-    tree.append(idsOf(slice));
+    tree.append(slice.first, idsOf(slice));
     unwritten += slice.count;
     if (unwritten >= MAX_UNWRITTEN_ENTRIES) {
       await tree.flush();
@@ -78,7 +78,7 @@ async function compareChanged(tree: TreeLog, log: SegmentLog, onProgress: Progre
   for (const { first, last } of log.changed) {
     for await (const slice of log.slices(first, last)) {
       for (const entry of entriesOf(slice)) {
-        const id = Buffer.from(parsed(entry).id, "hex");
+        const id = Buffer.from(readEntry(entry).id, "hex");
         if (!equalBytes(leafHash(id), tree.leaf(entry.position))) throw rewritten(entry.position);
       }
       onProgress({ what: "changed segment", position: slice.first + slice.count - 1, lastPosition: last });

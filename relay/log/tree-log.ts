@@ -1,9 +1,9 @@
 import path from "node:path";
 import { equalBytes } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
-import { EMPTY_ROOT, HASH_BYTES, leafHash } from "../../keys/merkle/hashes.js";
+import { EMPTY_ROOT, leafHash } from "../../keys/merkle/hashes.js";
 import { consistencyProof, inclusionProof, type NodeSource, rootAt } from "../../keys/merkle/log-tree.js";
-import { TILE_WIDTH, tileCoordinates, tilePath } from "../../keys/merkle/tiles.js";
+import { TILE_HEIGHT, TILE_WIDTH, tileCoordinates, tilePath } from "../../keys/merkle/tiles.js";
 import type { LogFiles } from "./log-files.js";
 import { TILE_BYTES, TileNodes } from "./tile-nodes.js";
 
@@ -16,10 +16,10 @@ export interface TreeLogOptions {
   readonly folder: string;
   readonly files: LogFiles;
   /**
-   * The ids of `count` entries of the log from position `first` on, 32 bytes each, at once: for a tile whose file is
-   * missing or damaged. Throws what the log throws.
+   * The ids in hex of `count` entries of the log from position `first` on, at once: for a tile whose file is missing or
+   * damaged. Throws what the log throws.
    */
-  readonly idsBlocking: (first: number, count: number) => Uint8Array;
+  readonly idsBlocking: (first: number, count: number) => readonly string[];
 }
 
 /**
@@ -76,10 +76,18 @@ export class TreeLog implements NodeSource {
     return this.#size;
   }
 
-  /** Adds entries: their ids, 32 bytes each, one after the other. Two hashes an entry. */
-  append(ids: Uint8Array): void {
-    for (let at = 0; at < ids.length; at += HASH_BYTES) this.#push(0, leafHash(ids.subarray(at, at + HASH_BYTES)));
-    this.#size += ids.length / HASH_BYTES;
+  /**
+   * Adds entries: their ids in hex, the first of them at position `first`. Those that the tree has already are passed
+   * over. Two hashes an entry. Throws "merkle-range" for a hole.
+   */
+  append(first: number, ids: readonly string[]): void {
+    if (first > this.#size + 1) {
+      throw new AntsError("merkle-range", `position ${first} does not follow a tree of ${this.#size} entries`);
+    }
+    for (let i = this.#size + 1 - first; i < ids.length; i++) {
+      this.#push(0, leafHash(Buffer.from(ids[i]!, "hex")));
+      this.#size++;
+    }
     if (this.#unwritten.size > 0) this.#writing ??= this.#writeTiles();
   }
 
@@ -103,10 +111,10 @@ export class TreeLog implements NodeSource {
     return root;
   }
 
-  /** The path from the entry at `position` (from 1) to the root over `size` entries. Throws as {@link rootAt}. */
-  inclusion(position: number, size: number): Uint8Array[] {
+  /** The path from leaf `index` (the entry at position `index` + 1) to the root over `size` entries. Throws as {@link rootAt}. */
+  inclusion(index: number, size: number): Uint8Array[] {
     this.#requireSize(size);
-    return inclusionProof(this, position - 1, size);
+    return inclusionProof(this, index, size);
   }
 
   /** That the tree over `to` entries begins with the tree over `from`. Throws as {@link rootAt}. */
@@ -177,7 +185,7 @@ export class TreeLog implements NodeSource {
 
   /** Reads a full tile and checks it against the tile above; computes it anew when it is missing or wrong. */
   #load(level: number, index: number): TileNodes {
-    const expected = this.node((level + 1) * 8, index);
+    const expected = this.node((level + 1) * TILE_HEIGHT, index);
     const stored = this.#fromDisk(level, index);
     if (stored !== undefined && equalBytes(stored.root, expected)) return stored;
     const computed = level === 0 ? this.#fromLog(index) : this.#fromTilesBelow(level, index);
@@ -202,9 +210,10 @@ export class TreeLog implements NodeSource {
   }
 
   #fromLog(index: number): TileNodes {
-    const ids = this.#options.idsBlocking(index * TILE_WIDTH + 1, TILE_WIDTH);
     const tile = new TileNodes();
-    for (let at = 0; at < ids.length; at += HASH_BYTES) tile.push(leafHash(ids.subarray(at, at + HASH_BYTES)));
+    for (const id of this.#options.idsBlocking(index * TILE_WIDTH + 1, TILE_WIDTH)) {
+      tile.push(leafHash(Buffer.from(id, "hex")));
+    }
     return tile;
   }
 

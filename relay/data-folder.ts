@@ -1,0 +1,228 @@
+import path from "node:path";
+import { AntsError } from "../keys/errors.js";
+import { OperationSet } from "../keys/identity/operation-set.js";
+import type { Clock, Disk, DiskLock, Random } from "../keys/ports.js";
+import { signCheckpoint } from "../src/protocol/checkpoint.js";
+import { readDetails } from "./admission/agent-state.js";
+import { IdentityView } from "./admission/identity-view.js";
+import { ForkEvidence, type ForkProof } from "./fork-evidence.js";
+import { readBootId } from "./index/boot-id.js";
+import { IndexDb } from "./index/index-db.js";
+import { HeadFile } from "./log/head-file.js";
+import type { LogFiles } from "./log/log-files.js";
+import { readEntry } from "./log/log-ids.js";
+import { openTree, type Progress } from "./log/open-tree.js";
+import { SegmentLog } from "./log/segment-log.js";
+import type { TreeLog } from "./log/tree-log.js";
+import { createRelayFile, type RelayIdentity, readRelayFile, relayFilePath, startNewStream } from "./relay-file.js";
+
+/** Agents whose newest operation is remembered, so that asking for it again costs no parsing. */
+const MAX_NEWEST = 4_096;
+
+export interface DataFolderOptions {
+  readonly folder: string;
+  /** Its lock says who holds the folder. */
+  readonly disk: Disk;
+  readonly files: LogFiles;
+  readonly random: Random;
+  readonly clock: Clock;
+  /** `<host>/<stream>` of the relay's heads, asked for at each signing: see `checkpointOrigin`. */
+  readonly origin: (stream: string) => string;
+  /** Give up the stream that was served before and begin a new one with the entries that are here. */
+  readonly newStream?: boolean;
+  /** Default 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Called now and then while a long start goes on. */
+  readonly onProgress?: Progress;
+}
+
+/** Where things are in a data folder. */
+export function layoutOf(folder: string) {
+  return {
+    lock: path.join(folder, "lock"),
+    log: path.join(folder, "log"),
+    offsets: path.join(folder, "offsets"),
+    tree: path.join(folder, "tree"),
+    index: path.join(folder, "index"),
+    head: path.join(folder, "head"),
+    forks: path.join(folder, "forks.ndjson"),
+  };
+}
+
+/** What an open folder consists of. */
+interface Parts {
+  readonly log: SegmentLog;
+  readonly tree: TreeLog;
+  readonly index: IndexDb;
+  readonly identity: RelayIdentity;
+  readonly origin: (stream: string) => string;
+  readonly head: HeadFile;
+  readonly evidence: ForkEvidence;
+  readonly lock: DiskLock;
+}
+
+/**
+ * A relay's data folder, opened and locked: its identity, log, tree, signed head, index and fork evidence. The log is
+ * opened only if it is what the relay signed; the index may lag behind it and is brought up by the ledger.
+ */
+export class DataFolder {
+  readonly log: SegmentLog;
+  readonly tree: TreeLog;
+  readonly index: IndexDb;
+  readonly #identity: RelayIdentity;
+  readonly #origin: (stream: string) => string;
+  readonly #head: HeadFile;
+  readonly #evidence: ForkEvidence;
+  readonly #lock: DiskLock;
+  readonly #newest = new Map<string, { readonly operations: number; readonly hash: string | undefined }>();
+
+  private constructor(parts: Parts) {
+    this.log = parts.log;
+    this.tree = parts.tree;
+    this.index = parts.index;
+    this.#identity = parts.identity;
+    this.#origin = parts.origin;
+    this.#head = parts.head;
+    this.#evidence = parts.evidence;
+    this.#lock = parts.lock;
+  }
+
+  /**
+   * Opens the folder, or creates it. Throws "locked"; "relay-file-missing", "relay-file-damaged",
+   * "relay-file-version"; "head-damaged", "log-behind-head", "log-rewritten", "log-damaged", "tree-damaged";
+   * "index-needs-pruned"; "storage-failed" and the disk's own.
+   */
+  static async open(options: DataFolderOptions): Promise<DataFolder> {
+    await options.disk.mkdir(options.folder);
+    const lock = await options.disk.lock(layoutOf(options.folder).lock);
+    try {
+      return new DataFolder(await openParts(options, lock));
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  get stream(): string {
+    return this.#identity.stream;
+  }
+
+  /** Multikey of the relay's own key. */
+  get key(): string {
+    return this.#identity.key;
+  }
+
+  /** Signs the tree over the first `size` entries; resolves when the note is kept on disk. */
+  async signHead(size: number, root: Uint8Array): Promise<string> {
+    const { seed, stream } = this.#identity;
+    const note = signCheckpoint({ origin: this.#origin(stream), size, root }, seed);
+    await this.#head.save(note);
+    return note;
+  }
+
+  /** Hash of an agent's newest identity operation on the branch that counts; undefined where none is here. */
+  newestIdentity(did: string): string | undefined {
+    const record = this.index.agent(did);
+    if (record === undefined) return undefined;
+    const { operations } = readDetails(record.details);
+    const known = this.#newest.get(did);
+    if (known?.operations === operations.length) return known.hash;
+    const lines = operations.map((position) => {
+      const entry = readEntry({ position, line: this.#lineAt(position) });
+      if (entry.type === "identity") return entry.operation;
+      throw new AntsError("index-failed", `position ${position} is no identity operation, as the index says`, {
+        hint: "stop the relay, delete data/index and restart it: the index is rebuilt from the log",
+      });
+    });
+    const hash = new IdentityView(new OperationSet(record.did, lines)).newest?.hash;
+    this.#newest.set(did, { operations: operations.length, hash });
+    if (this.#newest.size > MAX_NEWEST) {
+      const [oldest] = this.#newest.keys();
+      this.#newest.delete(oldest!);
+    }
+    return hash;
+  }
+
+  /** Pairs of an agent's lines for one epoch and seq: from the log, and of what was refused. At most `limit`. */
+  forkProofs(did: string, limit: number): ForkProof[] {
+    const record = this.index.agent(did);
+    const proofs: ForkProof[] = [...this.#evidence.proofs(did)];
+    if (record === undefined) return proofs.slice(0, limit);
+    for (const { positions } of this.index.forks(record.no, limit)) {
+      const [first, ...rivals] = positions.map((position) => this.#lineAt(position));
+      for (const rival of rivals) proofs.push([first!, rival]);
+    }
+    return proofs.slice(0, limit);
+  }
+
+  /** Keeps a refused line with the one that was there first. In the background: evidence is worth much, not waiting. */
+  keepForkProof(did: string, proof: ForkProof): void {
+    this.#evidence.add(did, proof).catch(() => undefined);
+  }
+
+  /** Writes what is derived, so that the next start is quick, and lets go of the folder. */
+  async close(): Promise<void> {
+    try {
+      await this.log.close();
+      await this.tree.flush().catch(() => undefined);
+      await this.index.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+
+  #lineAt(position: number): Uint8Array {
+    const { bytes } = this.log.readBlocking(position, { maxBytes: 1, maxEntries: 1 });
+    return bytes.subarray(0, bytes.length - 1);
+  }
+}
+
+async function openParts(options: DataFolderOptions, lock: DiskLock): Promise<Parts> {
+  const { folder, disk, files, segmentBytes, onProgress, origin } = options;
+  const layout = layoutOf(folder);
+  const identity = await openIdentity(options);
+  const head = await HeadFile.open(disk, layout.head, identity);
+  const log = await SegmentLog.open({
+    folder: layout.log,
+    offsetsFolder: layout.offsets,
+    files,
+    provenPosition: head.head?.size ?? 0,
+    ...(segmentBytes === undefined ? {} : { segmentBytes }),
+  });
+  const tree = await openTree(layout.tree, files, log, head.head, onProgress);
+  const index = await IndexDb.open({
+    folder: layout.index,
+    disk,
+    files,
+    stream: identity.stream,
+    lastPosition: log.lastPosition,
+    rootAt: (size) => tree.rootAt(size),
+    bootId: await readBootId(disk),
+  });
+  if (index.appliedPosition + 1 < log.firstPosition) {
+    await index.close();
+    throw indexNeedsPruned(log.firstPosition);
+  }
+  const evidence = await ForkEvidence.open(disk, layout.forks);
+  return { log, tree, index, identity, origin, head, evidence, lock };
+}
+
+/** The identity in the folder; a new one only where there is no log that belongs to another. */
+async function openIdentity(options: DataFolderOptions): Promise<RelayIdentity> {
+  const { folder, disk, random, newStream = false } = options;
+  const known = await readRelayFile(disk, folder);
+  if (known !== undefined) return newStream ? startNewStream(disk, folder, known, random) : known;
+  const { length } = await disk.list(layoutOf(folder).log);
+  if (length === 0 || newStream) return createRelayFile(disk, folder, options);
+  throw new AntsError("relay-file-missing", `${relayFilePath(folder)} is gone, but there is a log beside it`, {
+    hint: "restore it from a copy of the data folder, or start a new stream: readers and agents will notice",
+  });
+}
+
+function indexNeedsPruned(firstPosition: number): AntsError {
+  return new AntsError(
+    "index-needs-pruned",
+    `the index must be rebuilt, but the log begins at position ${firstPosition}: what was before is gone`,
+    { hint: "restore data/index, or the older segments, from a copy", details: { firstPosition } },
+  );
+}
