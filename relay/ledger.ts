@@ -242,7 +242,10 @@ export class Ledger {
 
   #applyGroup(group: IndexGroup | undefined): void {
     if (group === undefined) return;
-    this.folder.tree.append(group.entries.map(({ id }) => id));
+    this.folder.tree.append(
+      group.first,
+      group.entries.map(({ id }) => id),
+    );
     this.folder.index.applyGroup(group);
     this.#admission.settle(this.folder.index.appliedPosition);
   }
