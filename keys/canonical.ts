@@ -31,7 +31,7 @@ function write(value: unknown, depth: number): string {
       return writeString(value);
     case "number":
       if (!Number.isFinite(value)) throw unsupported(String(value));
-      return String(value === 0 ? 0 : value); // RFC 8785 section 3.2.2.3: -0 is written as 0
+      return String(value); // RFC 8785 section 3.2.2.3 is ECMAScript's own spelling; it writes -0 as 0
     case "boolean":
       return value ? "true" : "false";
     case "object":

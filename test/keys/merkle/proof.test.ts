@@ -77,6 +77,17 @@ test("no consistency proof survives a flipped bit, other sizes, swapped roots, o
   );
 });
 
+test("a proof that climbs beyond the root is refused, even if it reaches roots that fit", () => {
+  const claim = consistency(3, 11);
+  const above = hashes[40]!;
+  const root1 = nodeHash(above, claim.root1);
+  const root2 = nodeHash(above, claim.root2);
+  expect(verifyConsistency({ ...claim, root1, root2, proof: [...claim.proof, above] })).toBe(false);
+  const { leaf, index, size, path, root } = inclusion(3, 11);
+  const higher = nodeHash(root, above);
+  expect(verifyInclusion({ leaf, index, size, path: [...path, above], root: higher })).toBe(false);
+});
+
 test("trees of size1 = 0 are refused, since any tree begins with the empty one", () => {
   const { root2 } = consistency(1, 8);
   for (const proof of [[], [root2]]) {
