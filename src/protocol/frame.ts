@@ -45,7 +45,10 @@ export function splitFrame(bytes: Uint8Array, limits: FrameLimits = DEFAULT_LIMI
   return { envelope, entries, body: bytes.subarray(bodyStart) };
 }
 
-/** Writes a frame: the envelope, then each entry line (with or without its newline), every line newline-terminated. */
+/**
+ * Writes a frame: the envelope, then each entry line (with or without its newline), every line newline-terminated. A
+ * piece may also be many lines at once, as a log stores them.
+ */
 export function encodeFrame(envelope: object, lines: Iterable<string | Uint8Array> = []): Uint8Array {
   const parts: Uint8Array[] = [utf8(`${JSON.stringify(envelope)}\n`)];
   let length = parts[0]!.length;
@@ -65,11 +68,6 @@ export function encodeFrame(envelope: object, lines: Iterable<string | Uint8Arra
     offset += part.length;
   }
   return frame;
-}
-
-/** Writes a frame whose entries are already one piece: newline-terminated lines, as a log stores them. */
-export function encodeFrameBody(envelope: object, body: Uint8Array): Uint8Array {
-  return encodeFrame(envelope, body.length === 0 ? [] : [body]);
 }
 
 const NEWLINE_BYTES = Uint8Array.of(NEWLINE);

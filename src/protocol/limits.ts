@@ -12,10 +12,6 @@ export const MAX_BATCH_EVENTS = 256;
 export const MAX_RECIPIENTS = 16;
 /** Tags of one event: each costs the relay an index row. */
 export const MAX_TAGS = 16;
-/** Characters of one tag: a tag is a label to filter by, not text. */
-export const MAX_TAG_LENGTH = 64;
-/** Characters of a kind (`[a-z][a-z0-9.-]{0,63}`). */
-export const MAX_KIND_LENGTH = 64;
 /** Characters of a claim's label: it is shown in one line beside the agent's name. */
 export const MAX_LABEL_LENGTH = 64;
 /** An optional salt is exactly this long: 128 bits make a guessable body unguessable. */

@@ -109,6 +109,7 @@ describe("a refusal", () => {
   });
 
   test("is never made of anything but an error of ours", () => {
-    expect(() => refusalOf(new TypeError("/home/secret"))).toThrow(TypeError);
+    const fault = new TypeError("/home/secret");
+    expect(() => refusalOf(fault)).toThrow(fault);
   });
 });

@@ -59,6 +59,12 @@ describe("a signed note", () => {
     expect(verifyNote(strange, [signer]).signedBy).toEqual([name]);
   });
 
+  test("by an older key of the same name beside the new one is verified by the new one", () => {
+    const older = signNote(text, { name, seed: new Uint8Array(32).fill(3) });
+    const both = older + note.slice(note.indexOf("\n\n") + 2);
+    expect(verifyNote(both, [signer])).toEqual({ text, signedBy: [name] });
+  });
+
   test("with a wrong signature of a known key is refused even beside a good one", () => {
     const witness = { name: "witness.example", publicKey: publicKeyFromSeed(new Uint8Array(32).fill(3)) };
     const other = signNote("another text\n", { name: witness.name, seed: new Uint8Array(32).fill(3) });

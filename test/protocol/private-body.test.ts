@@ -41,8 +41,12 @@ describe("a private body", () => {
     }
   });
 
-  test("of another key, or no private body at all, says so", () => {
-    expect(codeOf(() => openBody(sealed, new Uint8Array(32).fill(6), place))).toBe("body-sealed");
+  test("of another key names the key that it needs", () => {
+    const open = () => openBody(sealed, new Uint8Array(32).fill(6), place);
+    expect(open).toThrow(expect.objectContaining({ code: "body-sealed", details: { k: sealed.k } }));
+  });
+
+  test("that is none says so", () => {
     for (const body of [{}, { enc: 1, k: "x" }, { enc: "x" }, { ...sealed, more: 1 }, { enc: "!", k: sealed.k }]) {
       expect(codeOf(() => openBody(body as never, stateKey, place))).toBe("body-sealed");
     }
