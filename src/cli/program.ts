@@ -32,7 +32,8 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
     .configureHelp({
       helpWidth: 100,
       showGlobalOptions: true,
-      visibleGlobalOptions: () => program.options.filter((option) => option.long !== "--version"),
+      visibleGlobalOptions: (command) =>
+        command === program ? [] : program.options.filter((option) => option.long !== "--version"),
     });
   examples(program, [
     ["ants demo", "three relays, one killed, a reader resumed: the whole of it in under a minute"],

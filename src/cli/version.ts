@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
-/** This package's version, from the manifest that ships beside dist/. */
-export const VERSION: string = (
-  JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string }
-).version;
+/** This package's version, by the package's own name: the same from the sources and from dist/. */
+export const VERSION: string = createRequire(import.meta.url)("ants-agent/package.json").version;
