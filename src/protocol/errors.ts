@@ -66,6 +66,14 @@ export const ERRORS = {
   ),
   "bad-frame": fatal("A frame is not an envelope line followed by entry lines.", "Correct the sender."),
   "bad-message": fatal("A message lacks a field or has one of the wrong form.", "Correct the sender."),
+  "bad-range": fatal(
+    "A proof was asked for positions or sizes that the log doesn't have.",
+    "Ask for 1 to the log's length, the smaller number first.",
+  ),
+  "bad-request": fatal(
+    "An HTTP request has a target, query or upgrade that the relay doesn't know.",
+    "Correct the request; docs/protocol.md lists them under HTTP.",
+  ),
   "bad-signature": fatal(
     "A signature does not verify under the key that its line names.",
     "Fetch the line from another relay; a relay that served it is broken or lies.",
@@ -258,6 +266,10 @@ export const ERRORS = {
     "Look at the identity log; sign with a live key.",
     EXIT.refusedForSafety,
   ),
+  "listen-failed": fatal(
+    "The relay cannot listen on its address and port.",
+    "Stop the program that uses the port, or choose another one.",
+  ),
   "lock-unavailable": fatal(
     "The system offers no lock that ends with its process.",
     "Install util-linux (the command flock), and keep the folder on a file system with flock(2).",
@@ -274,10 +286,18 @@ export const ERRORS = {
     "Ask for what the tree head covers.",
   ),
   "merkle-tile": fatal("Text is not the path of a tile.", "Use the paths of C2SP tlog-tiles."),
+  "method-not-allowed": fatal(
+    "An HTTP path was asked with a method that it doesn't take; details.allowed lists those.",
+    "Use one of those methods.",
+  ),
   multikey: fatal(
     "Text is not the Multikey of a key of the expected type.",
     "Check the text for a typing error.",
     EXIT.usage,
+  ),
+  "not-found": fatal(
+    "The relay has nothing under this path, or knows nothing of this agent.",
+    "Check the path or the DID; ask the relays that the agent's identity log names.",
   ),
   "not-hosted": fatal(
     "The relay doesn't host this agent, and the entry is addressed to none that it hosts.",
@@ -290,6 +310,11 @@ export const ERRORS = {
     EXIT.refusedForSafety,
   ),
   "note-syntax": fatal("Text is not a C2SP signed note.", "Fetch it again, from another relay if need be."),
+  overloaded: passing(
+    "The relay holds as many connections, requests or bytes as its settings allow.",
+    "Wait retryAfterMs and try again.",
+    EXIT.unreachable,
+  ),
   "passphrase-command": fatal(
     "ANTS_PASSPHRASE_COMMAND could not be run, failed, or did not answer within 10 s.",
     "Run it by hand: it must print the passphrase and nothing else. It is no shell: write ['sh','-c','…'] as JSON for one.",
@@ -348,6 +373,10 @@ export const ERRORS = {
     "Text is not the URL of a relay.",
     "Give an address like wss://relay.example or ws://127.0.0.1:7777.",
     EXIT.usage,
+  ),
+  "request-timeout": passing(
+    "A request, a message or an answer took longer than it may.",
+    "Try again; look at the network and at how much is sent at once.",
   ),
   rival: fatal(
     "Another operation of equal power was here first; both are kept as evidence.",

@@ -1,0 +1,46 @@
+/** Under which URLs a relay is known: the one that it states, and those by which its own machine reaches it. */
+import type { AddressInfo } from "node:net";
+import { isIPv6 } from "node:net";
+import type { RelayConfig } from "./config.js";
+
+export interface RelayUrls {
+  /** Called once, when the port is known. */
+  listensOn(address: AddressInfo): void;
+  /** The URL in `hello`, and in whose name heads are signed. */
+  own(): string;
+  /** Every URL that an auth line may name. */
+  all(): readonly string[];
+}
+
+/**
+ * Auth lines name the URL that the client dialled; a relay accepts its own names only, and never what a request's Host
+ * header claims, or another relay could pass a client's line on.
+ */
+export function relayUrls({ host, port, publicUrl }: Pick<RelayConfig, "host" | "port" | "publicUrl">): RelayUrls {
+  let own = publicUrl === "" ? urlOf(host, port) : publicUrl;
+  let all: readonly string[] = [own];
+  return {
+    listensOn(address) {
+      if (publicUrl === "") own = urlOf(reachable(host), address.port);
+      all = [own, ...localNames(host).map((name) => urlOf(name, address.port))];
+    },
+    own: () => own,
+    all: () => all,
+  };
+}
+
+/** The names by which this machine reaches a server that listens on `host`. */
+function localNames(host: string): string[] {
+  const loopback = ["127.0.0.1", "localhost", "::1"];
+  if (host === "0.0.0.0" || host === "::") return loopback;
+  return loopback.includes(host) ? ["localhost", host] : [host];
+}
+
+/** What can be dialled instead of an address that means every interface. */
+function reachable(host: string): string {
+  return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+}
+
+function urlOf(host: string, port: number): string {
+  return `ws://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}

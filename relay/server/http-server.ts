@@ -1,0 +1,209 @@
+/** The one port of a relay: HTTP requests and upgrades, with limits on everything that a client can hold open. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { AntsError } from "../../keys/errors.js";
+import { addressGroup, clientAddress } from "./client-address.js";
+import { replyError } from "./http-reply.js";
+import type { RelayContext } from "./relay-context.js";
+import { routeOf } from "./routes.js";
+import type { SocketServer } from "./socket-server.js";
+import { refuseUpgrade } from "./upgrade-refusal.js";
+
+/** Requests of one connection under way at once: browsers use one, pipelining clients a few. */
+const MAX_REQUESTS_PER_CONNECTION = 8;
+/** An idle connection is kept this long for the next request. */
+const KEEP_ALIVE_MS = 5_000;
+/** Bytes of a request's header: more than any honest client sends. */
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Connections above the bound that are told why before they are closed; beyond these they are closed at once. */
+const MAX_REFUSED_CONNECTIONS = 64;
+/** Where a URL needs a host to be parsed. */
+const ANY_HOST = "http://relay";
+
+export class HttpServer {
+  readonly #context: RelayContext;
+  readonly #sockets: SocketServer;
+  readonly #server: Server;
+  readonly #perAddress = new Map<string, number>();
+  readonly #requests = new WeakMap<Socket, number>();
+  #connections = 0;
+  readonly #stopping = new AbortController();
+
+  constructor(context: RelayContext, sockets: SocketServer) {
+    this.#context = context;
+    this.#sockets = sockets;
+    const { headersTimeoutMs, requestTimeoutMs, silenceTimeoutMs, maxConnections } = context.config;
+    this.#server = createServer({
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: Math.max(headersTimeoutMs, requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+    });
+    this.#server.timeout = silenceTimeoutMs;
+    this.#server.maxConnections = maxConnections + MAX_REFUSED_CONNECTIONS;
+    this.#server.on("connection", (socket) => this.#accept(socket));
+    this.#server.on("request", (request, response) => void this.#answer(request, response));
+    this.#server.on("upgrade", (request, socket, head) => {
+      // The HTTP side's inactivity bound ends here; the WebSocket side has its own.
+      (socket as Socket).setTimeout(0);
+      this.#sockets.upgrade(request, socket, head);
+    });
+    this.#server.on("checkContinue", (request, response) => {
+      response.writeContinue();
+      void this.#answer(request, response);
+    });
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === "ECONNRESET" || !socket.writable) socket.destroy();
+      else refuseUpgrade(socket, clientError(error, context));
+    });
+  }
+
+  /** Starts to listen. Throws `listen-failed`. */
+  listen(): Promise<AddressInfo> {
+    const { host, port } = this.#context.config;
+    return new Promise((resolve, reject) => {
+      const onError = (cause: NodeJS.ErrnoException) => {
+        const hint = cause.code === "EADDRINUSE" ? "stop the other program, or choose another --port" : undefined;
+        reject(
+          new AntsError("listen-failed", `cannot listen on ${host}:${port}: ${cause.message}`, {
+            cause,
+            ...(hint === undefined ? {} : { hint }),
+            details: { host, port },
+          }),
+        );
+      };
+      this.#server.once("error", onError);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off("error", onError);
+        this.#server.on("error", (error) => this.#context.onFault(error));
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** Accepts nothing more and ends long polls and event streams; resolves when every connection is closed. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    await closed;
+  }
+
+  /** Cuts what is left. */
+  terminate(): void {
+    this.#server.closeAllConnections();
+  }
+
+  #accept(socket: Socket): void {
+    const { maxConnections, maxConnectionsPerAddress } = this.#context.config;
+    const address = addressGroup(socket.remoteAddress ?? "unknown");
+    const ofAddress = (this.#perAddress.get(address) ?? 0) + 1;
+    this.#perAddress.set(address, ofAddress);
+    this.#connections += 1;
+    socket.once("close", () => {
+      this.#connections -= 1;
+      const left = (this.#perAddress.get(address) ?? 1) - 1;
+      if (left === 0) this.#perAddress.delete(address);
+      else this.#perAddress.set(address, left);
+    });
+    if (this.#connections > maxConnections) this.#refuse(socket, "maxConnections", maxConnections);
+    else if (maxConnectionsPerAddress > 0 && ofAddress > maxConnectionsPerAddress) {
+      this.#refuse(socket, "maxConnectionsPerAddress", maxConnectionsPerAddress);
+    }
+  }
+
+  #refuse(socket: Socket, limit: string, value: number): void {
+    const whose = limit === "maxConnections" ? "" : " of one address";
+    socket.removeAllListeners("data");
+    refuseUpgrade(
+      socket,
+      new AntsError("overloaded", `this relay takes ${value} connections${whose}`, {
+        details: { limit, value, retryAfterMs: KEEP_ALIVE_MS },
+      }),
+    );
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { context } = { context: this.#context };
+    const { socket } = request;
+    const underWay = (this.#requests.get(socket) ?? 0) + 1;
+    this.#requests.set(socket, underWay);
+    const gone = new AbortController();
+    response.once("close", () => {
+      this.#requests.set(socket, (this.#requests.get(socket) ?? 1) - 1);
+      gone.abort();
+    });
+    response.on("error", () => undefined);
+    allowReading(request, response);
+    try {
+      if (underWay > MAX_REQUESTS_PER_CONNECTION) throw tooManyRequests();
+      if (request.method === "OPTIONS") {
+        response.writeHead(204).end();
+        return;
+      }
+      const url = urlOf(request);
+      const { route, params } = routeOf(request.method ?? "GET", url.pathname);
+      const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
+      const address = clientAddress(request, context.config.trustProxy);
+      await route.handle({ request, response, url, params: params.map(decode), address, signal, context });
+    } catch (error) {
+      if (error instanceof AntsError && error.code === "method-not-allowed") {
+        response.setHeader("allow", (error.details.allowed as string[]).join(", "));
+      }
+      replyError(response, error, context.onFault);
+    }
+  }
+}
+
+/** Pages of other origins may read everything that is public; nothing here depends on cookies. */
+function allowReading(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader("x-content-type-options", "nosniff");
+  const { method } = request;
+  if (method !== "GET" && method !== "HEAD" && method !== "OPTIONS") return;
+  response.setHeader("access-control-allow-origin", "*");
+  if (method !== "OPTIONS") return;
+  response.setHeader("access-control-allow-methods", "GET, HEAD");
+  response.setHeader("access-control-allow-headers", "last-event-id");
+  response.setHeader("access-control-max-age", "86400");
+}
+
+function urlOf(request: IncomingMessage): URL {
+  try {
+    return new URL(request.url ?? "/", ANY_HOST);
+  } catch (cause) {
+    throw new AntsError("bad-request", "the request's target is no URL", { cause });
+  }
+}
+
+function decode(part: string | undefined): string {
+  try {
+    return decodeURIComponent(part ?? "");
+  } catch (cause) {
+    throw new AntsError("bad-request", "the request's path is not well encoded", { cause });
+  }
+}
+
+function tooManyRequests(): AntsError {
+  return new AntsError("overloaded", `a connection has at most ${MAX_REQUESTS_PER_CONNECTION} requests under way`, {
+    details: { limit: "requestsPerConnection", value: MAX_REQUESTS_PER_CONNECTION, retryAfterMs: 1000 },
+  });
+}
+
+function clientError(error: NodeJS.ErrnoException, { config }: RelayContext): AntsError {
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const { headersTimeoutMs, requestTimeoutMs } = config;
+    return new AntsError(
+      "request-timeout",
+      `a request's header must arrive within ${headersTimeoutMs} ms, all of it within ${requestTimeoutMs} ms`,
+      { details: { headersTimeoutMs, requestTimeoutMs } },
+    );
+  }
+  if (error.code === "HPE_HEADER_OVERFLOW") {
+    return new AntsError("too-large", `a request's header has at most ${MAX_HEADER_BYTES} bytes`, {
+      details: { limit: "headerBytes", value: MAX_HEADER_BYTES },
+    });
+  }
+  return new AntsError("bad-request", "this is not HTTP");
+}

@@ -1,0 +1,196 @@
+/**
+ * Reads the log a page at a time, for sockets, long polls and event streams alike: from a position, through a filter,
+ * for a viewer. A page without filter and without addressed events is one slice of the log, untouched and unlooked at.
+ */
+import { startCursor } from "../../src/protocol/cursor.js";
+import type { Filter } from "../../src/protocol/filter.js";
+import type { TreeHead, Withheld } from "../../src/protocol/messages.js";
+import { readDetails } from "../admission/agent-state.js";
+import type { DataFolder } from "../data-folder.js";
+import { addressedIn, type LogSlice } from "../log/log-slice.js";
+import type { Reading } from "../reading.js";
+import { addressedEvent, type Viewer, withheldFrom } from "./viewer.js";
+
+/** Room for the envelope in a frame: positions and withheld events of 256 entries take less. */
+const ENVELOPE_BYTES = 64 * 1024;
+
+/** Lookups of one filtered page: some milliseconds at most, whatever the filter asks for. */
+const MAX_SEARCH_STEPS = 4_096;
+
+/** What one reader gets at once. */
+export interface Page {
+  /** One position for each line in `lines`. */
+  readonly at: readonly number[];
+  readonly withheld: readonly Withheld[];
+  /** Positions of this page whose events are on a side branch. */
+  readonly superseded: readonly number[];
+  /** The lines in order, each with its newline, in as few pieces as possible: views into shared memory. */
+  readonly lines: readonly Uint8Array[];
+  /** Everything up to here is in the page, withheld, or not wanted. */
+  readonly position: number;
+  /** The page ends where the log ended when it was read. */
+  readonly isEnd: boolean;
+}
+
+export interface PageWish {
+  readonly viewer: Viewer;
+  readonly filter?: Filter;
+  readonly maxEntries: number;
+  /** Bytes of the whole frame. */
+  readonly maxBytes: number;
+}
+
+/** What becomes a page, piece by piece. */
+class PageBuilder {
+  readonly at: number[] = [];
+  readonly withheld: Withheld[] = [];
+  readonly superseded: number[] = [];
+  readonly lines: Uint8Array[] = [];
+  bytes = 0;
+  /** Entries looked at. */
+  taken = 0;
+  readonly #viewer: Viewer;
+  /** Whether an event that the viewer may not see is told of. */
+  readonly #tellsWithheld: boolean;
+
+  constructor(viewer: Viewer, tellsWithheld: boolean) {
+    this.#viewer = viewer;
+    this.#tellsWithheld = tellsWithheld;
+  }
+
+  /** Adds a slice; only its addressed events are looked into. */
+  add(slice: LogSlice): void {
+    let start = 0;
+    let next = 0;
+    for (const index of addressedIn(slice)) {
+      let end = start;
+      for (let i = next; i < index; i++) end += slice.lengths[i]!;
+      const length = slice.lengths[index]!;
+      const event = addressedEvent(slice.bytes.subarray(end, end + length - 1));
+      if (this.#viewer.isOneOf(event.parties)) continue;
+      this.#take(slice, next, index, start, end);
+      if (this.#tellsWithheld) this.withheld.push(withheldFrom(event, slice.first + index));
+      next = index + 1;
+      start = end + length;
+    }
+    this.#take(slice, next, slice.count, start, slice.bytes.length);
+    this.taken += slice.count;
+  }
+
+  page(position: number, isEnd: boolean): Page {
+    const { at, withheld, superseded, lines } = this;
+    return { at, withheld, superseded, lines, position, isEnd };
+  }
+
+  #take(slice: LogSlice, from: number, until: number, start: number, end: number): void {
+    if (until <= from) return;
+    for (let i = from; i < until; i++) this.at.push(slice.first + i);
+    this.lines.push(slice.bytes.subarray(start, end));
+    this.bytes += end - start;
+  }
+}
+
+export class LogReader {
+  readonly #folder: DataFolder;
+  readonly #reading: Reading;
+
+  constructor(folder: DataFolder, reading: Reading) {
+    this.#folder = folder;
+    this.#reading = reading;
+  }
+
+  /** The position that `after` stands for: `start`, `head`, or a cursor. Throws the cursor's errors. */
+  positionAfter(after: string, allowGap: boolean): number {
+    const { position, oldest } = this.#reading;
+    if (after === "head") return position;
+    if (after !== "start") return this.#reading.checkCursor(after, allowGap);
+    return oldest === 1 ? 0 : this.#reading.checkCursor(startCursor(this.#folder.stream), allowGap);
+  }
+
+  cursorAt(position: number): string {
+    return this.#reading.cursorAt(position);
+  }
+
+  /** What comes after a position, as much as fits; nothing is skipped that the viewer may see and the filter wants. */
+  async page(after: number, wish: PageWish): Promise<Page> {
+    return wish.filter === undefined ? this.#everything(after, wish) : this.#filtered(after, wish, wish.filter);
+  }
+
+  /** An agent's chain from a seq on; undefined where the relay knows nothing of the agent. */
+  async chainPage(did: string, from: number, wish: PageWish): Promise<Page | undefined> {
+    const { index } = this.#folder;
+    const record = index.agent(did);
+    if (record === undefined) return undefined;
+    const positions = index.chainFrom(record.no, from, wish.maxEntries).map(({ position }) => position);
+    const page = await this.#collect(positions, wish, true);
+    return page.page(this.#reading.position, page.taken === positions.length);
+  }
+
+  /** Every identity operation held of an agent, in the order of arrival, without newlines; none for a stranger. */
+  async identityLines(did: string): Promise<Uint8Array[]> {
+    const record = this.#folder.index.agent(did);
+    const operations = record === undefined ? [] : readDetails(record.details).operations;
+    const lines: Uint8Array[] = [];
+    for (const position of operations) lines.push(await this.#reading.line(position));
+    return lines;
+  }
+
+  /** The newest signed tree head that covers at least `minPosition`, and the cursor of its position. */
+  async treeHead(minPosition = 0): Promise<TreeHead> {
+    let checkpoint = await this.#reading.checkpoint();
+    let size = checkpointSize(checkpoint);
+    if (size < minPosition) {
+      checkpoint = await this.#reading.checkpoint({ fresh: true });
+      size = checkpointSize(checkpoint);
+    }
+    return { cursor: this.cursorAt(size), checkpoint };
+  }
+
+  async #everything(after: number, wish: PageWish): Promise<Page> {
+    const slice = await this.#reading.after(after, {
+      maxEntries: wish.maxEntries,
+      maxBytes: wish.maxBytes - ENVELOPE_BYTES,
+    });
+    const page = new PageBuilder(wish.viewer, true);
+    page.add(slice);
+    const position = after + slice.count;
+    return page.page(position, position >= this.#reading.position);
+  }
+
+  async #filtered(after: number, wish: PageWish, filter: Filter): Promise<Page> {
+    const found = this.#folder.index.search(filter, after, { limit: wish.maxEntries, maxSteps: MAX_SEARCH_STEPS });
+    const page = await this.#collect(found.positions, wish, !asksWhatIsHidden(filter));
+    const isWhole = page.taken === found.positions.length;
+    const position = isWhole ? found.through : found.positions[page.taken]! - 1;
+    return page.page(position, position >= this.#reading.position);
+  }
+
+  /** Reads entries here and there, runs of neighbours at once, until the page is full. */
+  async #collect(positions: readonly number[], wish: PageWish, tellsWithheld: boolean): Promise<PageBuilder> {
+    const page = new PageBuilder(wish.viewer, tellsWithheld);
+    const maxBytes = wish.maxBytes - ENVELOPE_BYTES;
+    while (page.taken < positions.length && page.bytes < maxBytes) {
+      const first = positions[page.taken]!;
+      let run = 1;
+      while (positions[page.taken + run] === first + run) run += 1;
+      const left = maxBytes - page.bytes;
+      const slice = await this.#reading.after(first - 1, { maxEntries: run, maxBytes: left });
+      if (page.taken > 0 && slice.bytes.length > left) break;
+      page.add(slice);
+    }
+    return page;
+  }
+}
+
+/**
+ * Kind, recipients and tags of an event that a reader may not see are not for it to learn, neither by reading nor by
+ * trying filters: a filter with one of these fields tells of no withheld events.
+ */
+function asksWhatIsHidden({ kinds, to, tags }: Filter): boolean {
+  return kinds !== undefined || to !== undefined || tags !== undefined;
+}
+
+/** The size in a checkpoint: its second line. */
+function checkpointSize(note: string): number {
+  return Number(note.split("\n", 2)[1]);
+}
