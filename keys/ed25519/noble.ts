@@ -1,6 +1,6 @@
 import { getPublicKey, hashes, sign as nobleSign, Point } from "@noble/ed25519";
 import { sha512 } from "@noble/hashes/sha2.js";
-import { concat, equalBytes } from "../bytes.js";
+import { equalBytes } from "../bytes.js";
 import type { Ed25519Backend } from "./backend.js";
 
 // The library's synchronous functions need their hash wired first.
@@ -23,7 +23,7 @@ export const noble: Ed25519Backend = {
       return false; // not on the curve
     }
     const s = scalar(signature.subarray(32));
-    const k = scalar(sha512(concat(encodedR, publicKey, message))) % Point.CURVE().n;
+    const k = scalar(sha512.create().update(encodedR).update(publicKey).update(message).digest()) % Point.CURVE().n;
     // Both multiplications may be given 0, which only their variable-time form allows; nothing here is secret.
     const sB = Point.BASE.multiply(s, false);
     const kA = a.multiply(k, false);

@@ -24,15 +24,15 @@ export function loadSodium(): Ed25519Backend | undefined {
     name: "sodium",
 
     verify(signature, message, publicKey) {
-      return sodium.crypto_sign_verify_detached(signature, message, publicKey);
+      return sodium.crypto_sign_verify_detached(unshared(signature), unshared(message), unshared(publicKey));
     },
 
     sign(message, seed) {
       const publicKey = new Uint8Array(32);
       const secretKey = new Uint8Array(64);
       const signature = new Uint8Array(64);
-      sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed);
-      sodium.crypto_sign_detached(signature, message, secretKey);
+      sodium.crypto_sign_seed_keypair(publicKey, secretKey, unshared(seed));
+      sodium.crypto_sign_detached(signature, unshared(message), secretKey);
       sodium.sodium_memzero(secretKey);
       return signature;
     },
@@ -40,9 +40,17 @@ export function loadSodium(): Ed25519Backend | undefined {
     publicKey(seed) {
       const publicKey = new Uint8Array(32);
       const secretKey = new Uint8Array(64);
-      sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed);
+      sodium.crypto_sign_seed_keypair(publicKey, secretKey, unshared(seed));
       sodium.sodium_memzero(secretKey);
       return publicKey;
     },
   };
+}
+
+/**
+ * The addon (5.1.0) does nothing for memory that threads share: it neither throws nor verifies, it returns undefined.
+ * Such bytes are copied; a copy also can't change under its hands.
+ */
+function unshared(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? new Uint8Array(bytes) : bytes;
 }

@@ -83,6 +83,29 @@ describe.each(ed25519Backends())("backend %s", (backend) => {
     expect(verifyStrict(padded.subarray(1, 65), view, padded.subarray(65), backend)).toBe(true);
   });
 
+  test("signs and verifies bytes in memory that threads share", () => {
+    const shared = (bytes: Uint8Array) => {
+      const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+      copy.set(bytes);
+      return copy;
+    };
+    const signature = sign(shared(message), shared(seed), backend);
+    expect(hex(signature)).toBe(hex(sign(message, seed)));
+    expect(verifyStrict(shared(signature), shared(message), shared(publicKey), backend)).toBe(true);
+    expect(verifyStrict(shared(flipped(signature, 0)), shared(message), shared(publicKey), backend)).toBe(false);
+  });
+
+  test("takes Buffers, and memory that was given away for empty", () => {
+    const signature = sign(message, seed);
+    const buffers = [signature, message, publicKey].map((bytes) => Buffer.from(bytes)) as [Buffer, Buffer, Buffer];
+    expect(verifyStrict(...buffers, backend)).toBe(true);
+    const given = new Uint8Array(64);
+    structuredClone(given, { transfer: [given.buffer] });
+    expect(verifyStrict(given, message, publicKey, backend)).toBe(false);
+    expect(verifyStrict(signature, given, publicKey, backend)).toBe(false);
+    expect(verifyStrict(signature, message, given, backend)).toBe(false);
+  });
+
   test.each(cases)("$name: accepted is $accepted", ({ signature, message, publicKey, accepted }) => {
     expect(verifyStrict(signature, message, publicKey, backend)).toBe(accepted);
   });
