@@ -44,6 +44,10 @@ const CANONICAL = "Write RFC 8785 canonical JSON, as docs/protocol.md says under
 const BUG_OR_DAMAGE = "Compare the line with its source; if this package made it, report a bug.";
 
 export const ERRORS = {
+  "audit-failed": fatal(
+    "The demonstration found something missing, doubled or out of order.",
+    "Report it with the lines above: this must never happen.",
+  ),
   "auth-failed": fatal(
     "The auth line is for another connection or another relay, or its key is not live for the DID.",
     "Sign the challenge of this connection's hello and the URL that was dialled, with a live key.",
@@ -87,12 +91,31 @@ export const ERRORS = {
   "bytes-base58": fatal("Text is not base58.", BUG_OR_DAMAGE),
   "bytes-base64url": fatal("Text is not strict base64url of the right length.", BUG_OR_DAMAGE),
   "bytes-hex": fatal("Text is not lower-case hexadecimal of the right length.", BUG_OR_DAMAGE),
+  "chain-damaged": fatal(
+    "The agent's own chain file does not verify at the line that details name.",
+    "Move the chain folder away, keep it, and start again: what relays hold is fetched back.",
+    EXIT.refusedForSafety,
+  ),
+  "chain-missing": fatal(
+    "No relay that answered has an event of this agent, and this home did not make its genesis.",
+    "Restore the chain from a backup, or reach a relay that has it; a second chain is never begun.",
+    EXIT.refusedForSafety,
+  ),
+  "chain-order": fatal(
+    "An event does not continue the agent's chain.",
+    "Report it: events are numbered by this package.",
+  ),
+  "chain-write-failed": fatal(
+    "The agent's own chain could not be written; nothing was sent.",
+    "Free space or replace the disk, then start again.",
+  ),
   "checkpoint-mismatch": fatal(
     "A signed tree head belongs to another log than the one that was expected.",
     "Keep both as evidence; ask the relay's operator.",
     EXIT.refusedForSafety,
   ),
   "checkpoint-syntax": fatal("Text is not a C2SP tlog-checkpoint.", "Fetch it again, from another relay if need be."),
+  closed: fatal("Something was used after it was closed, or was closed while this waited for it.", "Open it again."),
   "config-file": fatal(
     "The configuration file cannot be read or is not TOML.",
     "Correct the file; the message names the line.",
@@ -107,6 +130,11 @@ export const ERRORS = {
     "A setting has a value of the wrong form or out of its bounds.",
     "Correct it: ants relay --help says what is allowed.",
     EXIT.usage,
+  ),
+  "connection-lost": passing(
+    "The connection to a relay broke.",
+    "It is made again by itself; what was sent without an answer is sent again.",
+    EXIT.unreachable,
   ),
   "cursor-ahead": fatal(
     "The cursor is beyond the relay's log: the relay lost entries that it had served.",
@@ -126,6 +154,10 @@ export const ERRORS = {
     "Text is not a cursor.",
     "Use a cursor exactly as a relay gave it, or start, or head.",
     EXIT.usage,
+  ),
+  "demo-child": fatal(
+    "A process of the demonstration ended in a way that it should not.",
+    "Report it with the lines above.",
   ),
   "did-key": fatal("Text is not the did:key of an Ed25519 key.", "Check the text for a typing error.", EXIT.usage),
   "did-syntax": fatal("Text is not a did:ants DID.", "Check the text for a typing error.", EXIT.usage),
@@ -176,10 +208,20 @@ export const ERRORS = {
     EXIT.refusedForSafety,
   ),
   gap: fatal("The event before is not known to the relay.", "Send the chain from the last event that both have."),
+  "head-damaged": fatal(
+    "The file with the relay's last signed tree head holds none.",
+    "Restore it from a copy of the data folder, or start a new stream.",
+    EXIT.refusedForSafety,
+  ),
   held: passing(
     "Another instance holds the pen and was seen within the last 60 s; details say which.",
     "Stop it, hand over, wait until it is silent, or take over.",
     EXIT.lockedByAnother,
+  ),
+  "identity-conflicted": fatal(
+    "Rival rotates stand against each other: there is no state to act on.",
+    "Its owner decides, with the recovery phrase.",
+    EXIT.refusedForSafety,
   ),
   "identity-did": fatal(
     "An identity operation belongs to another DID than it was given for.",
@@ -229,6 +271,14 @@ export const ERRORS = {
     "An update changes what only a rotate may change: sign keys, recovery or escrow.",
     "Rotate with the recovery phrase.",
     EXIT.refusedForSafety,
+  ),
+  "index-failed": fatal(
+    "The relay's index does not fit its log.",
+    "Stop the relay, delete data/index and start it again: it is rebuilt from the log.",
+  ),
+  "index-needs-pruned": fatal(
+    "The index must be rebuilt, and the log no longer has its beginning.",
+    "Restore data/index, or the older segments, from a copy.",
   ),
   internal: fatal(
     "Something happened that this version does not expect.",
@@ -280,6 +330,21 @@ export const ERRORS = {
     "Wait until it is done, or stop it.",
     EXIT.lockedByAnother,
   ),
+  "log-behind-head": fatal(
+    "The relay's log is shorter than the tree head that it signed: entries are lost.",
+    "Restore the newest copy of the data folder; without one, start a new stream.",
+    EXIT.refusedForSafety,
+  ),
+  "log-damaged": fatal(
+    "The relay's log is damaged at the position that details name.",
+    "Check it with ants relay verify; restore the newest copy of the data folder.",
+    EXIT.refusedForSafety,
+  ),
+  "log-rewritten": fatal(
+    "The relay's log is not the one that its tree or its signed head was made of.",
+    "Restore the newest copy of the data folder; without one, start a new stream.",
+    EXIT.refusedForSafety,
+  ),
   "merkle-frontier": fatal("A stored frontier does not fit its size.", "Read again from the last signed tree head."),
   "merkle-range": fatal(
     "A tree was asked about a leaf or a size that it does not have.",
@@ -294,6 +359,17 @@ export const ERRORS = {
     "Text is not the Multikey of a key of the expected type.",
     "Check the text for a typing error.",
     EXIT.usage,
+  ),
+  "no-quorum": passing(
+    "Too few relays answered, or agreed: nothing was claimed.",
+    "Try again in a moment; ants doctor says which relays are missing.",
+    EXIT.unreachable,
+  ),
+  "no-relays": fatal("The identity names no relay.", "Name relays in the identity log first.", EXIT.usage),
+  "not-a-relay": fatal(
+    "What answers at the URL is no relay.",
+    "Use the URL that the relay prints when it starts.",
+    EXIT.unreachable,
   ),
   "not-found": fatal(
     "The relay has nothing under this path, or knows nothing of this agent.",
@@ -350,6 +426,11 @@ export const ERRORS = {
     EXIT.usage,
   ),
   "passphrase-utf8": fatal("A passphrase is not UTF-8 text.", "Save it as UTF-8, or use a key file.", EXIT.usage),
+  "pen-lost": fatal(
+    "This instance no longer holds the pen; the message says who does.",
+    "Stop all effects; claim anew to continue here.",
+    EXIT.refusedForSafety,
+  ),
   "phrase-check-word": fatal(
     "The check word does not fit: a word of the recovery phrase is wrong or two are exchanged.",
     "Compare every word with what was written down.",
@@ -368,7 +449,43 @@ export const ERRORS = {
     EXIT.usage,
   ),
   "promise-grammar": fatal("A field of a promise breaks the grammar; details.field names it.", SIGN_AGAIN),
+  "pruned-line": fatal(
+    "A line without its body came from somebody who may not send it.",
+    "Send the full line; only the authenticated author backfills without bodies.",
+  ),
   "rate-limited": passing("More was sent than the relay's rate allows.", "Wait retryAfterMs and send again."),
+  "relay-altered": fatal(
+    "A relay served a line that does not verify.",
+    "Read from another relay; keep the line, it is evidence.",
+    EXIT.refusedForSafety,
+  ),
+  "relay-file-damaged": fatal(
+    "The file with the relay's key and stream cannot be read.",
+    "Restore it from a copy of the data folder.",
+  ),
+  "relay-file-missing": fatal(
+    "The file with the relay's key and stream is gone, but there is a log beside it.",
+    "Restore it from a copy of the data folder, or start a new stream.",
+    EXIT.refusedForSafety,
+  ),
+  "relay-file-version": fatal(
+    "The data folder was written by another version of the format.",
+    "Run the version that wrote it, or a newer one.",
+  ),
+  "relay-omitted": fatal(
+    "A relay names an event as its head and does not deliver it.",
+    "Read from another relay.",
+    EXIT.refusedForSafety,
+  ),
+  "relay-protocol": fatal(
+    "What the relay sent is not what the protocol asks for.",
+    "Update the older side; read from another relay.",
+  ),
+  "relay-unreachable": passing(
+    "There is no connection to the relay.",
+    "Check its URL and the network; it is tried again by itself.",
+    EXIT.unreachable,
+  ),
   "relay-url": fatal(
     "Text is not the URL of a relay.",
     "Give an address like wss://relay.example or ws://127.0.0.1:7777.",
@@ -400,6 +517,10 @@ export const ERRORS = {
     EXIT.refusedForSafety,
   ),
   "too-large": fatal("More was sent at once than the limit in details.", "Send less at once."),
+  "tree-damaged": fatal(
+    "The relay's tree is missing or wrong, and the log it could be computed from no longer has its beginning.",
+    "Restore the folders log and tree from a copy, or start a new stream.",
+  ),
   "unknown-message": fatal(
     "A message has a type that this side doesn't know.",
     "Correct the sender, or update this side.",
@@ -507,6 +628,11 @@ export const ERRORS = {
     "Update the older side.",
     EXIT.usage,
   ),
+  "wrong-stream": fatal(
+    "A promise names another stream than that of this relay.",
+    "Ask for the stream that hello states; name it in the identity log if the relay began anew.",
+  ),
+  "x25519-secret": fatal("An X25519 secret has 32 bytes.", "Pass 32 bytes."),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
