@@ -139,7 +139,7 @@ export const relayConfigSchema = z.strictObject({
   ),
   pingIntervalMs: integer(15_000, "ms", 100, 600_000, "Pause between two pings of a connection."),
   silenceTimeoutMs: integer(
-    60_000,
+    120_000,
     "ms",
     200,
     3_600_000,
