@@ -188,8 +188,9 @@ export class TreeLog implements NodeSource {
     const expected = this.node((level + 1) * TILE_HEIGHT, index);
     const stored = this.#fromDisk(level, index);
     if (stored !== undefined && equalBytes(stored.root, expected)) return stored;
-    const computed = level === 0 ? this.#fromLog(index) : this.#fromTilesBelow(level, index);
-    if (computed !== undefined && equalBytes(computed.root, expected)) {
+    for (const believesTiles of level === 0 ? [false] : [true, false]) {
+      const computed = this.#compute(level, index, believesTiles);
+      if (!equalBytes(computed.root, expected)) continue;
       this.#unwritten.set(tilePath(level, index), computed);
       return computed;
     }
@@ -209,20 +210,18 @@ export class TreeLog implements NodeSource {
     return stored?.length === TILE_BYTES ? TileNodes.from(stored) : undefined;
   }
 
-  #fromLog(index: number): TileNodes {
+  /** A full tile from those below it, if they are to be believed, and else from the log. */
+  #compute(level: number, index: number, believesTiles: boolean): TileNodes {
     const tile = new TileNodes();
-    for (const id of this.#options.idsBlocking(index * TILE_WIDTH + 1, TILE_WIDTH)) {
-      tile.push(leafHash(Buffer.from(id, "hex")));
+    if (level === 0) {
+      for (const id of this.#options.idsBlocking(index * TILE_WIDTH + 1, TILE_WIDTH)) {
+        tile.push(leafHash(Buffer.from(id, "hex")));
+      }
+      return tile;
     }
-    return tile;
-  }
-
-  #fromTilesBelow(level: number, index: number): TileNodes {
-    const tile = new TileNodes();
-    for (let i = 0; i < TILE_WIDTH; i++) {
-      const below = index * TILE_WIDTH + i;
-      const stored = this.#fromDisk(level - 1, below);
-      tile.push((stored ?? (level === 1 ? this.#fromLog(below) : this.#fromTilesBelow(level - 1, below))).root);
+    for (let below = index * TILE_WIDTH; !tile.full; below++) {
+      const stored = believesTiles ? this.#fromDisk(level - 1, below) : undefined;
+      tile.push((stored ?? this.#compute(level - 1, below, believesTiles)).root);
     }
     return tile;
   }
