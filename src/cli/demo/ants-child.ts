@@ -38,8 +38,6 @@ export class AntsChild {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...options.env },
       stdio: ["pipe", "pipe", "pipe"],
-      // In a process group of its own, Ctrl-C reaches this process alone, and it decides the order of the end.
-      detached: true,
     });
     // A child that is gone says so by its end; a write that raced with it is nobody's concern.
     this.#child.stdin!.on("error", () => {});
