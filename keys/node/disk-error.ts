@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { AntsError } from "../errors.js";
 
 /** Is this a system error with one of these codes ("ENOENT", …)? */
@@ -13,13 +14,20 @@ export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {
  */
 export function diskError(error: unknown, doing: string, path: string): AntsError {
   if (error instanceof AntsError) return error;
-  const errno = (error as { code?: unknown } | null)?.code;
-  const { code, because, hint } = meaning(typeof errno === "string" ? errno : "unknown");
+  const errno = errnoOf(error);
+  const { code, because, hint } = meaning(errno);
   return new AntsError(code, `could not ${doing} ${path}: ${because}`, {
     cause: error,
     hint,
-    details: { path, errno: typeof errno === "string" ? errno : undefined },
+    details: { path, errno },
   });
+}
+
+function errnoOf(error: unknown): string {
+  const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown };
+  // libuv has no name for a used-up quota: node calls it "Unknown system error -122".
+  if (errno === -constants.errno.EDQUOT) return "EDQUOT";
+  return typeof code === "string" ? code : "an unknown error";
 }
 
 function meaning(errno: string): { code: string; because: string; hint: string } {

@@ -175,10 +175,11 @@ function held(path: string, descriptor: number, label: string, clock: Clock): Di
     writeSync(descriptor, line, 0, line.length, 0);
     ftruncateSync(descriptor, line.length);
   } catch (error) {
+    const failure = diskError(error, "write the lock file", path);
     // The lock holds without its text: a full disk must not keep a relay or an agent from starting to read.
-    if (!hasErrno(error, "ENOSPC", "EDQUOT")) {
+    if (failure.code !== "disk-full") {
       closeSync(descriptor);
-      throw diskError(error, "write the lock file", path);
+      throw failure;
     }
   }
   let released = false;

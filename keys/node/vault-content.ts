@@ -70,7 +70,7 @@ export function decodeVaultContent(plain: Uint8Array): VaultContent {
     let at = end + 1;
     const take = (size: number): Uint8Array => {
       at += size;
-      return plain.slice(at - size, at);
+      return new Uint8Array(plain.subarray(at - size, at));
     };
     const content: VaultContent = {
       did,

@@ -140,7 +140,8 @@ export function slotFromJson(value: JsonValue): VaultSlot {
  * same. A copy. Throws AntsError "passphrase-empty", "passphrase-too-long" or "passphrase-utf8".
  */
 export function normalizePassphrase(passphrase: Uint8Array | string): Uint8Array {
-  const bytes = typeof passphrase === "string" ? utf8(passphrase) : passphrase.slice();
+  // Not slice(): a Buffer's shares memory, and the caller's passphrase would be overwritten below.
+  const bytes = typeof passphrase === "string" ? utf8(passphrase) : new Uint8Array(passphrase);
   if (bytes.length === 0) {
     throw new AntsError("passphrase-empty", "expected a passphrase, got an empty one");
   }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { equalBytes, zero } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
+import { keepMemoryOutOfCoreDumps } from "../../keys/node/core-dump.js";
 import { printable } from "./output.js";
 import { runPassphraseCommand } from "./passphrase-command.js";
 import { readSecretFile } from "./secret-file.js";
@@ -52,6 +53,8 @@ const RETURN = 0x0d;
  * "passphrase-too-long", "passphrase-mismatch", "interrupted".
  */
 export async function readPassphrase(request: PassphraseRequest): Promise<Passphrase> {
+  // From here on this process knows a secret, and soon the keys behind it.
+  keepMemoryOutOfCoreDumps();
   const unattended = request.purpose === "change" ? await fromOption(request) : await withoutPerson(request);
   const found = unattended ?? (await fromTerminal(request)) ?? fromVariable(request);
   if (found === undefined) throw missing(request);
@@ -169,7 +172,7 @@ function accept(source: PassphraseSource, bytes: Uint8Array): Passphrase {
   let end = bytes.length;
   if (end > 0 && bytes[end - 1] === NEWLINE) end--;
   if (end > 0 && end < bytes.length && bytes[end - 1] === RETURN) end--;
-  const passphrase = bytes.slice(0, end);
+  const passphrase = new Uint8Array(bytes.subarray(0, end));
   zero(bytes);
   const from = describeSource(source);
   if (passphrase.length === 0) {

@@ -76,8 +76,11 @@ class DeviceTerminal implements Terminal {
         return false;
       };
       const onData = (chunk: Buffer): void => {
-        take(chunk);
+        // A copy first: slices of a Buffer share its memory, and what was typed ahead would be overwritten with it.
+        const bytes = new Uint8Array(chunk);
         chunk.fill(0);
+        take(bytes);
+        bytes.fill(0);
       };
       const onEnd = (): void => settle(() => reject(interrupted()));
       const onError = (error: Error): void => settle(() => reject(error));

@@ -125,7 +125,7 @@ describe("a vault refuses", () => {
       const forged = forge(text.slice(0, i) + (text[i] === "A" ? "Q" : "A") + text.slice(i + 1));
       if (forged === undefined || fromUtf8(forged) === text) continue;
       reached++;
-      for (const unlock of [byKeyFile, { phrase: entropy }]) {
+      for (const unlock of reached % 10 === 0 ? [byKeyFile, { phrase: entropy }] : [byKeyFile]) {
         expect(
           codeOf(() => openVault(forged, unlock)),
           `character ${i}`,
@@ -218,7 +218,11 @@ describe("a passphrase", () => {
     expect(codeOf(() => openVault(bytes, { passphrase: "fiancee Angstrom No5" }))).toBe("vault-wrong-passphrase");
   });
 
-  it("is left as it was in the caller's hands", () => {
+  it("is left as it was in the caller's hands, also in a Buffer, whose slices share its memory", () => {
+    const buffer = Buffer.from("naïve horse battery staple");
+    const bytes = sealVault(content, { slots: [{ type: "passphrase", passphrase: buffer, kdf: "interactive" }] });
+    expect(openVault(bytes, { passphrase: buffer }).did).toBe(content.did);
+    expect(buffer.toString()).toBe("naïve horse battery staple");
     expect(fromUtf8(passphrase)).toBe("correct horse battery staple");
   });
 });
