@@ -366,6 +366,11 @@ export const ERRORS = {
     EXIT.unreachable,
   ),
   "no-relays": fatal("The identity names no relay.", "Name relays in the identity log first.", EXIT.usage),
+  "no-state-key": fatal(
+    "A private event was asked for and there is no state key to encrypt it with.",
+    "Open the vault, which holds it.",
+    EXIT.noVault,
+  ),
   "not-a-relay": fatal(
     "What answers at the URL is no relay.",
     "Use the URL that the relay prints when it starts.",
@@ -452,6 +457,11 @@ export const ERRORS = {
   "pruned-line": fatal(
     "A line without its body came from somebody who may not send it.",
     "Send the full line; only the authenticated author backfills without bodies.",
+  ),
+  "publish-unknown": fatal(
+    "Whether signed events are committed is not known yet; details name them.",
+    "Do not publish them again: they are on this disk and go to the relays with the next turn of the pen.",
+    EXIT.partlyDone,
   ),
   "rate-limited": passing("More was sent than the relay's rate allows.", "Wait retryAfterMs and send again."),
   "relay-altered": fatal(
