@@ -2,7 +2,7 @@ import type { Did } from "../did.js";
 
 /** A relay as an operation names it: it counts only under the stream that is named here. */
 export interface RelayAddress {
-  /** Its one spelling, see {@link file://./relay-url.ts}. */
+  /** In its one spelling (relay-url.ts). */
   readonly url: string;
   /** 16 lower-case hexadecimal digits. */
   readonly stream: string;
@@ -41,7 +41,7 @@ export interface IdentityContent {
     readonly agree: string;
   };
   readonly recovery: {
-    /** One hash for each recovery key, see {@link file://./commitment.ts}. */
+    /** One hash for each recovery key (commitment.ts). */
     readonly commit: readonly string[];
     /** How many of the committed keys an authorised rotate reveals. */
     readonly threshold: number;

@@ -355,6 +355,16 @@ describe("two updates that clash", () => {
     });
   });
 
+  test("nor in one between two settlements that don't know of each other", () => {
+    const settled = update(left, { over: [right] });
+    const [a, b] = [update(settled), update(settled)];
+    const [forA, forB] = [update(a, { over: [b] }), update(b, { over: [a] })];
+    expect(verdict(resolveInEveryOrder([born, left, right, settled, a, b, forA, forB]))).toMatchObject({
+      status: "contested",
+      branches: sorted(forA, forB),
+    });
+  });
+
   test("settlements in a circle settle nothing", () => {
     const third = update(born);
     const ring = [update(left, { over: [right] }), update(right, { over: [third] }), update(third, { over: [left] })];
