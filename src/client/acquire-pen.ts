@@ -2,7 +2,7 @@ import { utf8 } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { relaySetOf } from "../../keys/identity/relay-set.js";
 import { createBatch } from "../protocol/batch.js";
-import { type ChainHead, CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
+import { CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
 import { HOLDER_SILENCE_MS } from "../protocol/limits.js";
 import { Backoff } from "./backoff.js";
 import { abortable } from "./deadline.js";

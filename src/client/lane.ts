@@ -96,6 +96,11 @@ export class Lane {
     return this.#acknowledgedSeq;
   }
 
+  /** The last seq that the relay is known to have, in this epoch or from before it. */
+  get knownSeq(): number {
+    return this.#base - 1;
+  }
+
   /** The last seq that was sent and not answered, where there is one: the relay may have it or not. */
   get unansweredSeq(): number | undefined {
     return this.#sentSeq > this.#acknowledgedSeq ? this.#sentSeq : undefined;
