@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const ANTS = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
@@ -22,13 +23,16 @@ export class RelayProcess implements AsyncDisposable {
   /** What it wrote to stderr so far. */
   readonly errors: string[];
   readonly exited: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
+  readonly #isUnder: boolean;
 
   private constructor(
     child: ChildProcess,
     ready: { url: string; stream: string; position: number },
     exited: RelayProcess["exited"],
     errors: string[],
+    isUnder: boolean,
   ) {
+    this.#isUnder = isUnder;
     this.child = child;
     this.url = ready.url;
     this.stream = ready.stream;
@@ -56,7 +60,7 @@ export class RelayProcess implements AsyncDisposable {
       void exited.then(() => resolve(undefined));
     });
     if (ready === undefined) throw new Error(`the relay ended before it was ready: ${errors.join("")}`);
-    return new RelayProcess(child, JSON.parse(ready), exited, errors);
+    return new RelayProcess(child, JSON.parse(ready), exited, errors, under.length > 0);
   }
 
   /** http://… */
@@ -64,9 +68,14 @@ export class RelayProcess implements AsyncDisposable {
     return this.url.replace(/^ws/, "http");
   }
 
-  /** Sends the signal and waits for the end. */
+  /** Sends the signal to the relay, also where another program runs it, and waits for the end. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<readonly [number | null, NodeJS.Signals | null]> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const { pid } = this.child;
+      const below = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
+      if (this.#isUnder && below.length > 0) process.kill(Number(below[0]), signal);
+      else this.child.kill(signal);
+    }
     return this.exited;
   }
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { temporaryFolder } from "../keys/node/temporary-folder.js";
 import { LogAuditor } from "../support/log-auditor.js";
@@ -111,15 +111,17 @@ describe.runIf(hasStrace)("a relay whose fdatasync does not return (strace)", ()
 });
 
 describe.runIf(isRoot)("a relay on a full disk (a small tmpfs)", () => {
-  const mounted: string[] = [];
-  afterAll(() => {
-    for (const folder of mounted) execFileSync("umount", ["-l", folder]);
-  });
-
   it("refuses with storage-failed, lets readers go on, and goes on itself after a restart with room", async () => {
     const folder = temporaryFolder();
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]);
-    mounted.push(folder);
+    try {
+      await fillAndRecover(folder);
+    } finally {
+      execFileSync("umount", [folder]);
+    }
+  });
+
+  async function fillAndRecover(folder: string): Promise<void> {
     const data = join(folder, "data");
     mkdirSync(data);
     const ballast = join(folder, "ballast");
@@ -137,7 +139,7 @@ describe.runIf(isRoot)("a relay on a full disk (a small tmpfs)", () => {
     console.log(
       `disk full after ${outcome.acknowledged.length} acknowledged frames; ${held} entries after the restart`,
     );
-  });
+  }
 });
 
 it.runIf(!hasStrace || !isRoot)("says which fault tests did not run", () => {
