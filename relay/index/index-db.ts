@@ -21,7 +21,7 @@ import type {
   TreeChange,
 } from "./index-group.js";
 import { FACT, factKey } from "./index-keys.js";
-import { type IndexState, type RebuildReason, readIndexState, writeIndexState } from "./index-state.js";
+import { databasePath, type RebuildReason, whyRebuild, writeIndexState } from "./index-state.js";
 import { PageCache } from "./page-cache.js";
 import { Postings } from "./postings.js";
 import { RecentEntries } from "./recent-entries.js";
@@ -49,7 +49,7 @@ export interface IndexOptions {
    * other entries is of another history.
    */
   readonly rootAt: (size: number) => Uint8Array;
-  /** See {@link IndexState.bootId}; undefined where it is not known, and then only a clean end is trusted. */
+  /** See `IndexState.bootId`; undefined where it is not known, and then only a clean end is trusted. */
   readonly bootId: string | undefined;
 }
 
@@ -96,17 +96,16 @@ export class IndexDb implements IndexReader {
   static async open(options: IndexOptions): Promise<IndexDb> {
     const { folder, disk, stream, bootId } = options;
     let rebuild = await whyRebuild(options);
-    const state: IndexState = { stream, bootId, clean: false };
     await disk.mkdir(folder);
     if (rebuild === undefined) {
-      await writeIndexState(disk, folder, state);
-      const tables = openIfReadable(folder);
-      rebuild = tables === undefined ? "unreadable" : whyOther(options, tables);
-      if (tables !== undefined && rebuild === undefined) return new IndexDb(options, tables, undefined);
-      await tables?.close();
+      await writeIndexState(disk, folder, { stream, bootId });
+      const tables = Tables.open(folder);
+      rebuild = whyOther(options, tables);
+      if (rebuild === undefined) return new IndexDb(options, tables, undefined);
+      await tables.close();
     }
     for (const name of await disk.list(folder)) await disk.remove(path.join(folder, name));
-    await writeIndexState(disk, folder, state);
+    await writeIndexState(disk, folder, { stream, bootId });
     return new IndexDb(options, Tables.open(folder), rebuild);
   }
 
@@ -227,13 +226,13 @@ export class IndexDb implements IndexReader {
     this.#failure ??= failed("it is closed");
     await this.#tables.close();
     if (!whole) return;
-    const file = await files.open(path.join(folder, "data.mdb"), "write");
+    const file = await files.open(databasePath(folder), "write");
     try {
       await file.datasync();
+      await writeIndexState(disk, folder, { stream, bootId, closed: await file.stamp() });
     } finally {
       await file.close();
     }
-    await writeIndexState(disk, folder, { stream, bootId, clean: true });
   }
 
   #apply({ first, entries, agents, tree }: IndexGroup): void {
@@ -311,21 +310,6 @@ export class IndexDb implements IndexReader {
   #makeRoom(): void {
     this.#pages.makeRoom();
     this.#agents.makeRoom();
-  }
-}
-
-async function whyRebuild({ folder, disk, stream, bootId }: IndexOptions): Promise<RebuildReason | undefined> {
-  const state = await readIndexState(disk, folder);
-  if (typeof state === "string") return state;
-  if (state.stream !== stream) return "other-stream";
-  return state.clean || (bootId !== undefined && state.bootId === bootId) ? undefined : "crash";
-}
-
-function openIfReadable(folder: string): Tables | undefined {
-  try {
-    return Tables.open(folder);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,8 +1,12 @@
 import path from "node:path";
 import type { Disk } from "../../keys/ports.js";
+import type { FileStamp, LogFiles } from "../log/log-files.js";
 
 /** The layout of the database. Another number in a folder means: rebuild. */
 const FORMAT = 1;
+/** MDB_MAGIC of LMDB, little-endian, and how far into the file it is at most: after the first page's header. */
+const MAGIC = Buffer.of(0xde, 0xc0, 0xef, 0xbe);
+const MAGIC_WITHIN = 32;
 
 /** Beside the database: what it is of, and whether what is in it can be believed. */
 export interface IndexState {
@@ -12,8 +16,11 @@ export interface IndexState {
    * What a killed process had written is all there; what a crashed system had not yet brought to disk is not.
    */
   readonly bootId: string | undefined;
-  /** The database was brought to disk and not written to since. */
-  readonly clean: boolean;
+  /**
+   * What the database's file looked like when it was brought to disk at a clean end; absent while it is written to. A
+   * file that looks otherwise was changed by somebody else, and LMDB ends the process over one that makes no sense.
+   */
+  readonly closed?: FileStamp;
 }
 
 /** Why an index is built anew. */
@@ -22,11 +29,37 @@ export type RebuildReason =
   | "other-format"
   | "other-stream"
   | "crash"
+  | "changed"
   | "ahead-of-log"
   | "other-history"
   | "unreadable";
 
-export async function readIndexState(disk: Disk, folder: string): Promise<IndexState | RebuildReason> {
+/** Why the database in this folder must not be opened; undefined when it may be. */
+export async function whyRebuild(options: {
+  readonly folder: string;
+  readonly disk: Disk;
+  readonly files: LogFiles;
+  readonly stream: string;
+  readonly bootId: string | undefined;
+}): Promise<RebuildReason | undefined> {
+  const { folder, disk, files, stream, bootId } = options;
+  const state = await readIndexState(disk, folder);
+  if (typeof state === "string") return state;
+  if (state.stream !== stream) return "other-stream";
+  const now = await files.stamp(databasePath(folder));
+  if (now === undefined) return "missing";
+  if (state.closed !== undefined) {
+    return now.bytes === state.closed.bytes && now.modifiedMs === state.closed.modifiedMs ? undefined : "changed";
+  }
+  if (bootId === undefined || state.bootId !== bootId) return "crash";
+  return isDatabase(files.readPart(databasePath(folder), 0, MAGIC_WITHIN)) ? undefined : "unreadable";
+}
+
+export function databasePath(folder: string): string {
+  return path.join(folder, "data.mdb");
+}
+
+async function readIndexState(disk: Disk, folder: string): Promise<IndexState | RebuildReason> {
   const bytes = await disk.read(statePath(folder));
   if (bytes === undefined) return "missing";
   let value: unknown;
@@ -36,15 +69,29 @@ export async function readIndexState(disk: Disk, folder: string): Promise<IndexS
     return "unreadable";
   }
   if (typeof value !== "object" || value === null) return "unreadable";
-  const { format, stream, bootId, clean } = value as Record<string, unknown>;
+  const { format, stream, bootId, closed } = value as Record<string, unknown>;
   if (format !== FORMAT) return "other-format";
-  if (typeof stream !== "string" || typeof clean !== "boolean") return "unreadable";
-  return { stream, bootId: typeof bootId === "string" ? bootId : undefined, clean };
+  if (typeof stream !== "string") return "unreadable";
+  return {
+    stream,
+    bootId: typeof bootId === "string" ? bootId : undefined,
+    ...(isStamp(closed) ? { closed } : {}),
+  };
 }
 
 /** Durable when resolved: it must be on disk before the database is written to. */
 export async function writeIndexState(disk: Disk, folder: string, state: IndexState): Promise<void> {
   await disk.replace(statePath(folder), Buffer.from(`${JSON.stringify({ format: FORMAT, ...state })}\n`));
+}
+
+function isDatabase(start: Uint8Array): boolean {
+  return Buffer.from(start).includes(MAGIC);
+}
+
+function isStamp(value: unknown): value is FileStamp {
+  if (typeof value !== "object" || value === null) return false;
+  const { bytes, modifiedMs } = value as Record<string, unknown>;
+  return typeof bytes === "number" && typeof modifiedMs === "number";
 }
 
 function statePath(folder: string): string {
