@@ -1,0 +1,131 @@
+import { parse as parseToml, stringify as stringifyToml } from "smol-toml";
+import { concat, fromUtf8, utf8 } from "../../keys/bytes.js";
+import { type Did, isDid } from "../../keys/did.js";
+import { AntsError } from "../../keys/errors.js";
+import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
+import type { Disk, DiskLock } from "../../keys/ports.js";
+import { IdentityLog } from "../client/identity-log.js";
+
+/** What `.ants/config.toml` says. No path of this host is among it: a home works wherever it is copied. */
+export interface HomeConfig {
+  readonly did: Did;
+  /** What this agent's instances are called in claims; for people. */
+  readonly label: string;
+  /** The genesis was made here: only in such a home may the chain begin. */
+  readonly founded: boolean;
+}
+
+/** Where things are in an agent home. */
+export function homeLayout(home: string) {
+  const state = `${home}/.ants`;
+  return {
+    state,
+    config: `${state}/config.toml`,
+    identity: `${state}/identity.ndjson`,
+    chain: `${state}/chain`,
+    outbox: `${state}/outbox`,
+    cursors: `${state}/cursors.json`,
+    instances: `${state}/instances.ndjson`,
+    lock: `${state}/lock`,
+  };
+}
+
+const CONFIG_NOTE = "# An agent's home. The key is not here: it is in the vault.\n";
+
+/** An agent's home as it lies on a disk: which agent, and what is known of its identity. Reading it needs no key. */
+export class AgentHome {
+  readonly path: string;
+  readonly config: HomeConfig;
+  readonly identity: IdentityLog;
+  readonly #disk: Disk;
+
+  private constructor(disk: Disk, path: string, config: HomeConfig, identity: IdentityLog) {
+    this.#disk = disk;
+    this.path = path;
+    this.config = config;
+    this.identity = identity;
+  }
+
+  /** Makes the home of a new identity. Throws "home-exists" where there is an agent already, disk errors. */
+  static async create(disk: Disk, path: string, config: HomeConfig, genesis: Uint8Array): Promise<AgentHome> {
+    const layout = homeLayout(path);
+    if ((await disk.read(layout.config)) !== undefined) {
+      throw new AntsError("home-exists", `${path} is already the home of an agent`, {
+        hint: "choose another folder with --home; an identity is never overwritten",
+      });
+    }
+    await disk.mkdir(layout.state);
+    await disk.replace(layout.identity, concat(genesis, NEWLINE));
+    // Last: a home without it is no home, so a crash before leaves nothing that could be mistaken for one.
+    await disk.replace(layout.config, utf8(CONFIG_NOTE + stringifyToml({ ...config })));
+    return AgentHome.open(disk, path);
+  }
+
+  /** Throws "home-missing", "home-damaged" (the configuration or the identity log cannot be read), disk errors. */
+  static async open(disk: Disk, path: string): Promise<AgentHome> {
+    const layout = homeLayout(path);
+    const text = await disk.read(layout.config);
+    if (text === undefined) {
+      throw new AntsError("home-missing", `there is no agent in ${path}`, {
+        hint: "name its folder with --home or ANTS_HOME, or make a new identity with ants keygen",
+      });
+    }
+    const config = readConfig(layout.config, text);
+    const operations = readOperations(layout.identity, (await disk.read(layout.identity)) ?? new Uint8Array());
+    const identity = new IdentityLog(config.did, operations);
+    if (identity.newest === undefined && identity.resolution.status === "not-found") {
+      throw damaged(layout.identity, `it holds no genesis of ${config.did}`);
+    }
+    return new AgentHome(disk, path, config, identity);
+  }
+
+  get layout(): ReturnType<typeof homeLayout> {
+    return homeLayout(this.path);
+  }
+
+  /** One process a host works in a home at a time. Throws "locked" with who it is. */
+  lock(): Promise<DiskLock> {
+    return this.#disk.lock(this.layout.lock);
+  }
+
+  /** Keeps operations that were learnt, durably; `identity` holds them already. */
+  keepOperations(operations: readonly ParsedOperation[]): Promise<void> {
+    return this.#disk.append(this.layout.identity, concat(...operations.flatMap(({ line }) => [line, NEWLINE])));
+  }
+}
+
+const NEWLINE = Uint8Array.of(0x0a);
+
+function readConfig(path: string, bytes: Uint8Array): HomeConfig {
+  let values: Record<string, unknown>;
+  try {
+    values = parseToml(fromUtf8(bytes));
+  } catch (cause) {
+    throw damaged(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  const { did, label, founded } = values;
+  if (!isDid(did)) throw damaged(path, "did: expected did:ants:…");
+  return { did, label: typeof label === "string" ? label : "agent", founded: founded === true };
+}
+
+/** Whole lines only: a last line without its newline was torn by a crash while it was appended. */
+function readOperations(path: string, bytes: Uint8Array): ParsedOperation[] {
+  const operations: ParsedOperation[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
+    try {
+      operations.push(parseOperation(bytes.subarray(start, end)));
+    } catch (cause) {
+      throw damaged(path, `line ${operations.length + 1} is no identity operation`, cause);
+    }
+    start = end + 1;
+  }
+  return operations;
+}
+
+function damaged(path: string, why: string, cause?: unknown): AntsError {
+  return new AntsError("home-damaged", `${path}: ${why}`, {
+    hint: "restore this file from a backup; the chain and the vault are files of their own",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,123 @@
+import type { HighWater } from "../../keys/node/vault-content.js";
+import type { Disk, DiskLock } from "../../keys/ports.js";
+import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
+import { ChainStore } from "../client/chain-store.js";
+import { Outbox } from "../client/outbox.js";
+import type { Pen } from "../client/pen.js";
+import type { PenLoss } from "../client/pen-loss.js";
+import type { ClientPorts } from "../client/ports.js";
+import { Publisher } from "../client/publisher.js";
+import { RelayPool } from "../client/relay-pool.js";
+import type { AgentHome } from "./home.js";
+import { drawInstance } from "./instances.js";
+
+/** What of an unlocked vault an agent works with. */
+export interface AgentSecrets {
+  /** Ed25519 seed of the sign key, 32 bytes. */
+  readonly signSeed: Uint8Array;
+  /** Key of private bodies, 32 bytes. */
+  readonly stateKey: Uint8Array;
+  readonly highWater?: HighWater;
+}
+
+export interface OpenAgentOptions extends AcquireOptions {
+  readonly disk: Disk;
+  readonly ports: ClientPorts;
+  readonly home: AgentHome;
+  /** The home's lock; it is released when the agent is closed, or when opening fails. */
+  readonly lock: DiskLock;
+  readonly secrets: AgentSecrets;
+  /** See {@link drawInstance}. */
+  readonly bootId?: string;
+}
+
+/** An agent at work: it holds the pen until {@link lost} resolves or it is closed. */
+export class Agent implements AsyncDisposable {
+  readonly home: AgentHome;
+  readonly pen: Pen;
+  readonly publisher: Publisher;
+  readonly chain: ChainStore;
+  readonly #release: () => Promise<void>;
+
+  constructor(home: AgentHome, pen: Pen, publisher: Publisher, chain: ChainStore, release: () => Promise<void>) {
+    this.home = home;
+    this.pen = pen;
+    this.publisher = publisher;
+    this.chain = chain;
+    this.#release = release;
+  }
+
+  get did(): string {
+    return this.home.config.did;
+  }
+
+  /** Resolves with the reason when another instance has the pen; all side effects stop at once. Never rejects. */
+  get lost(): Promise<PenLoss> {
+    return this.pen.lost;
+  }
+
+  /** The last event that a quorum has: what the vault remembers, to know an old copy of this home by. */
+  get highWater(): HighWater | undefined {
+    const { committedSeq } = this.pen;
+    const event = committedSeq < 0 ? undefined : this.chain.tree.chainAt(committedSeq);
+    return event === undefined ? undefined : { epoch: event.epoch, seq: event.seq, id: event.id };
+  }
+
+  /** Gives up the pen and the home. What some relay lacks is on this disk and goes out with the next run. */
+  async close(): Promise<void> {
+    await this.publisher.close();
+    await this.pen.release();
+    await this.#release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/**
+ * Brings an agent to work in its home: reads its chain, connects to its relays, and claims the pen.
+ *
+ * Throws what acquirePen throws (`held`, `no-quorum`, `key-not-live` …), `chain-damaged`, disk errors; the home is as
+ * usable as before then, and its lock is released.
+ */
+export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
+  const { disk, ports, home, lock, secrets, bootId } = options;
+  const { did, label, founded } = home.config;
+  const { layout, identity } = home;
+  const closing: (() => Promise<void>)[] = [() => lock.release()];
+  const release = async () => {
+    for (const close of closing.reverse()) await close();
+  };
+  try {
+    const { own, earlier } = await drawInstance(disk, layout.instances, ports.random, bootId);
+    const chain = await ChainStore.open({ disk, folder: layout.chain, did, keys: identity });
+    closing.push(() => chain.close());
+    const outbox = await Outbox.open(disk, layout.outbox, ports.clock);
+    closing.push(() => outbox.close());
+    const relays = new RelayPool(ports);
+    closing.push(() => relays.close());
+    const context = {
+      did,
+      seed: secrets.signSeed,
+      instance: own,
+      label,
+      identity,
+      chain,
+      outbox,
+      relays,
+      ports,
+      earlierInstances: earlier,
+      madeGenesis: founded,
+      ...(secrets.highWater === undefined ? {} : { knownEpoch: secrets.highWater.epoch }),
+      identityGrew: (operations: Parameters<AgentHome["keepOperations"]>[0]) => home.keepOperations(operations),
+    };
+    const pen = await acquirePen(context, options);
+    const { signSeed: seed, stateKey } = secrets;
+    const publisher = new Publisher({ did, seed, pen, clock: ports.clock, random: ports.random, stateKey });
+    return new Agent(home, pen, publisher, chain, release);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
