@@ -1,4 +1,3 @@
-import { canonicalize } from "../canonical.js";
 import { AntsError } from "../errors.js";
 import { commitmentsUnder } from "./commitment.js";
 import type { ParsedOperation } from "./operation.js";
@@ -6,6 +5,13 @@ import type { DeactivateOperation, IdentityOperation, RotateOperation, UpdateOpe
 
 /** Updates on one branch between two rotates. They cost a stolen key's holder as much as anyone; rotates are free. */
 export const MAX_UPDATES_AN_ERA = 1_000;
+
+/**
+ * How many eras back commitments are searched for reuse. A commitment gives its key away only to who hashes every
+ * candidate; without a bound, somebody's thousands of rotates would cost every reader their square in hashes. Keys that
+ * are named in the open are compared with all eras.
+ */
+const HASHED_ERAS = 64;
 
 /** The operations between two rotates. Its first one committed to the keys that end it. */
 export interface Era {
@@ -62,7 +68,7 @@ export function checkSuccession(parent: Branch, child: ParsedOperation): void {
 
 function checkUpdate(parent: Branch, child: ParsedOperation, op: UpdateOperation): void {
   const above = parent.operation.op;
-  if (guardedContent(op) !== guardedContent(above)) {
+  if (!leavesPowersAlone(op, above)) {
     throw refusal("identity-update-scope", child, "keys.sign, recovery and escrow copied from its parent");
   }
   if (parent.updateCount >= MAX_UPDATES_AN_ERA) {
@@ -81,9 +87,18 @@ function namesOwnPath(hashes: readonly string[], parent: Branch): boolean {
   return false;
 }
 
-/** What the hot key cannot change. */
-function guardedContent(op: IdentityOperation): string {
-  return canonicalize([op.keys.sign, op.recovery, op.escrow]);
+/** Are sign keys, recovery and escrow, which the hot key cannot change, the same to the letter? */
+function leavesPowersAlone(op: IdentityOperation, above: IdentityOperation): boolean {
+  return (
+    sameTexts(op.keys.sign, above.keys.sign) &&
+    sameTexts(op.recovery.commit, above.recovery.commit) &&
+    op.recovery.threshold === above.recovery.threshold &&
+    op.escrow === above.escrow
+  );
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, i) => text === b[i]);
 }
 
 function checkClosing(era: Era, child: ParsedOperation, op: RotateOperation | DeactivateOperation): void {
@@ -102,17 +117,21 @@ function checkClosing(era: Era, child: ParsedOperation, op: RotateOperation | De
  * shown; a sign key comes new with its rotate, so that every key belongs to one era. Returns a key that breaks this.
  */
 function spoiltKey(era: Era, op: RotateOperation | DeactivateOperation): string | undefined {
+  const named = [...op.reveal, ...op.keys.sign];
   const commitment = commitmentsUnder(op.keys.sign);
   const committed = (key: string) => op.recovery.commit.includes(commitment(key));
+  let spent = op.reveal.length;
   for (let past: Era | undefined = era; past !== undefined; past = past.previous) {
     const { keys, recovery } = past.opening.op;
     const shown = [...past.revealed, ...keys.sign];
-    const commitmentThen = commitmentsUnder(keys.sign);
-    const spoilt =
-      [...op.reveal, ...op.keys.sign].find((key) => shown.includes(key)) ??
-      shown.find(committed) ??
-      op.keys.sign.find((key) => recovery.commit.includes(commitmentThen(key)));
+    let spoilt = named.find((key) => shown.includes(key));
+    if (spoilt === undefined && era.index - past.index < HASHED_ERAS) {
+      const commitmentThen = commitmentsUnder(keys.sign);
+      const secretThen = (key: string) => recovery.commit.includes(commitmentThen(key));
+      spoilt = shown.find(committed) ?? (recovery.commit.length > spent ? op.keys.sign.find(secretThen) : undefined);
+    }
     if (spoilt !== undefined) return spoilt;
+    spent = past.revealed.length;
   }
   return undefined;
 }

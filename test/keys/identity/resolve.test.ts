@@ -409,6 +409,14 @@ describe("speed", () => {
     expect(performance.now() - startMs).toBeLessThan(100);
   });
 
+  test("a few hundred rotates take no more than their number", () => {
+    const log = [born];
+    for (let era = 0; era < 300; era++) log.push(rotate(log[era]!, era, { newSignSeeds: [secret(`era ${era + 1}`)] }));
+    const startMs = performance.now();
+    expect(resolveIdentity(born.did, log)).toMatchObject({ status: "verified", state: { era: 300 } });
+    expect(performance.now() - startMs).toBeLessThan(1_500);
+  });
+
   test("five hundred branches with three hundred settlements are no burden", () => {
     const branches = Array.from({ length: 500 }, () => update(born));
     const settlements = branches
@@ -416,6 +424,6 @@ describe("speed", () => {
       .map((branch, i) => update(branch, { over: branches.slice(i + 1, i + 17) }));
     const startMs = performance.now();
     expect(resolveIdentity(born.did, [born, ...branches, ...settlements]).status).toBe("contested");
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(performance.now() - startMs).toBeLessThan(2_000);
   });
 });

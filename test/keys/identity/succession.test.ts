@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { publicKeyFromSeed } from "../../../keys/ed25519/index.js";
 import { commitmentOf } from "../../../keys/identity/commitment.js";
+import type { RotateInput } from "../../../keys/identity/create.js";
 import type { ParsedOperation } from "../../../keys/identity/operation.js";
 import { OperationSet } from "../../../keys/identity/operation-set.js";
 import { MAX_UPDATES_AN_ERA } from "../../../keys/identity/succession.js";
@@ -38,6 +39,12 @@ describe("an update", () => {
     const pair = genesis({ signSeeds: [secret("hot 0"), secret("second")] });
     const keys = { ...pair.op.keys, sign: pair.op.keys.sign.toReversed() };
     expect(judge([pair], signOperation(altered(update(pair), { keys }), ["second"]))).toBe("identity-update-scope");
+  });
+
+  test("with a lower threshold is refused", () => {
+    const shared = genesis({ recoveryKeys: [recovery(0), recovery(1)], threshold: 2 });
+    const lowered = altered(update(shared), { recovery: { ...shared.op.recovery, threshold: 1 } });
+    expect(judge([shared], signOperation(lowered, ["hot 0"]))).toBe("identity-update-scope");
   });
 
   test("by any one of several live keys is fine", () => {
@@ -144,6 +151,24 @@ describe("a rotate", () => {
   test("gives no sign key the place of a recovery key that is still secret", () => {
     const shared = genesis({ recoveryKeys: [recovery(0), recovery(7)] });
     expect(judge([shared], rotate(shared, 0, { newSignSeeds: [secret("recovery 7")] }))).toBe("identity-key-reuse");
+  });
+
+  test("is compared with all eras before it, and its commitments with the last 64", () => {
+    const path = [born];
+    const next = (era: number, changes: Partial<RotateInput> = {}) =>
+      rotate(path.at(-1)!, era, { newSignSeeds: [secret(`era ${era + 1}`)], ...changes });
+    for (let era = 0; era < 64; era++) path.push(next(era));
+    const set = new OperationSet(born.did, path);
+    const judged = (changes: Partial<RotateInput>) => {
+      const joined = new OperationSet(born.did, path).add(next(64, changes));
+      return joined.status === "refused" ? joined.reason.code : joined.status;
+    };
+    expect(set.size).toBe(65);
+    expect(judged({ newSignSeeds: [secret("hot 0")] })).toBe("identity-key-reuse");
+    expect(judged({ newSignSeeds: [secret("recovery 0")] })).toBe("identity-key-reuse");
+    // Recovery key 0 was revealed to begin era 1, which is 63 eras before the one that ends here.
+    expect(judged({ nextRecoveryKeys: [recovery(0)] })).toBe("identity-key-reuse");
+    expect(judged({})).toBe("added");
   });
 
   test("a refused reuse costs nothing: the same recovery key still rotates properly", () => {
