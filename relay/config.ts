@@ -6,6 +6,7 @@
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
 import { AntsError } from "../keys/errors.js";
+import { normalizeRelayUrl } from "../keys/identity/relay-url.js";
 import { DEFAULT_LIMITS, MAX_DEPTH, type RelayLimits } from "../src/protocol/limits.js";
 
 const KIB = 1024;
@@ -28,8 +29,14 @@ export const relayConfigSchema = z.strictObject({
   port: integer(7400, "port", 0, 65_535, "Port for WebSocket and HTTP; 0 takes any free one."),
   publicUrl: z
     .string()
-    .max(512)
-    .regex(/^(wss?:\/\/[^\s?#]+)?$/, "expected ws://… or wss://…, without query or fragment")
+    .transform((url, context) => {
+      try {
+        return url === "" ? "" : normalizeRelayUrl(url);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+        return z.NEVER;
+      }
+    })
     .default("")
     .meta({
       unit: "URL",

@@ -1,10 +1,11 @@
 /** Under which URLs a relay is known: the one that it states, and those by which its own machine reaches it. */
 import type { AddressInfo } from "node:net";
 import { isIPv6 } from "node:net";
+import { normalizeRelayUrl } from "../keys/identity/relay-url.js";
 import type { RelayConfig } from "./config.js";
 
 export interface RelayUrls {
-  /** Called once, when the port is known. */
+  /** Called once, when the port is known; before, only a public URL is known. */
   listensOn(address: AddressInfo): void;
   /** The URL in `hello`, and in whose name heads are signed. */
   own(): string;
@@ -16,9 +17,9 @@ export interface RelayUrls {
  * Auth lines name the URL that the client dialled; a relay accepts its own names only, and never what a request's Host
  * header claims, or another relay could pass a client's line on.
  */
-export function relayUrls({ host, port, publicUrl }: Pick<RelayConfig, "host" | "port" | "publicUrl">): RelayUrls {
-  let own = publicUrl === "" ? urlOf(host, port) : publicUrl;
-  let all: readonly string[] = [own];
+export function relayUrls({ host, publicUrl }: Pick<RelayConfig, "host" | "publicUrl">): RelayUrls {
+  let own = publicUrl;
+  let all: readonly string[] = [];
   return {
     listensOn(address) {
       if (publicUrl === "") own = urlOf(reachable(host), address.port);
@@ -42,5 +43,5 @@ function reachable(host: string): string {
 }
 
 function urlOf(host: string, port: number): string {
-  return `ws://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  return normalizeRelayUrl(`ws://${isIPv6(host) ? `[${host}]` : host}:${port}`);
 }
