@@ -189,31 +189,50 @@ async function openParts(options: DataFolderOptions, lock: DiskLock): Promise<Pa
     provenPosition: head.head?.size ?? 0,
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
   });
-  const tree = await openTree(layout.tree, files, log, head.head, onProgress);
+  try {
+    const tree = await openTree(layout.tree, files, log, head.head, onProgress);
+    const index = await openIndex(options, identity.stream, log, tree);
+    const evidence = await ForkEvidence.open(disk, layout.forks);
+    return { log, tree, index, identity, origin, head, evidence, lock };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+async function openIndex(
+  { folder, disk, files }: DataFolderOptions,
+  stream: string,
+  log: SegmentLog,
+  tree: TreeLog,
+): Promise<IndexDb> {
   const index = await IndexDb.open({
-    folder: layout.index,
+    folder: layoutOf(folder).index,
     disk,
     files,
-    stream: identity.stream,
+    stream,
     lastPosition: log.lastPosition,
     rootAt: (size) => tree.rootAt(size),
     bootId: await readBootId(disk),
   });
-  if (index.appliedPosition + 1 < log.firstPosition) {
-    await index.close();
-    throw indexNeedsPruned(log.firstPosition);
-  }
-  const evidence = await ForkEvidence.open(disk, layout.forks);
-  return { log, tree, index, identity, origin, head, evidence, lock };
+  if (index.appliedPosition + 1 >= log.firstPosition) return index;
+  await index.close();
+  throw indexNeedsPruned(log.firstPosition);
 }
 
 /** The identity in the folder; a new one only where there is no log that belongs to another. */
 async function openIdentity(options: DataFolderOptions): Promise<RelayIdentity> {
   const { folder, disk, random, newStream = false } = options;
   const known = await readRelayFile(disk, folder);
-  if (known !== undefined) return newStream ? startNewStream(disk, folder, known, random) : known;
+  if (newStream) {
+    const fresh = known ? startNewStream(disk, folder, known, random) : createRelayFile(disk, folder, options);
+    const identity = await fresh;
+    await disk.remove(layoutOf(folder).head);
+    return identity;
+  }
+  if (known !== undefined) return known;
   const { length } = await disk.list(layoutOf(folder).log);
-  if (length === 0 || newStream) return createRelayFile(disk, folder, options);
+  if (length === 0) return createRelayFile(disk, folder, options);
   throw new AntsError("relay-file-missing", `${relayFilePath(folder)} is gone, but there is a log beside it`, {
     hint: "restore it from a copy of the data folder, or start a new stream: readers and agents will notice",
   });

@@ -21,6 +21,7 @@ import type {
   TreeChange,
 } from "./index-group.js";
 import { FACT, factKey } from "./index-keys.js";
+import { type Progress, progressOf, writeProgress } from "./index-progress.js";
 import { databasePath, type RebuildReason, whyRebuild, writeIndexState } from "./index-state.js";
 import { PageCache } from "./page-cache.js";
 import { Postings } from "./postings.js";
@@ -34,7 +35,6 @@ import { Tables } from "./tables.js";
 const FLUSH_ENTRIES = 512;
 /** More than any caller can use. */
 const ALL = 2 ** 31;
-const META = Buffer.from("applied");
 
 export interface IndexOptions {
   readonly folder: string;
@@ -142,7 +142,7 @@ export class IndexDb implements IndexReader {
     const progress: Progress = { applied, root, nextAgentNo: this.nextAgentNo };
     this.#tables.transaction(() => {
       for (const part of parts) part.write();
-      this.#tables.meta.putSync(META, Buffer.from(JSON.stringify(progress)));
+      writeProgress(this.#tables, progress);
     });
     for (const part of parts) part.written();
     this.#unwritten = 0;
@@ -311,19 +311,6 @@ export class IndexDb implements IndexReader {
     this.#pages.makeRoom();
     this.#agents.makeRoom();
   }
-}
-
-/** How far the database goes. */
-interface Progress {
-  readonly applied: number;
-  /** The tree's root over the applied entries, hex. */
-  readonly root: string;
-  readonly nextAgentNo: number;
-}
-
-function progressOf(tables: Tables): Progress | undefined {
-  const stored = tables.get(tables.meta, META);
-  return stored && (JSON.parse(stored.toString("utf8")) as Progress);
 }
 
 function whyOther({ lastPosition, rootAt }: IndexOptions, tables: Tables): RebuildReason | undefined {
