@@ -276,6 +276,10 @@ export const ERRORS = {
     "The relay's index does not fit its log.",
     "Stop the relay, delete data/index and start it again: it is rebuilt from the log.",
   ),
+  "index-mismatch": fatal(
+    "The relay's index lacks an entry of its log, or has it at another position.",
+    "Stop the relay, delete data/index and start it again: it is rebuilt from the log.",
+  ),
   "index-needs-pruned": fatal(
     "The index must be rebuilt, and the log no longer has its beginning.",
     "Restore data/index, or the older segments, from a copy.",
@@ -344,6 +348,10 @@ export const ERRORS = {
     "The relay's log is not the one that its tree or its signed head was made of.",
     "Restore the newest copy of the data folder; without one, start a new stream.",
     EXIT.refusedForSafety,
+  ),
+  "log-torn": fatal(
+    "The relay's log ends within a line, as a crash leaves it.",
+    "Start the relay: the line was never acknowledged and is cut.",
   ),
   "merkle-frontier": fatal("A stored frontier does not fit its size.", "Read again from the last signed tree head."),
   "merkle-range": fatal(
