@@ -223,10 +223,13 @@ export class SegmentLog {
     return failure;
   }
 
-  /** Closes the segments before the last; in the background, since nobody waits for it. */
+  /**
+   * Closes the segments before the last that are wholly on disk; in the background, since nobody waits for it. One that
+   * got more entries while this commit was written stays open for the next.
+   */
   #sealFinished(): void {
     for (const segment of this.#segments.slice(0, -1)) {
-      if (segment.file === undefined) continue;
+      if (segment.file === undefined || segment.committedCount < segment.offsets.count) continue;
       const { file } = segment;
       segment.file = undefined;
       this.#sealing = this.#sealing.then(() => this.#seal(segment, file));

@@ -44,6 +44,27 @@ describe("writing", () => {
     await log.close();
   });
 
+  it("keeps a segment open that got more entries while its last commit was written, and the next one began", async () => {
+    const folder = temporaryFolder();
+    const log = await openLog(folder, { segmentBytes: 4 * lines[0]!.length });
+    const stage = (from: number, to: number) => {
+      const part = packed(signed.slice(from, to));
+      log.append(part.lines, part.lengths);
+    };
+    stage(0, 1);
+    const running = log.commit();
+    await Promise.resolve();
+    for (let i = 1; i < 12; i++) stage(i, i + 1);
+    expect(await running).toBe(1);
+    expect(await log.commit()).toBe(12);
+    expect((await readAll(log)).length).toBe(12);
+    await log.close();
+    expect(segmentFiles(folder).length).toBeGreaterThan(2);
+    const again = await openLog(folder);
+    expect(again.lastPosition).toBe(12);
+    await again.close();
+  });
+
   it("shares one commit among all that wait while another is under way", async () => {
     const { files, calls } = watchedFiles();
     const log = await openLog(temporaryFolder(), { files });
