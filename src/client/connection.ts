@@ -46,6 +46,8 @@ export type ConnectionStatus =
 export type AuthLine = (to: { readonly relay: string; readonly challenge: string }) => string;
 
 export interface ConnectionOptions {
+  /** Authenticates every connection from the first on; {@link RelayConnection.authenticate} sets it later. */
+  readonly authLine?: AuthLine;
   /** Frames longer than this from the relay end the connection. Default: twice the protocol's 1 MiB. */
   readonly maxMessageBytes?: number;
   /** How long dialling, and then the hello, may take. Default 10 s. */
@@ -112,6 +114,7 @@ export class RelayConnection {
     this.url = url;
     this.#ports = ports;
     this.#options = options;
+    this.#authLine = options.authLine;
     this.#backoff = new Backoff(ports.clock, ports.random, options.backoff);
     this.#running = this.#run(this.#abort.signal);
   }

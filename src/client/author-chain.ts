@@ -1,0 +1,124 @@
+import type { ChainHead, Event } from "../protocol/event.js";
+
+/** Where an event belongs in what is known of its author's chain. */
+export type Placement =
+  /** It was given out before (or is so old that nobody can tell: see {@link AuthorChain}). */
+  | { readonly kind: "duplicate" }
+  /** The first that is seen of this author. */
+  | { readonly kind: "first" }
+  | { readonly kind: "next" }
+  /** A claim that takes the chain another way: these events, given out before, are superseded. */
+  | { readonly kind: "switch"; readonly superseded: readonly string[] }
+  /** It was superseded before it arrived. */
+  | { readonly kind: "side" }
+  /** It stands for itself: its author's chain is not kept where it came from. */
+  | { readonly kind: "stray" }
+  /** What comes before it is missing: these seqs, inclusive. */
+  | { readonly kind: "gap"; readonly fromSeq: number; readonly toSeq: number };
+
+interface Known {
+  readonly id: string;
+  /** Anybody may read it: a relay that withholds it lies. */
+  readonly isPublic: boolean;
+  onPath: boolean;
+}
+
+/** How far back a chain is remembered by id: claims go back over what was not committed, which is little. */
+const WINDOW_EVENTS = 256;
+/** Withheld events ahead of the tip that are remembered. */
+const MAX_HIDDEN = 1_024;
+
+/**
+ * One author's chain as a reader knows it: its tip and the ids of the last 256 seqs. An event below that window counts
+ * as a duplicate unless it is a claim of a higher epoch, so memory is bounded and a superseded event that arrives very
+ * late is passed over.
+ */
+export class AuthorChain {
+  #tip: (ChainHead & { readonly rotations: number }) | undefined;
+  readonly #known = new Map<number, Known[]>();
+  /** By seq: ids that relays withhold; nothing is certain about them until an event names them as its predecessor. */
+  readonly #hidden = new Map<number, Set<string>>();
+
+  /** `tip`: what was given out before a restart. */
+  constructor(tip?: ChainHead & { readonly rotations: number }) {
+    this.#tip = tip;
+    if (tip !== undefined) this.#known.set(tip.seq, [{ id: tip.id, isPublic: false, onPath: true }]);
+  }
+
+  get tip(): ChainHead | undefined {
+    return this.#tip;
+  }
+
+  /** `rotations`: how many rotates stand behind the event's key. */
+  place(event: Event, rotations: number): Placement {
+    const tip = this.#tip;
+    if (tip === undefined) return { kind: "first" };
+    const { id, seq, prev, epoch } = event;
+    if (this.has(seq, id)) return { kind: "duplicate" };
+    if (seq === tip.seq + 1 && prev === tip.id) return { kind: "next" };
+    if (seq > tip.seq + 1 && this.#isBridged(event, tip)) return { kind: "next" };
+
+    const isHigher = rotations > tip.rotations || (rotations === tip.rotations && epoch > tip.epoch);
+    const parentIsKnown = prev === undefined || this.has(seq - 1, prev);
+    const low = tip.seq - WINDOW_EVENTS;
+    // Below the window nobody knows the parent any more. After a restart only the tip is known.
+    const parentIsOld = seq - 1 <= low || (seq - 1 < tip.seq && !this.#known.has(seq - 1));
+    if (isHigher && (parentIsKnown || (parentIsOld && event.kind === "ants.claim"))) {
+      return { kind: "switch", superseded: this.#pathFrom(seq) };
+    }
+    if (!isHigher && parentIsKnown) return { kind: "side" };
+    if (!isHigher && parentIsOld) return { kind: "duplicate" };
+    const fromSeq = seq > tip.seq + 1 ? tip.seq + 1 : Math.max(0, Math.min(tip.seq, seq - 1) - WINDOW_EVENTS);
+    return { kind: "gap", fromSeq: Math.min(fromSeq, seq - 1), toSeq: seq - 1 };
+  }
+
+  /** Takes an event in at the place that was found; an event after a gap that stays becomes the tip. */
+  take(event: Event, rotations: number, placement: Placement): void {
+    if (placement.kind === "duplicate") return;
+    const { id, seq, epoch } = event;
+    const onPath = placement.kind !== "side" && placement.kind !== "stray";
+    if (placement.kind === "switch") {
+      for (const [at, known] of this.#known) if (at >= seq) for (const one of known) one.onPath = false;
+    }
+    const there = this.#known.get(seq);
+    const known: Known = { id, isPublic: event.to === undefined, onPath };
+    if (there === undefined) this.#known.set(seq, [known]);
+    else there.push(known);
+    if (!onPath) return;
+    this.#tip = { epoch, seq, id, rotations };
+    for (const at of this.#known.keys()) if (at <= seq - WINDOW_EVENTS) this.#known.delete(at);
+    for (const at of this.#hidden.keys()) if (at <= seq) this.#hidden.delete(at);
+  }
+
+  /** A relay says that this event exists and may not be seen. */
+  hide(seq: number, id: string): void {
+    if (this.#tip !== undefined && seq <= this.#tip.seq) return;
+    const there = this.#hidden.get(seq);
+    if (there !== undefined) there.add(id);
+    else if (this.#hidden.size < MAX_HIDDEN) this.#hidden.set(seq, new Set([id]));
+  }
+
+  /** Whether an event was taken in, as far back as is remembered. */
+  has(seq: number, id: string): boolean {
+    return this.#known.get(seq)?.some((known) => known.id === id) === true;
+  }
+
+  /** Whether an event was taken in that anybody may read, as far back as is remembered. */
+  isPublic(seq: number, id: string): boolean {
+    return this.#known.get(seq)?.some((known) => known.id === id && known.isPublic) === true;
+  }
+
+  /** Between the tip and the event there are only withheld ones, and the event names the last of them. */
+  #isBridged({ seq, prev }: Event, tip: ChainHead): boolean {
+    if (prev === undefined || this.#hidden.get(seq - 1)?.has(prev) !== true) return false;
+    for (let at = tip.seq + 1; at < seq; at++) if (!this.#hidden.has(at)) return false;
+    return true;
+  }
+
+  #pathFrom(seq: number): string[] {
+    return [...this.#known]
+      .filter(([at]) => at >= seq)
+      .sort(([a], [b]) => a - b)
+      .flatMap(([, known]) => known.flatMap(({ id, onPath }) => (onPath ? [id] : [])));
+  }
+}

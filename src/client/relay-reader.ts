@@ -1,0 +1,441 @@
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import { RootCache, verifyBatch } from "../protocol/batch.js";
+import { type ParsedEntry, type ParsedIdentity, parseEntry } from "../protocol/entry.js";
+import type { ChainHead, ParsedEvent } from "../protocol/event.js";
+import { type Filter, matches } from "../protocol/filter.js";
+import type { EntriesMessage, Withheld } from "../protocol/messages.js";
+import type { RelayInfo } from "../protocol/relay-info.js";
+import type { AuthorChains } from "./author-chains.js";
+import { Backoff, drawFraction } from "./backoff.js";
+import type { RelayConnection } from "./connection.js";
+import { LinkedAbort, withDeadline } from "./deadline.js";
+import type { Delivery } from "./delivery.js";
+import { type ProblemItem, problemOf } from "./follow-item.js";
+import type { RelayState } from "./follow-state.js";
+import type { Identities } from "./identities.js";
+import { LogCheck, type LogPlace } from "./log-check.js";
+import type { ClientPorts } from "./ports.js";
+import { ProofCheck } from "./proof-check.js";
+import { RelayStory } from "./relay-story.js";
+import type { FollowFrame } from "./subscription.js";
+
+export interface RelayReaderOptions {
+  readonly connection: RelayConnection;
+  readonly ports: ClientPorts;
+  readonly signal: AbortSignal;
+  readonly delivery: Delivery;
+  readonly identities: Identities;
+  /** Absent where the filter passes over events of a chain: then every event stands for itself. */
+  readonly chains: AuthorChains | undefined;
+  /** The other relays' connections, for identity logs. */
+  readonly others: () => Iterable<RelayConnection>;
+  /** Tells of a public event that relays withheld. */
+  readonly withheldBy: WithheldBy;
+  readonly filter: Filter;
+  readonly live: boolean;
+  readonly allowGap: boolean;
+  readonly proofs: "sampled" | "every" | "none";
+  /** A cursor, `start` or `head`. */
+  readonly after: string;
+  /** What was known of this relay when the follow began. */
+  readonly known: RelayState | undefined;
+}
+
+/** Who withholds which events: shared by the readers, since only together they see a lie. */
+export interface WithheldBy {
+  /** True for the first relay that withholds it. */
+  add(id: string, relay: string): boolean;
+  relaysOf(id: string): Iterable<string>;
+  forget(id: string): void;
+}
+
+/** How long a follow of what is there waits for a relay to be reached. */
+const PATIENCE_MS = 10_000;
+/** A relay that was caught lying is read again later: an operator may have repaired it. */
+const PAUSE_BACKOFF = { firstMs: 60_000, maxMs: 3_600_000 };
+/** Served entries whose inclusion is still to be proven. */
+const MAX_UNPROVEN = 4_096;
+
+/** The relay's log is not the one that the cursor is of: the caller must decide how to go on. */
+const CURSOR_CODES: ReadonlySet<string> = new Set([
+  "stream-changed",
+  "cursor-ahead",
+  "cursor-pruned",
+  "cursor-mismatch",
+  "cursor-syntax",
+  "relay-key-changed",
+]);
+/** The relay shows what cannot be true: nothing more is believed for a while. */
+const FAULT_CODES: ReadonlySet<string> = new Set([
+  "relay-altered",
+  "relay-omitted",
+  "relay-rewrote",
+  "note-syntax",
+  "note-signature",
+  "checkpoint-syntax",
+  "checkpoint-mismatch",
+]);
+
+interface Slot {
+  readonly at: number;
+  readonly entry?: ParsedEntry;
+  readonly withheld?: Withheld;
+}
+
+/** Reads one relay of a follow: verifies everything that it shows, and hands on what is good. */
+export class RelayReader {
+  readonly url: string;
+  readonly #options: RelayReaderOptions;
+  readonly #story: RelayStory;
+  readonly #roots = new RootCache();
+  readonly #backoff: Backoff;
+  #cursor: string | undefined;
+  #state: Pick<RelayState, "stream" | "key"> | undefined;
+  #logCheck: LogCheck | undefined;
+  #proofCheck: ProofCheck | undefined;
+  #proving: Promise<void> | undefined;
+  #unproven: LogPlace[] = [];
+  #proofFault: AntsError | undefined;
+  #lastProblem = "";
+
+  constructor(options: RelayReaderOptions) {
+    const { connection, ports, known, after } = options;
+    this.url = connection.url;
+    this.#options = options;
+    this.#state = known;
+    this.#cursor = known?.cursor;
+    this.#story = new RelayStory(known === undefined && after === "start", known?.authors);
+    this.#backoff = new Backoff(ports.clock, ports.random, PAUSE_BACKOFF);
+  }
+
+  /** Whether this relay keeps an author's chain, as far as it showed. */
+  hosts(did: string): boolean {
+    return this.#story.hosts(did);
+  }
+
+  /**
+   * Reads until the signal aborts, the relay ended the follow as asked, or nothing can be read any more: then the
+   * problem is returned.
+   */
+  async run(): Promise<AntsError | undefined> {
+    const { signal, live, ports } = this.#options;
+    const stopWatching = this.#options.connection.onStatus((status) => {
+      if (status.state === "waiting" && live) this.#problem(status.error, "paused");
+    });
+    try {
+      while (!signal.aborted) {
+        try {
+          const info = await this.#open();
+          await this.#read(info);
+          if (!live) break;
+        } catch (error) {
+          if (signal.aborted) break;
+          const failure = this.#proofFault ?? error;
+          this.#proofFault = undefined;
+          if (!isAntsError(failure)) throw failure;
+          const verdict = this.#verdict(failure);
+          if (verdict === "stopped") return failure;
+          if (verdict === "paused") await this.#backoff.wait(signal).catch(() => undefined);
+          else await ports.clock.sleep(this.#shortDelayMs(), signal).catch(() => undefined);
+        }
+      }
+      return undefined;
+    } finally {
+      stopWatching();
+    }
+  }
+
+  /** What an error of a session means for the reading; problems are told of here. */
+  #verdict(error: AntsError): "stopped" | "paused" | "reconnect" {
+    if (CURSOR_CODES.has(error.code)) {
+      this.#problem(this.#withEvidence(error), "stopped");
+      return "stopped";
+    }
+    if (FAULT_CODES.has(error.code)) {
+      this.#problem(error, "paused");
+      return "paused";
+    }
+    if (error.code === "connection-lost" || error.code === "request-timeout") return "reconnect";
+    const isStopped = error.code === "relay-unreachable" || error.details.retryable === false;
+    this.#problem(error, isStopped ? "stopped" : "paused");
+    return isStopped ? "stopped" : "paused";
+  }
+
+  async #open(): Promise<RelayInfo> {
+    const { connection, live, ports, signal } = this.#options;
+    if (live) return connection.opened(signal);
+    const { status } = connection;
+    const late = () =>
+      status.state === "waiting"
+        ? status.error
+        : new AntsError("relay-unreachable", `cannot reach the relay ${this.url} within ${PATIENCE_MS} ms`, {
+            details: { url: this.url },
+          });
+    return withDeadline(ports.clock, PATIENCE_MS, signal, late, (signal) => connection.opened(signal));
+  }
+
+  async #read(info: RelayInfo): Promise<void> {
+    const { connection, filter, live, allowGap, after, signal } = this.#options;
+    this.#meet(info);
+    const abort = new LinkedAbort(signal);
+    const fault = (error: AntsError) => {
+      this.#proofFault = error;
+      abort.abort(error);
+    };
+    try {
+      const { status } = connection;
+      if (status.state === "open") this.#head(status.head.checkpoint, fault, abort.signal);
+      const from = this.#cursor ?? after;
+      for await (const frame of connection.follow({ after: from, filter, live, allowGap, signal: abort.signal })) {
+        await this.#frame(frame, fault, abort.signal);
+      }
+      await this.#proving;
+      if (this.#proofFault !== undefined) throw this.#proofFault;
+    } finally {
+      abort.abort();
+      await this.#proving;
+    }
+  }
+
+  /** The relay must be who it was, and its tree is checked from where it is known. */
+  #meet({ stream, key }: RelayInfo): void {
+    const before = this.#state;
+    if (before !== undefined && before.stream !== stream) {
+      throw new AntsError("stream-changed", `${this.url} has another log now: ${stream} instead of ${before.stream}`, {
+        hint: "read it from the start, or drop it",
+        details: { url: this.url, stream, expected: before.stream },
+      });
+    }
+    if (before !== undefined && before.key !== key) {
+      throw new AntsError("relay-key-changed", `${this.url} signs its tree heads with another key now`, {
+        details: { url: this.url, stream, key, expected: before.key },
+      });
+    }
+    this.#state = { stream, key };
+    if (this.#logCheck !== undefined || this.#proofCheck !== undefined) return;
+    const { known, filter, proofs, after, ports, signal } = this.#options;
+    const relay = { url: this.url, stream, key };
+    const isUnfiltered = Object.keys(filter).length === 0;
+    if (isUnfiltered && (known?.frontier !== undefined || (known === undefined && after === "start"))) {
+      this.#logCheck = new LogCheck(relay, known);
+    } else if (proofs !== "none") {
+      const checkpoint = known?.checkpoint === undefined ? {} : { checkpoint: known.checkpoint };
+      this.#proofCheck = new ProofCheck({ relay, ports, signal, ...checkpoint });
+    }
+  }
+
+  async #frame(frame: FollowFrame, fault: (error: AntsError) => void, signal: AbortSignal): Promise<void> {
+    const { message, entries } = frame;
+    const { delivery } = this.#options;
+    switch (message.t) {
+      case "entries":
+        await this.#entries(message, entries);
+        break;
+      case "caught-up":
+        this.#passed(message.cursor, [], []);
+        delivery.push({ type: "caught-up", relay: this.url, cursor: message.cursor });
+        this.#backoff.reset();
+        if (this.#lastProblem.startsWith("relay-unreachable") || this.#lastProblem.startsWith("connection-lost")) {
+          this.#lastProblem = "";
+        }
+        break;
+      case "head":
+        this.#passed(message.cursor, [], []);
+        this.#head(message.checkpoint, fault, signal);
+    }
+    await delivery.room(signal);
+  }
+
+  /**
+   * A frame of entries. What verifies is handed on, whatever else is in the frame; the cursor moves only when all of
+   * it verifies, and the log as a whole with it.
+   */
+  async #entries(message: EntriesMessage, lines: readonly Uint8Array[]): Promise<void> {
+    let fault: AntsError | undefined;
+    const slots: Slot[] = [];
+    for (const [i, line] of lines.entries()) {
+      const at = message.at[i]!;
+      const entry = this.#parse(line, at);
+      if (isAntsError(entry)) fault ??= entry;
+      else slots.push({ at, entry });
+    }
+    for (const withheld of message.withheld ?? []) slots.push({ at: withheld.at, withheld });
+    slots.sort((a, b) => a.at - b.at);
+    const events = slots.flatMap(({ entry }) => (entry?.type === "event" ? [entry] : []));
+    const verified = verifyBatch(events, this.#roots);
+    const good = new Set(events.filter((_, i) => verified[i]));
+    const forged = events.find((event) => !good.has(event));
+    if (forged !== undefined) fault ??= this.#altered(forged.id, "its signature does not verify");
+    if (fault === undefined && this.#logCheck !== undefined) {
+      try {
+        const places = slots.map(({ at, entry, withheld }) => ({ at, id: (entry ?? withheld)!.id }));
+        this.#logCheck.take(places, message.cursor);
+      } catch (error) {
+        if (!isAntsError(error)) throw error;
+        fault = error;
+      }
+    }
+    const shown: string[] = [];
+    const authors = new Map<string, ChainHead>();
+    for (const { at, entry, withheld } of slots) {
+      if (withheld !== undefined) this.#withheld(withheld);
+      else if (entry?.type === "identity") await this.#identity(entry, at);
+      else if (entry?.type === "promise") {
+        this.#options.delivery.push({ type: "promise", relay: this.url, at, promise: entry });
+      } else if (entry?.type === "event" && good.has(entry)) {
+        fault = (await this.#event(entry, at)) ?? fault;
+        shown.push(entry.id);
+        const tip = this.#story.tip(entry.did);
+        if (tip !== undefined) authors.set(entry.did, tip);
+      }
+    }
+    if (fault !== undefined) throw fault;
+    this.#sample(slots);
+    this.#passed(message.cursor, shown, [...authors], true);
+  }
+
+  #parse(line: Uint8Array, at: number): ParsedEntry | AntsError {
+    try {
+      // A copy: whoever keeps the item must not keep the whole frame with it.
+      const entry = parseEntry(line.slice());
+      if (matches(this.#options.filter, entry)) return entry;
+      return this.#altered(entry.id, "it is not what the filter asks for");
+    } catch (error) {
+      if (!isAntsError(error)) throw error;
+      return this.#altered(`at position ${at}`, error.message, error);
+    }
+  }
+
+  /** Hands on an event; returns what is wrong with it. */
+  async #event(parsed: ParsedEvent, at: number): Promise<AntsError | undefined> {
+    const { identities, chains, delivery, connection, others, signal, withheldBy } = this.#options;
+    const { event } = parsed;
+    const standing =
+      identities.standingNow(event) ?? (await identities.standing(event, [connection, ...others()], signal));
+    if (standing === undefined) return this.#altered(event.id, `no operation of ${event.did} names its key`);
+    if (event.to === undefined) {
+      for (const relay of withheldBy.relaysOf(event.id)) this.#options.delivery.push(lie(relay, event));
+      withheldBy.forget(event.id);
+    }
+    if (chains === undefined || standing === "void") {
+      if (!delivery.has(event.id)) delivery.push({ type: "event", event: parsed, relay: this.url, at, standing });
+      return undefined;
+    }
+    const omission = this.#story.show(event);
+    if (omission !== undefined) {
+      const { fromSeq, toSeq } = omission;
+      const what = fromSeq === toSeq ? `event ${fromSeq}` : `events ${fromSeq} to ${toSeq}`;
+      const details = { url: this.url, did: event.did, fromSeq, toSeq, before: event.id };
+      const text = `${this.url} hides ${what} of ${event.did}`;
+      this.#problem(new AntsError("relay-omitted", text, { details }), "reading");
+    }
+    const waiting = chains.give({ parsed, standing, relay: this.url, at });
+    if (waiting !== undefined) await waiting;
+    return undefined;
+  }
+
+  #withheld({ at, id, did, seq }: Withheld): void {
+    const { chains, delivery, withheldBy } = this.#options;
+    this.#story.withhold(did, seq, id);
+    chains?.hide(did, seq, id);
+    if (chains?.isPublic(did, seq, id)) delivery.push(lie(this.url, { did, seq, id }));
+    else if (withheldBy.add(id, this.url)) delivery.push({ type: "withheld", relay: this.url, at, did, seq, id });
+  }
+
+  async #identity({ operation, did }: ParsedIdentity, at: number): Promise<void> {
+    const { identities, connection, delivery, signal } = this.#options;
+    const log = identities.logOf(did);
+    if (log.has(operation.hash)) return;
+    if (!log.add(operation)) await identities.read(did, connection, signal);
+    if (!log.has(operation.hash)) return;
+    delivery.push({ type: "identity", relay: this.url, at, operation, resolution: log.resolution });
+  }
+
+  /** Everything up to a cursor was handed on. */
+  #passed(
+    cursor: string,
+    shown: readonly string[],
+    authors: readonly (readonly [string, ChainHead])[],
+    isChecked = false,
+  ): void {
+    if (!isChecked) this.#logCheck?.take([], cursor);
+    this.#cursor = cursor;
+    const { stream, key } = this.#state!;
+    const checkpoint = this.#logCheck?.checkpoint ?? this.#proofCheck?.checkpoint;
+    const state = {
+      stream,
+      cursor,
+      key,
+      ...(this.#logCheck === undefined ? {} : { frontier: this.#logCheck.frontier }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    };
+    this.#options.delivery.end({ relay: this.url, state, authors, shown });
+  }
+
+  /** A signed head: compared with the tree here, or proven in the background. */
+  #head(note: string, fault: (error: AntsError) => void, signal: AbortSignal): void {
+    this.#logCheck?.head(note);
+    const check = this.#proofCheck;
+    if (check === undefined || this.#proving !== undefined) return;
+    const places = this.#unproven;
+    this.#unproven = [];
+    this.#proving = check
+      .head(note, places)
+      .then((left) => {
+        this.#unproven.push(...left);
+      })
+      .catch((error: unknown) => {
+        this.#unproven.push(...places);
+        if (signal.aborted) return;
+        if (isAntsError(error) && error.code !== "relay-unreachable" && error.code !== "too-large") fault(error);
+      })
+      .finally(() => {
+        this.#proving = undefined;
+      });
+  }
+
+  /** Entries whose inclusion will be asked for: all of them, or one at random of every frame. */
+  #sample(slots: readonly Slot[]): void {
+    if (this.#proofCheck === undefined || slots.length === 0) return;
+    const { proofs, ports } = this.#options;
+    const places = slots.map(({ at, entry, withheld }) => ({ at, id: (entry ?? withheld)!.id }));
+    const chosen = proofs === "every" ? places : [places[Math.floor(drawFraction(ports.random) * places.length)]!];
+    if (this.#unproven.length + chosen.length <= MAX_UNPROVEN) this.#unproven.push(...chosen);
+  }
+
+  /** Tells of a problem, once for as long as it stays the same. */
+  #problem(error: AntsError, relayIs: ProblemItem["relayIs"]): void {
+    const key = `${error.code} ${error.details.position ?? error.details.expected ?? error.details.before ?? ""}`;
+    if (key === this.#lastProblem) return;
+    this.#lastProblem = key;
+    this.#options.delivery.push(problemOf(this.url, error, relayIs));
+  }
+
+  #withEvidence(error: AntsError): AntsError {
+    const checkpoint = this.#logCheck?.checkpoint ?? this.#proofCheck?.checkpoint ?? this.#options.known?.checkpoint;
+    if (checkpoint === undefined) return error;
+    return new AntsError(error.code, error.message, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      details: { ...error.details, cursor: this.#cursor, checkpoint },
+    });
+  }
+
+  #altered(what: string, reason: string, cause?: AntsError): AntsError {
+    return new AntsError("relay-altered", `${this.url} served a line that does not verify (${what}): ${reason}`, {
+      ...(cause === undefined ? {} : { cause }),
+      details: { url: this.url, reason, position: what, ...(cause === undefined ? {} : { cause: cause.code }) },
+    });
+  }
+
+  #shortDelayMs(): number {
+    return Math.floor(1_000 * drawFraction(this.#options.ports.random));
+  }
+}
+
+/** A relay says of an event that anybody may read that it may not be seen. */
+function lie(relay: string, event: { readonly did: string; readonly seq: number; readonly id: string }): ProblemItem {
+  const { did, seq, id } = event;
+  const message = `${relay} withholds event ${seq} of ${did}, which anybody may read`;
+  const error = new AntsError("relay-omitted", message, { details: { url: relay, did, seq, id } });
+  return problemOf(relay, error, "reading");
+}
