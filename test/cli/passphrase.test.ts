@@ -400,10 +400,10 @@ describe("a process", () => {
     },
   );
 
-  /** At a pseudo-terminal, with stdin and stdout elsewhere; afterwards the terminal's settings are shown. */
+  /** At a pseudo-terminal, with stdin and stdout elsewhere; the program itself shows the terminal's settings after it. */
   function attended(purpose: string): Pty {
-    const command = `'${process.execPath}' '${PROGRAM}' ${purpose} < /dev/null | cat; stty -a`;
-    return new Pty(command, { ...process.env, ...ALL_CLEAR });
+    const command = `'${process.execPath}' '${PROGRAM}' ${purpose} < /dev/null | cat`;
+    return new Pty(command, { ...process.env, ...ALL_CLEAR, SHOW_TERMINAL: "1" });
   }
 
   function expectTerminalRestored(pty: Pty): void {

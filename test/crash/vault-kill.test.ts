@@ -7,7 +7,7 @@ import { openVault, sealVault } from "../../keys/node/vault.js";
 import type { VaultContent } from "../../keys/node/vault-content.js";
 import { readVaultFile, writeVaultFile } from "../../keys/node/vault-file.js";
 import { systemRandom } from "../../keys/ports.js";
-import { works } from "../keys/node/run.js";
+import { program, run, works } from "../keys/node/run.js";
 import { sampleContent } from "../keys/node/sample-content.js";
 import { leftovers, temporaryFolder } from "../keys/node/temporary-folder.js";
 import { Prng } from "../keys/prng.js";
@@ -132,6 +132,23 @@ describe("a failing disk", () => {
     expect(leftovers(folder)).toEqual([]);
     const { lines: next } = traced("fsync:error=EIO:when=60000", "1");
     expect(next).toEqual(["ready", "1"]);
+  });
+
+  it("without hard links still creates a vault whole, and only where nothing is", (context) => {
+    context.skip(!works("strace", "true"), NO_STRACE);
+    const create = (file: string) => {
+      const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=link,linkat:error=EPERM"];
+      const { stdout } = run("strace", [...inject, process.execPath, program("write-vault.mjs"), file, "10", "create"]);
+      return JSON.parse(stdout) as object;
+    };
+    const fresh = join(folder, "fresh.json");
+    expect(create(fresh)).toEqual({ ok: true });
+    expect(readFileSync(fresh, "utf8")).toBe("a".repeat(10));
+    expect(statSync(fresh).mode & 0o777).toBe(0o600);
+    writeFileSync(fresh, "kept");
+    expect(create(fresh)).toMatchObject({ code: "vault-exists" });
+    expect(readFileSync(fresh, "utf8")).toBe("kept");
+    expect(leftovers(folder)).toEqual([]);
   });
 
   it("is asked to keep file and folder, in this order, before the writer goes on", async (context) => {

@@ -1,4 +1,6 @@
-// read-passphrase.mjs PURPOSE [FILE]: reads a passphrase as commands do and prints {source, passphrase} or {code, hint}.
+// read-passphrase.mjs PURPOSE [FILE]: reads a passphrase as commands do and prints {source, sha256} or {code, hint}.
+// With SHOW_TERMINAL it then shows the terminal's settings, while it still runs.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readPassphrase } from "../../../dist/src/cli/passphrase.js";
 
@@ -16,3 +18,4 @@ try {
 } catch ({ code, hint, message }) {
   console.log(JSON.stringify({ code, hint, message }));
 }
+if (process.env.SHOW_TERMINAL) spawnSync("sh", ["-c", "stty -a < /dev/tty"], { stdio: "inherit" });

@@ -292,8 +292,8 @@ describe("an open vault", () => {
     // libsodium's own memory, where its wrappers copy every argument and result.
     const { HEAPU8 } = (sodium as unknown as { libsodium: { HEAPU8: Uint8Array } }).libsodium;
     const heap = Buffer.from(HEAPU8.buffer);
-    expect(heap.includes(seed)).toBe(false);
-    expect(heap.includes(passphrase)).toBe(false);
+    expect(heap.includes(Buffer.from(seed))).toBe(false);
+    expect(heap.includes(Buffer.from(passphrase))).toBe(false);
   });
 
   it("does not keep or clear the arrays that it was sealed from", () => {
