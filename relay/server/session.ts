@@ -12,6 +12,8 @@ import type { RelayContext } from "./relay-context.js";
 /** Messages that make no sense (not a frame, not a message, no valid auth) before a connection is closed. */
 const MAX_STRIKES = 32;
 
+const NEWLINE = 0x0a;
+
 /** Close codes (RFC 6455 section 7.4.1). */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
@@ -117,8 +119,7 @@ export class Session {
     } catch (error) {
       if (!isAntsError(error)) this.#context.onFault(error);
       const told = isAntsError(error) ? error : new AntsError("internal", "the relay could not process this message");
-      const { ref } = told.details;
-      this.#sendAnswer(refusedFor(typeof ref === "number" ? ref : undefined, told));
+      this.#sendAnswer(refusedFor(refOf(data, told), told));
       this.#strike();
     }
   }
@@ -196,5 +197,17 @@ export class Session {
     this.#context.awaiting.forget(this.#onBudgetFree);
     this.#follows.close();
     this.#outlet.close();
+  }
+}
+
+/** The ref that a refused frame asks to be answered by: known from its parsing, or else its envelope may still say. */
+function refOf(data: Buffer, { details }: AntsError): number | undefined {
+  if (typeof details.ref === "number") return details.ref;
+  const newline = data.indexOf(NEWLINE);
+  try {
+    const { ref } = JSON.parse(data.toString("utf8", 0, newline < 0 ? data.length : newline)) as { ref?: unknown };
+    return Number.isSafeInteger(ref) && (ref as number) >= 0 ? (ref as number) : undefined;
+  } catch {
+    return undefined;
   }
 }

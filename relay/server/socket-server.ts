@@ -1,4 +1,4 @@
-/** The WebSocket side of the relay: upgrades, versions, and a look at every connection once a second. */
+/** The WebSocket side of the relay: upgrades, versions, and a look at every connection about once a second. */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -21,6 +21,7 @@ const MAX_FRAGMENTS = 128;
 const MAX_BUFFERED_CHUNKS = 8_192;
 /** How long a closing connection may take to answer the close frame. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** How often every connection is looked at, at the least. */
 const BEAT_MS = 1_000;
 const TRY_AGAIN_LATER = 1013;
 const MESSAGE_TOO_BIG = 1009;
@@ -58,7 +59,7 @@ export class SocketServer {
       WebSocket: socketClass(context.limits.maxFrameBytes),
     };
     this.#server = new WebSocketServer(options);
-    this.#beat = setInterval(() => this.#look(), BEAT_MS);
+    this.#beat = setInterval(() => this.#look(), Math.min(BEAT_MS, context.config.pingIntervalMs));
     this.#stopWaking = context.ledger.onAdvance(() => {
       for (const { session } of this.#connections) session.wake();
     });
@@ -132,7 +133,8 @@ export class SocketServer {
       if (isAlive || session.isPaused) connection.lastSignMs = nowMs;
       session.beat(isAlive);
       const { unfinishedSinceMs } = liveness;
-      if (nowMs - connection.lastSignMs > silenceTimeoutMs) {
+      const wasAsked = connection.lastPingMs > connection.lastSignMs;
+      if (wasAsked && nowMs - connection.lastSignMs > silenceTimeoutMs) {
         socket.terminate();
       } else if (unfinishedSinceMs !== undefined && !session.isPaused && nowMs - unfinishedSinceMs > requestTimeoutMs) {
         this.#refuse(

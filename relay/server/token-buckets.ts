@@ -4,6 +4,9 @@ import type { Clock } from "../../keys/ports.js";
 /** Buckets kept at once, about 100 bytes each; a bucket that is full again is no different from none. */
 const MAX_BUCKETS = 65_536;
 
+/** Tokens (and milliseconds) that sums of fractions may be off by. */
+const ROUNDING = 1e-6;
+
 interface Bucket {
   tokens: number;
   atMs: number;
@@ -34,7 +37,7 @@ export class TokenBuckets {
   take(key: string, amount: number): number {
     const bucket = this.#bucket(key);
     const missing = Math.min(amount, this.#burst) - bucket.tokens;
-    if (missing > 0) return Math.max(1, Math.ceil(missing / this.#perMs));
+    if (missing > ROUNDING) return Math.max(1, Math.ceil(missing / this.#perMs - ROUNDING));
     bucket.tokens -= amount;
     return 0;
   }
