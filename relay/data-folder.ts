@@ -206,18 +206,16 @@ async function openIndex(
   log: SegmentLog,
   tree: TreeLog,
 ): Promise<IndexDb> {
-  const index = await IndexDb.open({
+  return IndexDb.open({
     folder: layoutOf(folder).index,
     disk,
     files,
     stream,
+    firstPosition: log.firstPosition,
     lastPosition: log.lastPosition,
     rootAt: (size) => tree.rootAt(size),
     bootId: await readBootId(disk),
   });
-  if (index.appliedPosition + 1 >= log.firstPosition) return index;
-  await index.close();
-  throw indexNeedsPruned(log.firstPosition);
 }
 
 /** The identity in the folder; a new one only where there is no log that belongs to another. */
@@ -236,12 +234,4 @@ async function openIdentity(options: DataFolderOptions): Promise<RelayIdentity> 
   throw new AntsError("relay-file-missing", `${relayFilePath(folder)} is gone, but there is a log beside it`, {
     hint: "restore it from a copy of the data folder, or start a new stream: readers and agents will notice",
   });
-}
-
-function indexNeedsPruned(firstPosition: number): AntsError {
-  return new AntsError(
-    "index-needs-pruned",
-    `the index must be rebuilt, but the log begins at position ${firstPosition}: what was before is gone`,
-    { hint: "restore data/index, or the older segments, from a copy", details: { firstPosition } },
-  );
 }

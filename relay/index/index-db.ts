@@ -42,6 +42,8 @@ export interface IndexOptions {
   readonly files: LogFiles;
   /** The log's stream. */
   readonly stream: string;
+  /** The oldest position that is still in the log. */
+  readonly firstPosition: number;
   /** The log's last committed position: an index that knows more is of another log. */
   readonly lastPosition: number;
   /**
@@ -91,7 +93,8 @@ export class IndexDb implements IndexReader {
 
   /**
    * Opens the index, emptied when it cannot be believed or is of another log. Bring it up to the log with `catchUp`
-   * before anything else. Throws "storage-failed".
+   * before anything else. Throws "storage-failed", and "index-needs-pruned" where it would have to be emptied although
+   * the log that it came from is no longer whole: it is left as it is then.
    */
   static async open(options: IndexOptions): Promise<IndexDb> {
     const { folder, disk, stream, bootId } = options;
@@ -104,6 +107,7 @@ export class IndexDb implements IndexReader {
       if (rebuild === undefined) return new IndexDb(options, tables, undefined);
       await tables.close();
     }
+    if (options.firstPosition > 1) throw needsPruned(options.firstPosition, rebuild);
     for (const name of await disk.list(folder)) await disk.remove(path.join(folder, name));
     await writeIndexState(disk, folder, { stream, bootId });
     return new IndexDb(options, Tables.open(folder), rebuild);
@@ -229,7 +233,7 @@ export class IndexDb implements IndexReader {
     const file = await files.open(databasePath(folder), "write");
     try {
       await file.datasync();
-      await writeIndexState(disk, folder, { stream, bootId, closed: await file.stamp() });
+      await writeIndexState(disk, folder, { stream, bootId, closedBytes: (await file.stamp()).bytes });
     } finally {
       await file.close();
     }
@@ -323,6 +327,14 @@ function whyOther({ lastPosition, rootAt }: IndexOptions, tables: Tables): Rebui
 function nameKey(name: string, agentNo?: number): Buffer {
   const text = Buffer.from(`${name}\0`, "utf8");
   return agentNo === undefined ? factKey(FACT.name, text) : factKey(FACT.name, text, [agentNo, 4]);
+}
+
+function needsPruned(firstPosition: number, reason: RebuildReason): AntsError {
+  return new AntsError(
+    "index-needs-pruned",
+    `the index must be rebuilt (${reason}), but the log begins at position ${firstPosition}: what was before is gone`,
+    { hint: "restore data/index, or the older segments, from a copy", details: { firstPosition, reason } },
+  );
 }
 
 function failed(what: string, cause?: unknown): AntsError {

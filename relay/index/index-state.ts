@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Disk } from "../../keys/ports.js";
-import type { FileStamp, LogFiles } from "../log/log-files.js";
+import type { LogFiles } from "../log/log-files.js";
 
 /** The layout of the database. Another number in a folder means: rebuild. */
 const FORMAT = 1;
@@ -16,11 +16,8 @@ export interface IndexState {
    * What a killed process had written is all there; what a crashed system had not yet brought to disk is not.
    */
   readonly bootId: string | undefined;
-  /**
-   * What the database's file looked like when it was brought to disk at a clean end; absent while it is written to. A
-   * file that looks otherwise was changed by somebody else, and LMDB ends the process over one that makes no sense.
-   */
-  readonly closed?: FileStamp;
+  /** How long the database's file was when it was brought to disk at a clean end; absent while it is written to. */
+  readonly closedBytes?: number;
 }
 
 /** Why an index is built anew. */
@@ -46,13 +43,12 @@ export async function whyRebuild(options: {
   const state = await readIndexState(disk, folder);
   if (typeof state === "string") return state;
   if (state.stream !== stream) return "other-stream";
-  const now = await files.stamp(databasePath(folder));
-  if (now === undefined) return "missing";
-  if (state.closed !== undefined) {
-    return now.bytes === state.closed.bytes && now.modifiedMs === state.closed.modifiedMs ? undefined : "changed";
-  }
-  if (bootId === undefined || state.bootId !== bootId) return "crash";
-  return isDatabase(files.readPart(databasePath(folder), 0, MAGIC_WITHIN)) ? undefined : "unreadable";
+  const file = databasePath(folder);
+  const stamp = await files.stamp(file);
+  if (stamp === undefined) return "missing";
+  if (!isDatabase(files.readPart(file, 0, MAGIC_WITHIN))) return "changed";
+  if (state.closedBytes !== undefined) return state.closedBytes === stamp.bytes ? undefined : "changed";
+  return bootId !== undefined && state.bootId === bootId ? undefined : "crash";
 }
 
 export function databasePath(folder: string): string {
@@ -69,13 +65,13 @@ async function readIndexState(disk: Disk, folder: string): Promise<IndexState | 
     return "unreadable";
   }
   if (typeof value !== "object" || value === null) return "unreadable";
-  const { format, stream, bootId, closed } = value as Record<string, unknown>;
+  const { format, stream, bootId, closedBytes } = value as Record<string, unknown>;
   if (format !== FORMAT) return "other-format";
   if (typeof stream !== "string") return "unreadable";
   return {
     stream,
     bootId: typeof bootId === "string" ? bootId : undefined,
-    ...(isStamp(closed) ? { closed } : {}),
+    ...(typeof closedBytes === "number" ? { closedBytes } : {}),
   };
 }
 
@@ -84,14 +80,9 @@ export async function writeIndexState(disk: Disk, folder: string, state: IndexSt
   await disk.replace(statePath(folder), Buffer.from(`${JSON.stringify({ format: FORMAT, ...state })}\n`));
 }
 
+/** LMDB ends the whole process when it is given another file, so this is asked first. */
 function isDatabase(start: Uint8Array): boolean {
   return Buffer.from(start).includes(MAGIC);
-}
-
-function isStamp(value: unknown): value is FileStamp {
-  if (typeof value !== "object" || value === null) return false;
-  const { bytes, modifiedMs } = value as Record<string, unknown>;
-  return typeof bytes === "number" && typeof modifiedMs === "number";
 }
 
 function statePath(folder: string): string {

@@ -14,6 +14,7 @@ export function optionsIn(folder: string, more: Partial<IndexOptions> = {}): Ind
     disk: nodeDisk,
     files: nodeLogFiles,
     stream: STREAM,
+    firstPosition: 1,
     lastPosition: Number.MAX_SAFE_INTEGER,
     rootAt: rootOf,
     bootId: BOOT,

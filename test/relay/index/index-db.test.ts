@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { IndexDb } from "../../../relay/index/index-db.js";
@@ -281,8 +281,9 @@ describe("opening", () => {
       ["other-history", () => {}, { rootAt: (size) => rootOf(size + 1) }],
       ["changed", (folder) => writeFileSync(join(folder, "index", "data.mdb"), Buffer.alloc(16_384, 7)), {}],
       ["missing", (folder) => rmSync(join(folder, "index", "data.mdb")), {}],
-      ["crash", (folder) => setState(folder, { closed: undefined, bootId: "boot-0" }), {}],
-      ["unreadable", notADatabase, {}],
+      ["crash", (folder) => setState(folder, { closedBytes: undefined, bootId: "boot-0" }), {}],
+      ["changed", notADatabase, {}],
+      ["changed", (folder) => appendFileSync(join(folder, "index", "data.mdb"), Buffer.alloc(4096)), {}],
     ];
     for (const [reason, harm, more] of reasons) {
       const folder = temporaryFolder();
@@ -296,20 +297,33 @@ describe("opening", () => {
     }
   });
 
+  it("leaves an index alone that it cannot rebuild, since the log has lost its beginning", async () => {
+    const folder = temporaryFolder();
+    const { made, model } = await filled(folder);
+    const harm = { stream: "00000000000000bb", firstPosition: 2 };
+    await expect(openIndex(folder, harm)).rejects.toMatchObject({
+      code: "index-needs-pruned",
+      details: { firstPosition: 2, reason: "other-stream" },
+    });
+    const index = await openIndex(folder, { firstPosition: 2 });
+    expectSame(index, model, made);
+    await index.close();
+  });
+
   it("notes on disk that it is being written to before it writes", async () => {
     const folder = temporaryFolder();
     const index = await openIndex(folder);
     const state = () => JSON.parse(readFileSync(join(folder, "index", "state.json"), "utf8"));
     expect(state()).toEqual({ format: 1, stream: STREAM, bootId: "boot-1" });
     await index.close();
-    expect(state().closed).toMatchObject({ bytes: statSync(join(folder, "index", "data.mdb")).size });
+    expect(state().closedBytes).toBe(statSync(join(folder, "index", "data.mdb")).size);
     const again = await openIndex(folder);
-    expect(state().closed).toBeUndefined();
+    expect(state().closedBytes).toBeUndefined();
     await again.close();
   });
 
   function notADatabase(folder: string): void {
-    setState(folder, { closed: undefined });
+    setState(folder, { closedBytes: undefined });
     writeFileSync(join(folder, "index", "data.mdb"), Buffer.alloc(16_384));
   }
 
