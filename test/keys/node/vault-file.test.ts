@@ -156,7 +156,7 @@ describe("where a vault cannot be written", () => {
     context.skip(!canMount, NO_NAMESPACES);
     const { stdout } = runWithMounts(
       `mount -t tmpfs -o size=1m none $2; ${process.execPath} $1 $2/vault.json 10 create
-       mount -o remount,ro $2; ${process.execPath} $1 $2/vault.json 20 overwrite
+       mount -o remount,ro,bind $2; ${process.execPath} $1 $2/vault.json 20 overwrite
        ${process.execPath} $1 $2/other.json 20 create; ls -A $2; wc -c < $2/vault.json`,
       program("write-vault.mjs"),
       folder,
