@@ -46,8 +46,8 @@ export interface Relay extends AsyncDisposable {
   /** Resolves when the relay is closed, for whatever reason; never rejects. */
   readonly closed: Promise<void>;
   /**
-   * Stops in order: not ready, accepts nothing new, answers what is under way, closes connections with 1001, brings
-   * everything to disk. What is not done by the deadline (default: the setting shutdownDeadlineMs) is cut; nothing that
+   * Stops in order: not ready, takes nothing new, answers what is under way, closes connections with 1001, then the
+   * port and the data folder. What is not done by the deadline (default: the setting shutdownDeadlineMs) is cut; nothing that
    * was acknowledged is lost by that. Calling it again waits for the same end.
    */
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
@@ -211,10 +211,10 @@ class RunningRelay implements Relay {
   }
 
   async #closeInOrder(): Promise<void> {
-    const http = this.#isListening ? this.#http.close() : Promise.resolve();
+    this.#http.drain();
     await this.#context.intake.close();
     await this.#sockets.close();
-    await http;
+    if (this.#isListening) await this.#http.close();
     await this.#pool.close();
     await this.#parts.ledger.close();
   }

@@ -17,6 +17,8 @@ const KEEP_ALIVE_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Connections above the bound that are told why before they are closed; beyond these they are closed at once. */
 const MAX_REFUSED_CONNECTIONS = 64;
+/** What a relay that is closing still answers, so that whoever watches it learns why it goes. */
+const HEALTH_PATHS: readonly string[] = ["/healthz", "/readyz"];
 /** Where a URL needs a host to be parsed. */
 const ANY_HOST = "http://relay";
 
@@ -83,9 +85,14 @@ export class HttpServer {
     });
   }
 
-  /** Accepts nothing more and ends long polls and event streams; resolves when every connection is closed. */
-  async close(): Promise<void> {
+  /** Ends long polls and event streams; from now on only questions about the relay's health are answered. */
+  drain(): void {
     this.#stopping.abort();
+  }
+
+  /** Accepts nothing more; resolves when every connection is closed. */
+  async close(): Promise<void> {
+    this.drain();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     await closed;
@@ -144,6 +151,7 @@ export class HttpServer {
         return;
       }
       const url = urlOf(request);
+      if (context.isClosing() && !HEALTH_PATHS.includes(url.pathname)) throw shuttingDown();
       const { route, params } = routeOf(request.method ?? "GET", url.pathname);
       const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
       const address = clientAddress(request, context.config.trustProxy);
@@ -183,6 +191,10 @@ function decode(part: string | undefined): string {
   } catch (cause) {
     throw new AntsError("bad-request", "the request's path is not well encoded", { cause });
   }
+}
+
+function shuttingDown(): AntsError {
+  return new AntsError("shutting-down", "the relay is shutting down", { hint: "try again in a moment" });
 }
 
 function tooManyRequests(): AntsError {
