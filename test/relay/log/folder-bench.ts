@@ -52,7 +52,7 @@ export function chain(
   return frames;
 }
 
-const verifier = new FrameVerifier(DEFAULT_LIMITS);
+export const verifier = new FrameVerifier(DEFAULT_LIMITS);
 
 /** Publishes frames one after the other; every entry must be taken. */
 export async function publish(ledger: Ledger, frames: readonly (readonly string[])[]): Promise<number> {
