@@ -1,4 +1,4 @@
-import type { ChainHead, Event } from "../protocol/event.js";
+import { type ChainHead, CLAIM_KIND, type Event } from "../protocol/event.js";
 
 /** Where an event belongs in what is known of its author's chain. */
 export type Placement =
@@ -59,11 +59,11 @@ export class AuthorChain {
     if (seq > tip.seq + 1 && this.#isBridged(event, tip)) return { kind: "next" };
 
     const isHigher = rotations > tip.rotations || (rotations === tip.rotations && epoch > tip.epoch);
-    const parentIsKnown = prev === undefined || this.has(seq - 1, prev);
-    const low = tip.seq - WINDOW_EVENTS;
     // Below the window nobody knows the parent any more. After a restart only the tip is known.
-    const parentIsOld = seq - 1 <= low || (seq - 1 < tip.seq && !this.#known.has(seq - 1));
-    if (isHigher && (parentIsKnown || (parentIsOld && event.kind === "ants.claim"))) {
+    const parentSeq = Math.max(0, seq - 1);
+    const parentIsOld = parentSeq <= tip.seq - WINDOW_EVENTS || (parentSeq < tip.seq && !this.#known.has(parentSeq));
+    const parentIsKnown = prev === undefined ? !parentIsOld : this.has(parentSeq, prev);
+    if (isHigher && (parentIsKnown || (parentIsOld && event.kind === CLAIM_KIND))) {
       return { kind: "switch", superseded: this.#pathFrom(seq) };
     }
     if (!isHigher && parentIsKnown) return { kind: "side" };

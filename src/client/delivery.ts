@@ -128,9 +128,11 @@ export class Delivery {
       relays[url] = authors.size === 0 ? state : { ...state, authors: Object.fromEntries(authors) };
     }
     const delivered: Record<string, string[]> = {};
-    for (const [id, { awaited, isGiven }] of this.#events) {
-      if (!isGiven) continue;
-      for (const [url, bit] of this.#bits) if ((awaited & bit) !== 0) (delivered[url] ??= []).push(id);
+    for (const [url, bit] of this.#bits) {
+      const ids = [...this.#events].flatMap(([id, event]) =>
+        event.isGiven && (event.awaited & bit) !== 0 ? [id] : [],
+      );
+      if (ids.length > 0) delivered[url] = ids;
     }
     return { v: 1, relays, delivered };
   }

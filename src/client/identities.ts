@@ -3,7 +3,7 @@ import { isAntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { KeyStanding } from "../../keys/identity/resolve.js";
 import type { Clock } from "../../keys/ports.js";
-import type { Event } from "../protocol/event.js";
+import { CLAIM_KIND, type Event } from "../protocol/event.js";
 import type { RelayConnection } from "./connection.js";
 import { requestTimeout } from "./connection-errors.js";
 import { withDeadline } from "./deadline.js";
@@ -71,7 +71,7 @@ export class Identities {
   #lacks(event: Event): boolean {
     const log = this.logOf(event.did);
     if (log.standingOf(event.key) === undefined) return true;
-    const named = event.kind === "ants.claim" ? event.body?.identity : undefined;
+    const named = event.kind === CLAIM_KIND ? event.body?.identity : undefined;
     return typeof named === "string" && !log.has(named);
   }
 

@@ -151,9 +151,11 @@ export class RelayReader {
       this.#problem(this.#withEvidence(error), "stopped");
       return "stopped";
     }
+    // A read of what is there now is not worth waiting for a repair.
     if (FAULT_CODES.has(error.code)) {
-      this.#problem(error, "paused");
-      return "paused";
+      const verdict = this.#options.live ? "paused" : "stopped";
+      this.#problem(error, verdict);
+      return verdict;
     }
     if (error.code === "connection-lost" || error.code === "request-timeout") return "reconnect";
     const isStopped = error.code === "relay-unreachable" || error.details.retryable === false;
@@ -283,7 +285,7 @@ export class RelayReader {
       else if (entry?.type === "promise") {
         this.#options.delivery.push({ type: "promise", relay: this.url, at, promise: entry });
       } else if (entry?.type === "event" && good.has(entry)) {
-        fault = (await this.#event(entry, at)) ?? fault;
+        fault = (await this.#event(entry, at, fault === undefined)) ?? fault;
         shown.push(entry.id);
         const tip = this.#story.tip(entry.did);
         if (tip !== undefined) authors.set(entry.did, tip);
@@ -306,8 +308,8 @@ export class RelayReader {
     }
   }
 
-  /** Hands on an event; returns what is wrong with it. */
-  async #event(parsed: ParsedEvent, at: number): Promise<AntsError | undefined> {
+  /** Hands on an event; returns what is wrong with it. A hole in a frame that is at fault needs no mention of its own. */
+  async #event(parsed: ParsedEvent, at: number, tellsOmission: boolean): Promise<AntsError | undefined> {
     const { identities, chains, delivery, connection, others, signal, withheldBy } = this.#options;
     const { event } = parsed;
     const standing =
@@ -322,7 +324,7 @@ export class RelayReader {
       return undefined;
     }
     const omission = this.#story.show(event);
-    if (omission !== undefined) {
+    if (omission !== undefined && tellsOmission) {
       const { fromSeq, toSeq } = omission;
       const what = fromSeq === toSeq ? `event ${fromSeq}` : `events ${fromSeq} to ${toSeq}`;
       const details = { url: this.url, did: event.did, fromSeq, toSeq, before: event.id };

@@ -222,8 +222,8 @@ describe("two instances of one agent", () => {
 describe("relays that fail or lie", () => {
   it("does not count a relay under another stream than the identity names", async () => {
     const world = new World();
-    world.replaceRelay(0, world.acceptors[0]!.rebuilt());
-    world.replaceRelay(1, world.acceptors[1]!.rebuilt());
+    world.replaceRelay(0, world.acceptors[0]!.again());
+    world.replaceRelay(1, world.acceptors[1]!.again());
     const { context } = await world.start();
     const error = await world.clock.run(acquirePen(context).catch((error) => error));
     expect(error.code).toBe("no-quorum");

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { utf8 } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { acquirePen } from "../../src/client/acquire-pen.js";
 import { Publisher } from "../../src/client/publisher.js";
@@ -281,14 +280,7 @@ describe("relays that refuse", () => {
     const { world, publisher } = await begin();
     await world.clock.run(publisher.publish(notes(20), { durability: "all" }));
     const [old] = world.acceptors;
-    const forgetful = old!.rebuilt();
-    Object.assign(forgetful, { stream: old!.stream });
-    world.replaceRelay(0, new (old!.constructor as typeof import("../simulation/acceptor.js").Acceptor)({
-      url: old!.url,
-      stream: old!.stream,
-      clock: world.clock,
-      random: world.random,
-    }));
+    world.replaceRelay(0, old!.again(old!.stream));
     await world.clock.run(publisher.publish(notes(1)));
     await world.clock.run(publisher.drain({ durability: "all" }));
     expect(world.acceptors[0]!.chain(world.did)).toHaveLength(22);
@@ -296,18 +288,24 @@ describe("relays that refuse", () => {
 
   it("leaves a relay alone that became another incarnation", async () => {
     const { world, publisher } = await begin();
-    world.replaceRelay(0, world.acceptors[0]!.rebuilt());
+    world.replaceRelay(0, world.acceptors[0]!.again());
     await world.clock.run(publisher.publish(notes(1)));
     await world.clock.pass(60_000);
     expect(publisher.relays()[0]!.status.state).toBe("wrong-stream");
     expect(world.acceptors[0]!.lines).toHaveLength(0);
   });
 
-  it("sends the identity log to a relay that lacks it", async () => {
-    const { world, publisher, instance } = await begin();
-    expect(utf8("").length).toBe(0);
-    expect(instance.context.identity.operations()).toHaveLength(1);
-    await world.clock.run(publisher.publish(notes(1), { durability: "all" }));
-    for (const { lines } of world.acceptors) expect(new TextDecoder().decode(lines[0])).toContain('"type":"identity"');
+  it("sends the identity log to a relay that never heard of the agent", async () => {
+    const world = new World();
+    const [late] = world.acceptors;
+    world.network.line(late!.url).refuses = true;
+    const instance = await world.start();
+    const { publisher } = await publisherOf(world, instance);
+    await world.clock.run(publisher.publish(notes(1)));
+    expect(late!.lines).toHaveLength(0);
+    world.network.line(late!.url).refuses = false;
+    await world.clock.run(publisher.drain({ durability: "all" }));
+    expect(new TextDecoder().decode(late!.lines[0])).toContain('"type":"identity"');
+    expect(late!.chain(world.did)).toHaveLength(2);
   });
 });

@@ -34,6 +34,8 @@ export interface AcceptorOptions {
   readonly url: string;
   /** 16 hex digits; drawn when absent. */
   readonly stream?: string;
+  /** Of its own key; drawn when absent. */
+  readonly seed?: Uint8Array;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -50,7 +52,7 @@ interface Peer {
 
 /**
  * A relay in memory behind simulated sockets: the real frames, verification and admission, with the log in an array.
- * What it acknowledged it keeps, whatever happens; {@link rebuilt} is what a lost disk leaves.
+ * What it acknowledged it keeps, whatever happens; {@link again} is what a lost disk leaves.
  */
 export class Acceptor {
   readonly url: string;
@@ -77,7 +79,7 @@ export class Acceptor {
     this.#options = options;
     this.url = options.url;
     this.stream = options.stream ?? hex(options.random.bytes(8));
-    this.#seed = options.random.bytes(32);
+    this.#seed = options.seed ?? options.random.bytes(32);
     this.#holders = new Holders(options.clock);
     this.#admission = new Admission({
       index: this.#index,
@@ -95,10 +97,10 @@ export class Acceptor {
     return { url: this.url, stream: this.stream };
   }
 
-  /** The same relay after it lost everything: another stream. */
-  rebuilt(): Acceptor {
+  /** The same relay after it lost everything: with another stream, unless it pretends to have the old one. */
+  again(stream?: string): Acceptor {
     const { stream: _, ...options } = this.#options;
-    return new Acceptor(options);
+    return new Acceptor({ ...options, seed: this.#seed, ...(stream === undefined ? {} : { stream }) });
   }
 
   /** The end of an agent's chain here. */

@@ -1,5 +1,6 @@
 import { hex } from "../../keys/bytes.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
+import { AntsError } from "../../keys/errors.js";
 import { createIdentity } from "../../keys/identity/create.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { ChainStore } from "../../src/client/chain-store.js";
@@ -63,7 +64,7 @@ export class World {
       clock: this.clock,
       random: this.random,
       dial: this.network.dial,
-      get: () => Promise.reject(new Error("no HTTP in this world")),
+      get: (url) => Promise.reject(new AntsError("relay-unreachable", `there is no HTTP here: ${url}`)),
     };
   }
 
