@@ -3,7 +3,7 @@ import { concat, zero } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 
 /** A manager that has not answered by then waits for somebody who is not there. */
-export const COMMAND_TIMEOUT_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 10_000;
 /** More output is no passphrase. */
 const MAX_OUTPUT_BYTES = 8_192;
 

@@ -170,6 +170,15 @@ describe("a failing disk", () => {
   });
 });
 
+describe("a process that ends itself while it writes", () => {
+  it("takes its temporary file with it, and leaves the old file", () => {
+    const before = readFileSync(path);
+    expect(run(process.execPath, [programPath("exit-while-writing.mjs"), path]).status).toBe(130);
+    expect(readdirSync(folder)).toEqual(["vault.json"]);
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+});
+
 describe("two processes", () => {
   it("that write one vault at once lose none of each other's changes", async () => {
     const writers = [1, 2].map(() => new LineProgram("vault-writer.mjs", [path, keyPath, "15"]));
