@@ -27,6 +27,13 @@ export async function measureIngest(agents: readonly LoadedAgent[], frameEntries
   return { entries, seconds, perSecond: entries / seconds, bytesPerSecond: bytes / seconds };
 }
 
+/** Publishes an agent's opening and all its events, and waits for every acknowledgement. */
+export async function publishAll(url: string, agent: LoadedAgent, frameEntries: number): Promise<void> {
+  const sender = await Sender.open(url, agent, frameEntries);
+  await sender.run();
+  sender.close();
+}
+
 class Sender {
   readonly #socket: WebSocket;
   readonly #frames: readonly Uint8Array[];

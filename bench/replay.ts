@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { WebSocket } from "ws";
 import { AntsError } from "../keys/index.js";
-import { framesOf, type LoadedAgent } from "./load.js";
+import { publishAll } from "./ingest.js";
+import type { LoadedAgent } from "./load.js";
 import { start, startRelayProcess } from "./processes.js";
 
-const IN_FLIGHT = 16;
 const SEND_ENTRIES = 64;
 
 export interface ReplayResult {
@@ -22,7 +22,7 @@ export interface ReplayResult {
 /** Fills a relay, reads it from the start with one follow, then lets a bare WebSocket server send the same frames. */
 export async function measureReplay(agents: readonly LoadedAgent[], rounds: number): Promise<ReplayResult> {
   await using relay = await startRelayProcess();
-  await fill(relay.url, agents);
+  for (const agent of agents) await publishAll(relay.url, agent, SEND_ENTRIES);
   const entries = agents.reduce((sum, { lines }) => sum + lines.length + 2, 0);
   const follow = JSON.stringify({ t: "follow", ref: 1, after: "start" });
   await receive(relay.url, follow, entries, () => undefined);
@@ -84,23 +84,6 @@ async function receive(url: string, follow: string, entries: number, keep: (fram
   const seconds = (performance.now() - startMs) / 1000;
   socket.terminate();
   return { bytesPerSecond: bytes / seconds, entriesPerSecond: entries / seconds };
-}
-
-async function fill(url: string, agents: readonly LoadedAgent[]): Promise<void> {
-  for (const agent of agents) {
-    const socket = new WebSocket(url, "ants.1", { perMessageDeflate: false });
-    await once(socket, "message");
-    const frames = [agent.opening, ...framesOf(agent, SEND_ENTRIES)];
-    let acknowledged = 0;
-    let sent = 0;
-    while (acknowledged < frames.length) {
-      while (sent < frames.length && sent - acknowledged < IN_FLIGHT) socket.send(frames[sent++]!);
-      const [answer] = (await once(socket, "message")) as [Buffer];
-      if (!answer.includes('"t":"ack"')) throw new AntsError("internal", `not taken: ${answer.subarray(0, 300)}`);
-      acknowledged++;
-    }
-    socket.terminate();
-  }
 }
 
 function length(frame: Buffer): Buffer {
