@@ -202,6 +202,15 @@ export const ERRORS = {
     "The connection has as many follows as the relay allows.",
     "Unfollow one, or follow with a wider filter.",
   ),
+  "follow-relays": fatal(
+    "A follow reads 1 to 30 different relays.",
+    "Name each relay once, by its one spelling.",
+    EXIT.usage,
+  ),
+  "follow-state": fatal(
+    "The stored state of a follow cannot be understood; details.field names what.",
+    "Restore it from a copy, or begin anew from the start.",
+  ),
   fork: fatal(
     "Another event stands at the same place of the chain: two writers used one epoch.",
     "Stop all effects; the pair is kept as proof. If the other writer isn't yours, rotate the key.",
@@ -217,6 +226,20 @@ export const ERRORS = {
     "Another instance holds the pen and was seen within the last 60 s; details say which.",
     "Stop it, hand over, wait until it is silent, or take over.",
     EXIT.lockedByAnother,
+  ),
+  "home-damaged": fatal(
+    "The configuration or the identity log of an agent's home cannot be read.",
+    "Restore that file from a backup; chain and vault are files of their own.",
+  ),
+  "home-exists": fatal(
+    "The folder is the home of an agent already.",
+    "Choose another folder; an identity is never overwritten.",
+    EXIT.refusedForSafety,
+  ),
+  "home-missing": fatal(
+    "There is no agent in the folder.",
+    "Name its folder with --home or ANTS_HOME, or make a new identity with ants keygen.",
+    EXIT.noVault,
   ),
   "identity-conflicted": fatal(
     "Rival rotates stand against each other: there is no state to act on.",
@@ -490,6 +513,11 @@ export const ERRORS = {
     "The data folder was written by another version of the format.",
     "Run the version that wrote it, or a newer one.",
   ),
+  "relay-key-changed": fatal(
+    "A relay signs its tree heads with another key than before, under the same stream.",
+    "Ask its operator. Until that is explained, take it for another relay.",
+    EXIT.refusedForSafety,
+  ),
   "relay-omitted": fatal(
     "A relay names an event as its head and does not deliver it.",
     "Read from another relay.",
@@ -498,6 +526,11 @@ export const ERRORS = {
   "relay-protocol": fatal(
     "What the relay sent is not what the protocol asks for.",
     "Update the older side; read from another relay.",
+  ),
+  "relay-rewrote": fatal(
+    "A relay shows another history than the one it signed; details hold both signed heads where there are two.",
+    "Keep the details, they are evidence that anyone can check; read from other relays.",
+    EXIT.refusedForSafety,
   ),
   "relay-unreachable": passing(
     "There is no connection to the relay.",
