@@ -155,9 +155,7 @@ export class SegmentLog {
     this.#failure ??= new AntsError("storage-failed", "the log is closed");
     await this.#running;
     await this.#sealing;
-    const last = this.#segments.at(-1);
-    if (last?.file === undefined) return;
-    await this.#seal(last);
+    for (const segment of this.#segments) if (segment.file !== undefined) await this.#seal(segment);
   }
 
   /** The segment that takes the next `bytes`: the last one, or a new one, whose file the commit creates. */

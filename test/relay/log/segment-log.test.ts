@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { entriesOf } from "../../../relay/log/log-slice.js";
 import { temporaryFolder } from "../../keys/node/temporary-folder.js";
+import { Prng } from "../../keys/prng.js";
 import { events, openLog, packed, readAll, segmentFiles, systemError, watchedFiles, write } from "./log-bench.js";
 
 const signed = events(300);
@@ -201,6 +202,55 @@ describe("reading", () => {
     expect(await readAll(left, left.firstPosition)).toEqual(lines.slice(left.firstPosition - 1, 100));
     await left.close();
   });
+});
+
+describe("any order of staging, committing, reading and restarting", () => {
+  for (const seed of [1, 2, 3, 4]) {
+    it(`keeps what was committed and shows nothing else (seed ${seed})`, async () => {
+      const prng = new Prng(seed);
+      const folder = temporaryFolder();
+      const options = { segmentBytes: 2_000 + prng.below(6_000), tailBytes: 1 };
+      let log = await openLog(folder, options);
+      let staged = 0;
+      let acknowledged = 0;
+      let running: Promise<unknown>[] = [];
+      const commit = () => {
+        const position = staged;
+        const done = log.commit().then((last) => {
+          expect(last).toBeGreaterThanOrEqual(position);
+          acknowledged = Math.max(acknowledged, position);
+        });
+        running.push(done);
+      };
+      while (acknowledged < signed.length) {
+        const choice = prng.below(10);
+        if (choice < 5 && staged < signed.length) {
+          const part = packed(signed.slice(staged, staged + 1 + prng.below(8)));
+          expect(log.append(part.lines, part.lengths)).toBe(staged + 1);
+          staged += part.lengths.length;
+        } else if (choice < 7) {
+          commit();
+        } else if (choice < 9) {
+          expect(log.lastPosition).toBeGreaterThanOrEqual(acknowledged);
+          const from = 1 + prng.below(log.lastPosition + 1);
+          const before = log.lastPosition;
+          const read = await readAll(log, from, 1 + prng.below(20));
+          expect(read.length).toBeGreaterThanOrEqual(before - from + 1);
+          expect(read).toEqual(lines.slice(from - 1, from - 1 + read.length));
+        } else if (prng.below(3) === 0) {
+          commit();
+          await Promise.all(running);
+          running = [];
+          await log.close();
+          log = await openLog(folder, options);
+          expect([log.lastPosition, log.changed, log.cut]).toEqual([staged, [], undefined]);
+        }
+      }
+      await Promise.all(running);
+      expect(await readAll(log)).toEqual(lines);
+      await log.close();
+    });
+  }
 });
 
 describe("opening after a crash", () => {
