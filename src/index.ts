@@ -1,5 +1,38 @@
 /** The front door of the package: everything that works in a browser as well as in Node. */
 export { AntsError, type AntsErrorOptions, isAntsError } from "../keys/errors.js";
+export { type AcquireOptions, acquirePen } from "./client/acquire-pen.js";
+export { ChainStore, type ChainStoreOptions, type ClaimStatement } from "./client/chain-store.js";
+export {
+  type AuthLine,
+  type ConnectionOptions,
+  type ConnectionStatus,
+  RelayConnection,
+  type RequestOptions,
+} from "./client/connection.js";
+export { CursorStore } from "./client/cursor-store.js";
+export { type Following, type FollowOptions, follow } from "./client/follow.js";
+export { type EventItem, errorOfProblem, type FollowItem, type ProblemItem } from "./client/follow-item.js";
+export { type FollowState, parseFollowState, type RelayState } from "./client/follow-state.js";
+export type { HttpAnswer, HttpGet } from "./client/http.js";
+export { IdentityLog } from "./client/identity-log.js";
+export type { Lane, LaneStatus } from "./client/lane.js";
+export { Outbox, type RelayMark } from "./client/outbox.js";
+export type { Pen, PenListener } from "./client/pen.js";
+export type { PenContext } from "./client/pen-context.js";
+export { describeLoss, type PenLoss } from "./client/pen-loss.js";
+export { type ClientPorts, systemPorts } from "./client/ports.js";
+export type {
+  Durability,
+  Publication,
+  PublishDraft,
+  PublishedEvent,
+  PublishOptions,
+  RelayResult,
+} from "./client/publication.js";
+export { Publisher, type PublisherOptions, type RelayProgress } from "./client/publisher.js";
+export { RelayPool } from "./client/relay-pool.js";
+export type { Dial, DialOptions, Socket, SocketClose } from "./client/socket/socket.js";
+export type { FollowFrame, FollowRequest } from "./client/subscription.js";
 export {
   type AuthInput,
   type AuthStatement,
