@@ -1,6 +1,5 @@
 import type { AntsError } from "../../keys/errors.js";
 import { encodeFrame } from "../protocol/frame.js";
-import { DEFAULT_LIMITS, KEEP_ALIVE_MS } from "../protocol/limits.js";
 import {
   type AckMessage,
   type HelloMessage,
@@ -12,20 +11,12 @@ import {
 } from "../protocol/messages.js";
 import { errorOfRefusal } from "../protocol/refusal.js";
 import type { RelayInfo } from "../protocol/relay-info.js";
-import { SUBPROTOCOL } from "../protocol/version.js";
 import { AsyncQueue } from "./async-queue.js";
 import { Backoff } from "./backoff.js";
-import {
-  closedError,
-  connectionLost,
-  dialTimeout,
-  relayProtocol,
-  requestTimeout,
-  sessionError,
-} from "./connection-errors.js";
+import { closedError, connectionLost, relayProtocol, requestTimeout, sessionError } from "./connection-errors.js";
 import { abortable, LinkedAbort, withDeadline } from "./deadline.js";
 import type { ClientPorts } from "./ports.js";
-import type { Socket } from "./socket/socket.js";
+import { keepAlive, openSession, RECEIVE_LIMITS, type Session, type SessionOptions } from "./session.js";
 import { type FollowRequest, Subscription } from "./subscription.js";
 
 export type ConnectionStatus =
@@ -45,13 +36,9 @@ export type ConnectionStatus =
 /** Makes the auth line for one connection, from the URL that was dialled and the challenge of its hello. */
 export type AuthLine = (to: { readonly relay: string; readonly challenge: string }) => string;
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends SessionOptions {
   /** Authenticates every connection from the first on; {@link RelayConnection.authenticate} sets it later. */
   readonly authLine?: AuthLine;
-  /** Frames longer than this from the relay end the connection. Default: twice the protocol's 1 MiB. */
-  readonly maxMessageBytes?: number;
-  /** How long dialling, and then the hello, may take. Default 10 s. */
-  readonly dialTimeoutMs?: number;
   /** How long an answer may take. Default 20 s. */
   readonly requestTimeoutMs?: number;
   /** Bounds of the full-jitter delay between attempts. Default 250 ms doubling to 30 s. */
@@ -70,18 +57,6 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-interface Session {
-  readonly socket: Socket;
-  readonly hello: HelloMessage;
-  /** Why this side ended it, where it did. */
-  failure?: AntsError;
-}
-
-/** Relays may state a larger frame limit than the protocol's default; this bounds what one may make us buffer. */
-const MAX_MESSAGE_BYTES = 2 * DEFAULT_LIMITS.maxFrameBytes;
-/** An entries frame spends a few bytes a line on positions; relays may also send more entries than they take. */
-const RECEIVE_LIMITS = { ...DEFAULT_LIMITS, maxFrameBytes: MAX_MESSAGE_BYTES, maxFrameEntries: 65_536 };
-const DIAL_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 /** A session that lasted this long was a success: the next failure starts with a short delay again. */
 const STABLE_AFTER_MS = 10_000;
@@ -243,12 +218,13 @@ export class RelayConnection {
 
   /** One session from dialling to the end of its socket; returns or throws why it ended. */
   async #live(signal: AbortSignal): Promise<AntsError> {
-    const session = await this.#open(signal);
+    const session = await openSession(this.url, this.#ports, this.#options, signal);
     const { socket, hello } = session;
     const ended = new LinkedAbort(signal);
     ended.signal.addEventListener("abort", () => socket.close(), { once: true });
     this.#session = session;
-    const keepAlive = this.#keepAlive(session, ended.signal);
+    const silent = () => this.#fail(session, relayProtocol(this.url, "gives no sign of life"));
+    const keepingAlive = keepAlive(socket, this.#ports.clock, ended.signal, silent);
     const receiving = this.#receive(session).finally(() => {
       ended.abort();
       this.#drop(session, session.failure);
@@ -265,29 +241,10 @@ export class RelayConnection {
         ...(authError === undefined ? {} : { authError }),
       });
     }
-    await Promise.all([receiving, keepAlive]);
+    await Promise.all([receiving, keepingAlive]);
     if (session.failure !== undefined) return session.failure;
     // A peer that doesn't answer a close frame must not hold up the next attempt.
     return connectionLost(this.url, await Promise.race([socket.closed, Promise.resolve(undefined)]));
-  }
-
-  async #open(signal: AbortSignal): Promise<Session> {
-    const { dialTimeoutMs = DIAL_TIMEOUT_MS, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
-    const expired = () => dialTimeout(this.url, dialTimeoutMs);
-    return withDeadline(this.#ports.clock, dialTimeoutMs, signal, expired, async (signal) => {
-      const socket = await this.#ports.dial(this.url, { protocol: SUBPROTOCOL, maxMessageBytes, signal });
-      try {
-        const first = await abortable(socket.messages.next(), signal);
-        if (first.done === true) throw connectionLost(this.url, await socket.closed);
-        const { message } = readRelayFrame(first.value, RECEIVE_LIMITS);
-        if (message.t === "refused") throw errorOfRefusal(message);
-        if (message.t !== "hello") throw relayProtocol(this.url, `began with ${message.t} instead of hello`);
-        return { socket, hello: message };
-      } catch (error) {
-        socket.close(1006);
-        throw error;
-      }
-    });
   }
 
   async #receive(session: Session): Promise<void> {
@@ -370,24 +327,6 @@ export class RelayConnection {
       return undefined;
     } catch (error) {
       return sessionError(this.url, error);
-    }
-  }
-
-  /**
-   * Pings twice as often as the relay needs to see the holder alive; a relay that gives no sign of life between two
-   * pings is given up. Where the platform has no pings, requests that time out find a dead connection.
-   */
-  async #keepAlive(session: Session, signal: AbortSignal): Promise<void> {
-    const { socket } = session;
-    let heard = -1;
-    try {
-      for (;;) {
-        if (heard === socket.heard) this.#fail(session, relayProtocol(this.url, "gives no sign of life"));
-        heard = socket.ping() ? socket.heard : -1;
-        await this.#ports.clock.sleep(KEEP_ALIVE_MS, signal);
-      }
-    } catch {
-      return;
     }
   }
 

@@ -9,7 +9,8 @@ import type { FollowItem } from "./follow-item.js";
 import { EMPTY_STATE, type FollowState } from "./follow-state.js";
 import { Identities } from "./identities.js";
 import { type ClientPorts, systemPorts } from "./ports.js";
-import { RelayReader, type WithheldBy } from "./relay-reader.js";
+import { RelayReader } from "./relay-reader.js";
+import { WithheldIds } from "./withheld-ids.js";
 
 export interface FollowOptions {
   /** URLs of the relays to read, 1 to 30. */
@@ -38,9 +39,6 @@ export interface FollowOptions {
   readonly mayDial?: (url: string) => boolean;
   readonly connection?: ConnectionOptions;
 }
-
-/** Ids of withheld events that are remembered. */
-const MAX_WITHHELD_IDS = 16_384;
 
 /**
  * Reads several relays as one: an iterable of verified items, in which every event comes once and in the order of its
@@ -189,33 +187,4 @@ export class Following implements AsyncIterableIterator<FollowItem> {
 
 function isSecure(url: string): boolean {
   return url.startsWith("wss:");
-}
-
-/** Which relays withhold which events; the oldest are forgotten. */
-class WithheldIds implements WithheldBy {
-  readonly #relays = new Map<string, Set<string>>();
-
-  add(id: string, relay: string): boolean {
-    const known = this.#relays.get(id);
-    if (known !== undefined) {
-      known.add(relay);
-      return false;
-    }
-    this.#relays.set(id, new Set([relay]));
-    if (this.#relays.size > MAX_WITHHELD_IDS) {
-      for (const oldest of this.#relays.keys()) {
-        this.#relays.delete(oldest);
-        break;
-      }
-    }
-    return true;
-  }
-
-  relaysOf(id: string): Iterable<string> {
-    return this.#relays.get(id) ?? [];
-  }
-
-  forget(id: string): void {
-    this.#relays.delete(id);
-  }
 }

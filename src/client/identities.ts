@@ -15,6 +15,8 @@ export type EventStanding = "live" | "retired" | "void" | undefined;
 
 /** Authors whose identity logs are in memory; the others are read again when they are met. */
 const MAX_LOGS = 4_096;
+/** Operations that were told of; each comes once a relay and reader, so a few rounds of them are enough. */
+const MAX_TOLD = 16_384;
 const FETCH_TIMEOUT_MS = 10_000;
 
 /** The identity logs of the authors that a reader meets, read from the relays that it reads. */
@@ -22,6 +24,7 @@ export class Identities {
   readonly #clock: Clock;
   readonly #logs = new Map<string, IdentityLog>();
   readonly #fetching = new Map<string, Promise<void>>();
+  readonly #told = new Set<string>();
 
   constructor(clock: Clock, operations: Iterable<ParsedOperation> = []) {
     this.#clock = clock;
@@ -46,6 +49,19 @@ export class Identities {
       }
     }
     return log;
+  }
+
+  /** True once for each operation: then the consumer is told of it. */
+  tell(operation: string): boolean {
+    if (this.#told.has(operation)) return false;
+    this.#told.add(operation);
+    if (this.#told.size > MAX_TOLD) {
+      for (const oldest of this.#told) {
+        this.#told.delete(oldest);
+        break;
+      }
+    }
+    return true;
   }
 
   /** How an event's key stands as far as is known here; undefined where something would have to be read first. */

@@ -1,8 +1,8 @@
 import { AntsError, isAntsError } from "../../keys/errors.js";
-import { RootCache, verifyBatch } from "../protocol/batch.js";
-import { type ParsedEntry, type ParsedIdentity, parseEntry } from "../protocol/entry.js";
+import { RootCache } from "../protocol/batch.js";
+import type { ParsedIdentity } from "../protocol/entry.js";
 import type { ChainHead, ParsedEvent } from "../protocol/event.js";
-import { type Filter, matches } from "../protocol/filter.js";
+import type { Filter } from "../protocol/filter.js";
 import type { EntriesMessage, Withheld } from "../protocol/messages.js";
 import type { RelayInfo } from "../protocol/relay-info.js";
 import type { AuthorChains } from "./author-chains.js";
@@ -12,12 +12,15 @@ import { LinkedAbort, withDeadline } from "./deadline.js";
 import type { Delivery } from "./delivery.js";
 import { type ProblemItem, problemOf } from "./follow-item.js";
 import type { RelayState } from "./follow-state.js";
+import { HeadProofs } from "./head-proofs.js";
 import type { Identities } from "./identities.js";
-import { LogCheck, type LogPlace } from "./log-check.js";
+import { LogCheck } from "./log-check.js";
 import type { ClientPorts } from "./ports.js";
 import { ProofCheck } from "./proof-check.js";
 import { RelayStory } from "./relay-story.js";
 import type { FollowFrame } from "./subscription.js";
+import { altered, placesOf, type Slot, verifySlots } from "./verified-slots.js";
+import { type WithheldIds, withheldLie } from "./withheld-ids.js";
 
 export interface RelayReaderOptions {
   readonly connection: RelayConnection;
@@ -30,7 +33,7 @@ export interface RelayReaderOptions {
   /** The other relays' connections, for identity logs. */
   readonly others: () => Iterable<RelayConnection>;
   /** Tells of a public event that relays withheld. */
-  readonly withheldBy: WithheldBy;
+  readonly withheldBy: WithheldIds;
   readonly filter: Filter;
   readonly live: boolean;
   readonly allowGap: boolean;
@@ -41,20 +44,11 @@ export interface RelayReaderOptions {
   readonly known: RelayState | undefined;
 }
 
-/** Who withholds which events: shared by the readers, since only together they see a lie. */
-export interface WithheldBy {
-  /** True for the first relay that withholds it. */
-  add(id: string, relay: string): boolean;
-  relaysOf(id: string): Iterable<string>;
-  forget(id: string): void;
-}
-
 /** How long a follow of what is there waits for a relay to be reached. */
 const PATIENCE_MS = 10_000;
+const RECONNECT_DELAY_MS = 250;
 /** A relay that was caught lying is read again later: an operator may have repaired it. */
 const PAUSE_BACKOFF = { firstMs: 60_000, maxMs: 3_600_000 };
-/** Served entries whose inclusion is still to be proven. */
-const MAX_UNPROVEN = 4_096;
 
 /** The relay's log is not the one that the cursor is of: the caller must decide how to go on. */
 const CURSOR_CODES: ReadonlySet<string> = new Set([
@@ -76,12 +70,6 @@ const FAULT_CODES: ReadonlySet<string> = new Set([
   "checkpoint-mismatch",
 ]);
 
-interface Slot {
-  readonly at: number;
-  readonly entry?: ParsedEntry;
-  readonly withheld?: Withheld;
-}
-
 /** Reads one relay of a follow: verifies everything that it shows, and hands on what is good. */
 export class RelayReader {
   readonly url: string;
@@ -92,9 +80,7 @@ export class RelayReader {
   #cursor: string | undefined;
   #state: Pick<RelayState, "stream" | "key"> | undefined;
   #logCheck: LogCheck | undefined;
-  #proofCheck: ProofCheck | undefined;
-  #proving: Promise<void> | undefined;
-  #unproven: LogPlace[] = [];
+  #proofs: HeadProofs | undefined;
   #proofFault: AntsError | undefined;
   #lastProblem = "";
 
@@ -136,7 +122,8 @@ export class RelayReader {
           const verdict = this.#verdict(failure);
           if (verdict === "stopped") return failure;
           if (verdict === "paused") await this.#backoff.wait(signal).catch(() => undefined);
-          else await ports.clock.sleep(this.#shortDelayMs(), signal).catch(() => undefined);
+          // The connection has a backoff of its own; this only keeps a relay that ends every follow from a tight loop.
+          else await ports.clock.sleep(RECONNECT_DELAY_MS * drawFraction(ports.random), signal).catch(() => undefined);
         }
       }
       return undefined;
@@ -191,11 +178,11 @@ export class RelayReader {
       for await (const frame of connection.follow({ after: from, filter, live, allowGap, signal: abort.signal })) {
         await this.#frame(frame, fault, abort.signal);
       }
-      await this.#proving;
+      await this.#proofs?.settled();
       if (this.#proofFault !== undefined) throw this.#proofFault;
     } finally {
       abort.abort();
-      await this.#proving;
+      await this.#proofs?.settled();
     }
   }
 
@@ -214,7 +201,7 @@ export class RelayReader {
       });
     }
     this.#state = { stream, key };
-    if (this.#logCheck !== undefined || this.#proofCheck !== undefined) return;
+    if (this.#logCheck !== undefined || this.#proofs !== undefined) return;
     const { known, filter, proofs, after, ports, signal } = this.#options;
     const relay = { url: this.url, stream, key };
     const isUnfiltered = Object.keys(filter).length === 0;
@@ -222,7 +209,7 @@ export class RelayReader {
       this.#logCheck = new LogCheck(relay, known);
     } else if (proofs !== "none") {
       const checkpoint = known?.checkpoint === undefined ? {} : { checkpoint: known.checkpoint };
-      this.#proofCheck = new ProofCheck({ relay, ports, signal, ...checkpoint });
+      this.#proofs = new HeadProofs(new ProofCheck({ relay, ports, signal, ...checkpoint }), proofs, ports.random);
     }
   }
 
@@ -234,6 +221,7 @@ export class RelayReader {
         await this.#entries(message, entries);
         break;
       case "caught-up":
+        this.#logCheck?.take([], message.cursor);
         this.#passed(message.cursor, [], []);
         delivery.push({ type: "caught-up", relay: this.url, cursor: message.cursor });
         this.#backoff.reset();
@@ -242,6 +230,7 @@ export class RelayReader {
         }
         break;
       case "head":
+        this.#logCheck?.take([], message.cursor);
         this.#passed(message.cursor, [], []);
         this.#head(message.checkpoint, fault, signal);
     }
@@ -253,58 +242,37 @@ export class RelayReader {
    * it verifies, and the log as a whole with it.
    */
   async #entries(message: EntriesMessage, lines: readonly Uint8Array[]): Promise<void> {
-    let fault: AntsError | undefined;
-    const slots: Slot[] = [];
-    for (const [i, line] of lines.entries()) {
-      const at = message.at[i]!;
-      const entry = this.#parse(line, at);
-      if (isAntsError(entry)) fault ??= entry;
-      else slots.push({ at, entry });
-    }
-    for (const withheld of message.withheld ?? []) slots.push({ at: withheld.at, withheld });
-    slots.sort((a, b) => a.at - b.at);
-    const events = slots.flatMap(({ entry }) => (entry?.type === "event" ? [entry] : []));
-    const verified = verifyBatch(events, this.#roots);
-    const good = new Set(events.filter((_, i) => verified[i]));
-    const forged = events.find((event) => !good.has(event));
-    if (forged !== undefined) fault ??= this.#altered(forged.id, "its signature does not verify");
-    if (fault === undefined && this.#logCheck !== undefined) {
-      try {
-        const places = slots.map(({ at, entry, withheld }) => ({ at, id: (entry ?? withheld)!.id }));
-        this.#logCheck.take(places, message.cursor);
-      } catch (error) {
-        if (!isAntsError(error)) throw error;
-        fault = error;
-      }
-    }
+    const verified = verifySlots(this.url, this.#options.filter, this.#roots, message, lines);
+    const { slots } = verified;
+    let fault = verified.fault ?? this.#faultOfLog(slots, message.cursor);
     const shown: string[] = [];
     const authors = new Map<string, ChainHead>();
-    for (const { at, entry, withheld } of slots) {
-      if (withheld !== undefined) this.#withheld(withheld);
-      else if (entry?.type === "identity") await this.#identity(entry, at);
-      else if (entry?.type === "promise") {
-        this.#options.delivery.push({ type: "promise", relay: this.url, at, promise: entry });
-      } else if (entry?.type === "event" && good.has(entry)) {
-        fault = (await this.#event(entry, at, fault === undefined)) ?? fault;
-        shown.push(entry.id);
-        const tip = this.#story.tip(entry.did);
-        if (tip !== undefined) authors.set(entry.did, tip);
+    for (const slot of slots) {
+      const { at } = slot;
+      if ("withheld" in slot) this.#withheld(slot.withheld);
+      else if (slot.entry.type === "identity") await this.#identity(slot.entry, at);
+      else if (slot.entry.type === "promise") {
+        this.#options.delivery.push({ type: "promise", relay: this.url, at, promise: slot.entry });
+      } else {
+        fault = (await this.#event(slot.entry, at, fault === undefined)) ?? fault;
+        shown.push(slot.entry.id);
+        const tip = this.#story.tip(slot.entry.did);
+        if (tip !== undefined) authors.set(slot.entry.did, tip);
       }
     }
     if (fault !== undefined) throw fault;
-    this.#sample(slots);
-    this.#passed(message.cursor, shown, [...authors], true);
+    this.#proofs?.served(placesOf(slots));
+    this.#passed(message.cursor, shown, [...authors]);
   }
 
-  #parse(line: Uint8Array, at: number): ParsedEntry | AntsError {
+  /** Takes a frame into the log's tree; returns what is wrong with it. */
+  #faultOfLog(slots: readonly Slot[], cursor: string): AntsError | undefined {
     try {
-      // A copy: whoever keeps the item must not keep the whole frame with it.
-      const entry = parseEntry(line.slice());
-      if (matches(this.#options.filter, entry)) return entry;
-      return this.#altered(entry.id, "it is not what the filter asks for");
+      this.#logCheck?.take(placesOf(slots), cursor);
+      return undefined;
     } catch (error) {
-      if (!isAntsError(error)) throw error;
-      return this.#altered(`at position ${at}`, error.message, error);
+      if (isAntsError(error)) return error;
+      throw error;
     }
   }
 
@@ -314,10 +282,9 @@ export class RelayReader {
     const { event } = parsed;
     const standing =
       identities.standingNow(event) ?? (await identities.standing(event, [connection, ...others()], signal));
-    if (standing === undefined) return this.#altered(event.id, `no operation of ${event.did} names its key`);
+    if (standing === undefined) return altered(this.url, event.id, `no operation of ${event.did} names its key`);
     if (event.to === undefined) {
-      for (const relay of withheldBy.relaysOf(event.id)) this.#options.delivery.push(lie(relay, event));
-      withheldBy.forget(event.id);
+      for (const relay of withheldBy.take(event.id)) delivery.push(withheldLie(relay, event));
     }
     if (chains === undefined || standing === "void") {
       if (!delivery.has(event.id)) delivery.push({ type: "event", event: parsed, relay: this.url, at, standing });
@@ -340,30 +307,23 @@ export class RelayReader {
     const { chains, delivery, withheldBy } = this.#options;
     this.#story.withhold(did, seq, id);
     chains?.hide(did, seq, id);
-    if (chains?.isPublic(did, seq, id)) delivery.push(lie(this.url, { did, seq, id }));
+    if (chains?.isPublic(did, seq, id)) delivery.push(withheldLie(this.url, { did, seq, id }));
     else if (withheldBy.add(id, this.url)) delivery.push({ type: "withheld", relay: this.url, at, did, seq, id });
   }
 
   async #identity({ operation, did }: ParsedIdentity, at: number): Promise<void> {
     const { identities, connection, delivery, signal } = this.#options;
     const log = identities.logOf(did);
-    if (log.has(operation.hash)) return;
-    if (!log.add(operation)) await identities.read(did, connection, signal);
-    if (!log.has(operation.hash)) return;
+    if (!log.has(operation.hash) && !log.add(operation)) await identities.read(did, connection, signal);
+    if (!log.has(operation.hash) || !identities.tell(operation.hash)) return;
     delivery.push({ type: "identity", relay: this.url, at, operation, resolution: log.resolution });
   }
 
   /** Everything up to a cursor was handed on. */
-  #passed(
-    cursor: string,
-    shown: readonly string[],
-    authors: readonly (readonly [string, ChainHead])[],
-    isChecked = false,
-  ): void {
-    if (!isChecked) this.#logCheck?.take([], cursor);
+  #passed(cursor: string, shown: readonly string[], authors: readonly (readonly [string, ChainHead])[]): void {
     this.#cursor = cursor;
     const { stream, key } = this.#state!;
-    const checkpoint = this.#logCheck?.checkpoint ?? this.#proofCheck?.checkpoint;
+    const checkpoint = this.#logCheck?.checkpoint ?? this.#proofs?.checkpoint;
     const state = {
       stream,
       cursor,
@@ -377,32 +337,7 @@ export class RelayReader {
   /** A signed head: compared with the tree here, or proven in the background. */
   #head(note: string, fault: (error: AntsError) => void, signal: AbortSignal): void {
     this.#logCheck?.head(note);
-    const check = this.#proofCheck;
-    if (check === undefined || this.#proving !== undefined) return;
-    const places = this.#unproven;
-    this.#unproven = [];
-    this.#proving = check
-      .head(note, places)
-      .then((left) => {
-        this.#unproven.push(...left);
-      })
-      .catch((error: unknown) => {
-        this.#unproven.push(...places);
-        if (signal.aborted) return;
-        if (isAntsError(error) && error.code !== "relay-unreachable" && error.code !== "too-large") fault(error);
-      })
-      .finally(() => {
-        this.#proving = undefined;
-      });
-  }
-
-  /** Entries whose inclusion will be asked for: all of them, or one at random of every frame. */
-  #sample(slots: readonly Slot[]): void {
-    if (this.#proofCheck === undefined || slots.length === 0) return;
-    const { proofs, ports } = this.#options;
-    const places = slots.map(({ at, entry, withheld }) => ({ at, id: (entry ?? withheld)!.id }));
-    const chosen = proofs === "every" ? places : [places[Math.floor(drawFraction(ports.random) * places.length)]!];
-    if (this.#unproven.length + chosen.length <= MAX_UNPROVEN) this.#unproven.push(...chosen);
+    this.#proofs?.head(note, fault, signal);
   }
 
   /** Tells of a problem, once for as long as it stays the same. */
@@ -414,30 +349,11 @@ export class RelayReader {
   }
 
   #withEvidence(error: AntsError): AntsError {
-    const checkpoint = this.#logCheck?.checkpoint ?? this.#proofCheck?.checkpoint ?? this.#options.known?.checkpoint;
+    const checkpoint = this.#logCheck?.checkpoint ?? this.#proofs?.checkpoint ?? this.#options.known?.checkpoint;
     if (checkpoint === undefined) return error;
     return new AntsError(error.code, error.message, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       details: { ...error.details, cursor: this.#cursor, checkpoint },
     });
   }
-
-  #altered(what: string, reason: string, cause?: AntsError): AntsError {
-    return new AntsError("relay-altered", `${this.url} served a line that does not verify (${what}): ${reason}`, {
-      ...(cause === undefined ? {} : { cause }),
-      details: { url: this.url, reason, position: what, ...(cause === undefined ? {} : { cause: cause.code }) },
-    });
-  }
-
-  #shortDelayMs(): number {
-    return Math.floor(1_000 * drawFraction(this.#options.ports.random));
-  }
-}
-
-/** A relay says of an event that anybody may read that it may not be seen. */
-function lie(relay: string, event: { readonly did: string; readonly seq: number; readonly id: string }): ProblemItem {
-  const { did, seq, id } = event;
-  const message = `${relay} withholds event ${seq} of ${did}, which anybody may read`;
-  const error = new AntsError("relay-omitted", message, { details: { url: relay, did, seq, id } });
-  return problemOf(relay, error, "reading");
 }
