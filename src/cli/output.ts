@@ -81,9 +81,9 @@ export class Output {
   }
 
   /** A line on stderr that shows how far long work is; silent where stderr is no terminal, and in the first second. */
-  progress(label: string, total: number): Progress {
+  progress(label: string): Progress {
     const visible = this.#stderr.isTTY === true && !this.#quiet && !this.json;
-    return new Progress(visible ? this.#stderr : undefined, label, total);
+    return new Progress(visible ? this.#stderr : undefined, label);
   }
 
   #styled(style: Style, text: string): string {
@@ -99,14 +99,12 @@ const PROGRESS_EVERY_MS = 100;
 export class Progress {
   readonly #stream: NodeJS.WriteStream | undefined;
   readonly #label: string;
-  readonly #total: number;
   readonly #started = performance.now();
   #shown = 0;
 
-  constructor(stream: NodeJS.WriteStream | undefined, label: string, total: number) {
+  constructor(stream: NodeJS.WriteStream | undefined, label: string) {
     this.#stream = stream;
     this.#label = label;
-    this.#total = total;
   }
 
   at(done: number): void {
@@ -114,7 +112,7 @@ export class Progress {
     if (this.#stream === undefined || now - this.#started < PROGRESS_AFTER_MS) return;
     if (now - this.#shown < PROGRESS_EVERY_MS) return;
     this.#shown = now;
-    this.#stream.write(`\r\x1b[2K${this.#label} ${done}/${this.#total}`);
+    this.#stream.write(`\r\x1b[2K${this.#label} ${done}`);
   }
 
   /** Takes the line away again. */

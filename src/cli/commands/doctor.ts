@@ -1,0 +1,62 @@
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { AgentHome } from "../../agent/home.js";
+import { EXIT } from "../../protocol/errors.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { checklist, type Item } from "../doctor/checklist.js";
+import { brokenBy, type Finding, type Level } from "../doctor/finding.js";
+import { checkChain, checkHome, checkIdentity, checkVault } from "../doctor/home-checks.js";
+import { checkRelays } from "../doctor/relay-checks.js";
+import { type Output, printable } from "../output.js";
+
+export interface DoctorOptions {
+  readonly checklist?: true;
+  /** Seconds for each relay. */
+  readonly timeout: number;
+  readonly vault?: string;
+}
+
+/** Looks at everything that has to be right. Changes nothing, asks nobody; exit code 1 when something is broken. */
+export async function doctor(context: CommandContext, options: DoctorOptions): Promise<CommandResult> {
+  const { out } = context;
+  const findings = await examine(context, options);
+  const isBroken = findings.some(({ level }) => level === "broken");
+  const items = options.checklist === true ? checklist(findings) : undefined;
+  await out.result({ ok: !isBroken, findings, ...(items === undefined ? {} : { checklist: items }) }, [
+    ...(items === undefined ? findings.flatMap((finding) => findingLines(out, finding)) : itemLines(out, items)),
+  ]);
+  return isBroken ? EXIT.failed : undefined;
+}
+
+async function examine(context: CommandContext, options: DoctorOptions): Promise<Finding[]> {
+  let home: AgentHome;
+  try {
+    home = await AgentHome.open(nodeDisk, context.home);
+  } catch (error) {
+    return [brokenBy("home", error)];
+  }
+  const vault = await checkVault(context, home, options.vault);
+  const chain = await checkChain(home, vault.highWater);
+  const relays = await checkRelays(home, {
+    head: chain.head,
+    timeoutMs: options.timeout * 1000,
+    signal: context.signal,
+  });
+  return [...(await checkHome(home)), checkIdentity(home), ...vault.findings, chain.finding, ...relays];
+}
+
+const MARKS = {
+  ok: ["green", "ok"],
+  advice: ["yellow", "advice"],
+  broken: ["red", "broken"],
+} as const satisfies Record<Level, readonly [string, string]>;
+
+function findingLines(out: Output, { check, level, found, fix }: Finding): string[] {
+  const [colour, word] = MARKS[level];
+  const line = `${out.paint(colour, word.padEnd(6))}  ${check}: ${printable(found)}`;
+  return fix === undefined ? [line] : [line, `        fix: ${printable(fix)}`];
+}
+
+function itemLines(out: Output, items: readonly Item[]): string[] {
+  const marks = { yes: out.paint("green", "yes  "), no: out.paint("red", "no   "), later: out.paint("dim", "later") };
+  return items.map(({ group, item, state, why }) => `${marks[state]}  ${group}: ${item} (${printable(why)})`);
+}

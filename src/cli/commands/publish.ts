@@ -1,0 +1,174 @@
+import type { JsonObject } from "../../../keys/canonical.js";
+import { isDid } from "../../../keys/did.js";
+import { systemClock } from "../../../keys/ports.js";
+import type { Agent } from "../../agent/open-agent.js";
+import type { Durability, Publication, PublishDraft } from "../../client/publication.js";
+import { KIND } from "../../protocol/event.js";
+import { agentAtWork } from "../agent-at-work.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { type BodySource, readBodies, readBody } from "../event-body.js";
+import { usageError } from "../usage.js";
+
+export interface PublishCommandOptions {
+  readonly body?: string;
+  readonly file?: string;
+  readonly lines?: true;
+  readonly kind: string;
+  readonly to?: readonly string[];
+  readonly tag?: readonly string[];
+  readonly private?: true;
+  readonly durability: Durability;
+  /** Seconds. */
+  readonly timeout: number;
+  readonly takeover?: true;
+  readonly vault?: string;
+}
+
+/** Events of --lines that may wait for their durability: four full batches keep every relay busy. */
+const MAX_WAITING = 1_024;
+/** The durability is reached; relays that are about to answer get this long, so that the report is of use. */
+const LAGGARDS_MS = 1_000;
+const LOOK_AGAIN_MS = 20;
+
+/** Publishes one event, or with --lines one a line as the lines come. Reports what every relay did. */
+export async function publish(context: CommandContext, options: PublishCommandOptions): Promise<CommandResult> {
+  checkOptions(options);
+  const source: BodySource = {
+    stdin: process.stdin,
+    ...(options.body === undefined ? {} : { argument: options.body }),
+    ...(options.file === undefined ? {} : { file: options.file }),
+  };
+  // A body that cannot be read is found out before the pen is taken.
+  const single = options.lines === true ? undefined : await readBody(source, context.signal);
+  const timeoutMs = options.timeout * 1000;
+  await agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
+    if (single === undefined) await publishLines(context, options, agent, source);
+    else await publishOne(context, options, agent, single);
+  });
+  return undefined;
+}
+
+async function publishOne(
+  context: CommandContext,
+  options: PublishCommandOptions,
+  agent: Agent,
+  body: JsonObject,
+): Promise<void> {
+  const { out, signal } = context;
+  const publication = await agent.publisher.publish([draftOf(options, body)], {
+    durability: options.durability,
+    signal: AbortSignal.any([signal, lateAfter(options)]),
+  });
+  await laggards(agent, signal);
+  const relays = relayReport(agent, publication);
+  const [event] = publication.events;
+  await out.result(
+    { did: agent.did, id: event!.id, epoch: event!.epoch, seq: event!.seq, durability: options.durability, relays },
+    [
+      `${event!.id} (seq ${event!.seq}, epoch ${event!.epoch})`,
+      ...relays.map(
+        ({ url, stored, why }) => `  ${url}  ${stored ? "on disk" : `not yet: ${why} (kept in the outbox)`}`,
+      ),
+    ],
+  );
+}
+
+async function publishLines(
+  context: CommandContext,
+  options: PublishCommandOptions,
+  agent: Agent,
+  source: BodySource,
+): Promise<void> {
+  const { out, signal } = context;
+  const failed = new AbortController();
+  const reading = AbortSignal.any([signal, failed.signal]);
+  /** One for each event whose turn to be reported has not come, in order. */
+  const reports: Promise<void>[] = [];
+  let last: Promise<void> = Promise.resolve();
+  let events = 0;
+  for await (const body of readBodies(source, reading)) {
+    const publication = agent.publisher.publish([draftOf(options, body)], {
+      durability: options.durability,
+      signal: AbortSignal.any([signal, lateAfter(options)]),
+    });
+    // Awaited in its turn; one that fails before must not count as unhandled.
+    publication.catch(() => {});
+    last = last.then(async () => {
+      const [event] = (await publication).events;
+      events += 1;
+      if (out.json) await out.value({ id: event!.id, seq: event!.seq, epoch: event!.epoch });
+    });
+    last.catch((error: unknown) => failed.abort(error));
+    reports.push(last);
+    if (reports.length >= MAX_WAITING) await reports.shift();
+  }
+  await last;
+  await laggards(agent, signal);
+  if (out.json) return;
+  await out.line(`${events} events (up to seq ${agent.pen.head.seq})`);
+  for (const { url, behind } of agent.publisher.relays()) {
+    await out.line(`  ${url}  ${behind === 0 ? "on disk" : `lacks ${behind} (kept in the outbox)`}`);
+  }
+}
+
+interface RelayReport {
+  readonly url: string;
+  readonly stored: boolean;
+  /** Position in the relay's log, where it was acknowledged in time. */
+  readonly at?: number;
+  readonly why?: string;
+}
+
+/** What became of the event at each relay: what its publication knew, and what has come since. */
+function relayReport(agent: Agent, publication: Publication): RelayReport[] {
+  const { seq } = publication.events[0]!;
+  return agent.publisher.relays().map(({ url, acknowledgedSeq, status }) => {
+    const result = publication.relays[url];
+    if (result?.state === "acknowledged") {
+      const [at] = result.at;
+      return { url, stored: true, ...(at === undefined ? {} : { at }) };
+    }
+    if (acknowledgedSeq >= seq) return { url, stored: true };
+    const error = "error" in status ? status.error : undefined;
+    return {
+      url,
+      stored: false,
+      why: error?.message ?? (status.state === "wrong-stream" ? "it has another log now" : "no answer yet"),
+    };
+  });
+}
+
+/** Waits a moment for relays that are being sent to, and not at all for those that cannot be reached. */
+async function laggards(agent: Agent, signal: AbortSignal): Promise<void> {
+  const deadlineMs = systemClock.monotonicMs() + LAGGARDS_MS;
+  const underWay = (): boolean =>
+    agent.publisher
+      .relays()
+      .some(
+        ({ status }) => status.state === "sending" || (status.state === "unreachable" && status.error === undefined),
+      );
+  while (underWay() && systemClock.monotonicMs() < deadlineMs) await systemClock.sleep(LOOK_AGAIN_MS, signal);
+}
+
+function lateAfter({ timeout }: PublishCommandOptions): AbortSignal {
+  return AbortSignal.timeout(timeout * 1000);
+}
+
+function draftOf(options: PublishCommandOptions, body: JsonObject): PublishDraft {
+  const { kind, to, tag } = options;
+  return {
+    kind,
+    body,
+    ...(to === undefined ? {} : { to }),
+    ...(tag === undefined ? {} : { tags: tag }),
+    ...(options.private === true ? { private: true } : {}),
+  };
+}
+
+function checkOptions({ kind, to }: PublishCommandOptions): void {
+  if (!KIND.test(kind)) throw usageError(`--kind ${kind}: expected [a-z][a-z0-9.-]{0,63}`, "publish");
+  if (kind.startsWith("ants."))
+    throw usageError(`--kind ${kind}: kinds that begin with "ants." are the protocol's own`, "publish");
+  const wrong = to?.find((did) => !isDid(did));
+  if (wrong !== undefined) throw usageError(`--to ${wrong}: expected did:ants:…`, "publish");
+}

@@ -1,0 +1,46 @@
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { AgentHome } from "../../agent/home.js";
+import { readChain } from "../chain-reading.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { defaultVaultPath } from "../places.js";
+
+export interface WhoamiOptions {
+  readonly vault?: string;
+}
+
+/** Who this home is. Needs no key and no network: what is said is what lies here. */
+export async function whoami(context: CommandContext, options: WhoamiOptions): Promise<CommandResult> {
+  const { out, env } = context;
+  const home = await AgentHome.open(nodeDisk, context.home);
+  const { did } = home.config;
+  const { identity } = home;
+  const { status } = identity.resolution;
+  const newest = identity.newest?.op;
+  const { head } = await readChain(home);
+  const vault = options.vault ?? defaultVaultPath(did, env);
+  const vaultIsThere = (await nodeDisk.read(vault)) !== undefined;
+  const relays = newest?.relays ?? [];
+  await out.result(
+    {
+      did,
+      status,
+      home: context.home,
+      vault: { path: vault, there: vaultIsThere },
+      keys: newest?.keys.sign ?? [],
+      relays,
+      faults: newest?.faults ?? 0,
+      handles: newest?.handles ?? [],
+      ...(head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } }),
+    },
+    [
+      did,
+      ...(status === "verified" ? [] : [`  identity  ${status}`]),
+      `  home      ${context.home}`,
+      `  vault     ${vault}${vaultIsThere ? "" : " (not there)"}`,
+      `  key       ${(newest?.keys.sign ?? []).join(" ")}`,
+      ...relays.map(({ url, stream }) => `  relay     ${url} (stream ${stream})`),
+      `  chain     ${head === undefined ? "empty" : `seq ${head.seq}, epoch ${head.epoch}, ${head.id}`}`,
+    ],
+  );
+  return undefined;
+}

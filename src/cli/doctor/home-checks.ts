@@ -1,0 +1,129 @@
+import { publicKeyFromSeed } from "../../../keys/ed25519/index.js";
+import { isAntsError } from "../../../keys/errors.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
+import { placeOf } from "../../../keys/node/place.js";
+import type { HighWater } from "../../../keys/node/vault-content.js";
+import { readVaultFile } from "../../../keys/node/vault-file.js";
+import type { AgentHome } from "../../agent/home.js";
+import type { ChainHead } from "../../protocol/event.js";
+import { readChain } from "../chain-reading.js";
+import type { CommandContext } from "../context.js";
+import { defaultVaultPath } from "../places.js";
+import { unlock } from "../unlock.js";
+import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
+
+/** The home's place, and whether an instance is at work in it. */
+export async function checkHome(home: AgentHome): Promise<Finding[]> {
+  const findings = [await checkPlace("home", home.layout.config)];
+  try {
+    await (await home.lock()).release();
+  } catch (error) {
+    findings.push(isAntsError(error, "locked") ? ok("instance", error.message) : brokenBy("instance", error));
+  }
+  return findings;
+}
+
+export function checkIdentity({ identity }: AgentHome): Finding {
+  const { status } = identity.resolution;
+  switch (status) {
+    case "verified":
+      return ok("identity", `${identity.did}, verified from its genesis`);
+    case "deactivated":
+      return broken("identity", `${identity.did} was deactivated by its owner`, "make a new identity: ants keygen");
+    case "contested":
+      return broken("identity", `${identity.did} has two rival updates`, "only its owner's recovery words settle this");
+    case "conflicted":
+      return broken(
+        "identity",
+        `${identity.did} has two rival rotations`,
+        "only its owner's recovery words settle this",
+      );
+    case "not-found":
+      return broken("identity", "the home holds no genesis", "restore .ants/identity.ndjson from a copy");
+  }
+}
+
+export interface VaultCheck {
+  readonly findings: readonly Finding[];
+  /** What the vault remembers, where it could be opened without a person. */
+  readonly highWater?: HighWater;
+}
+
+/** The vault's file, and, where it opens without a person, that it opens and holds the agent's key. */
+export async function checkVault(context: CommandContext, home: AgentHome, vaultOption?: string): Promise<VaultCheck> {
+  const { did } = home.config;
+  const path = vaultOption ?? defaultVaultPath(did, context.env);
+  try {
+    await readVaultFile(path);
+  } catch (error) {
+    return { findings: [brokenBy("vault", error)] };
+  }
+  const findings = [await checkPlace("vault", path)];
+  const { CREDENTIALS_DIRECTORY, ANTS_PASSPHRASE_COMMAND, ANTS_PASSPHRASE_FILE } = context.env;
+  if (!(CREDENTIALS_DIRECTORY || ANTS_PASSPHRASE_COMMAND || ANTS_PASSPHRASE_FILE)) {
+    const fix = "set ANTS_PASSPHRASE_COMMAND or ANTS_PASSPHRASE_FILE, see docs/vault.md";
+    findings.push(advice("unlocking", "the vault opens with a person at a terminal only", fix));
+    return { findings };
+  }
+  try {
+    const { vault, by } = await unlock(context, did, { vault: path });
+    try {
+      const { signSeed, highWater } = vault.content;
+      const key = encodeMultikey(publicKeyFromSeed(signSeed));
+      const isLive = home.identity.standingOf(key)?.live === true;
+      findings.push(
+        isLive
+          ? ok("unlocking", `the vault opens with ${by}, and its key is live`)
+          : broken(
+              "unlocking",
+              `the vault's key ${key} may not sign for ${did}`,
+              "find the vault that belongs to this home",
+            ),
+      );
+      return { findings, ...(highWater === undefined ? {} : { highWater }) };
+    } finally {
+      vault.close();
+    }
+  } catch (error) {
+    return { findings: [...findings, brokenBy("unlocking", error)] };
+  }
+}
+
+export interface ChainCheck {
+  readonly finding: Finding;
+  readonly head?: ChainHead;
+}
+
+/** Every line of the chain, and whether the home is as new as the vault remembers. */
+export async function checkChain(home: AgentHome, highWater: HighWater | undefined): Promise<ChainCheck> {
+  try {
+    const { head } = await readChain(home, "all");
+    if (highWater !== undefined && highWater.seq > (head?.seq ?? -1)) {
+      const missing = highWater.seq - (head?.seq ?? -1);
+      const found = `the chain is older than what the vault remembers: ${missing} events are missing`;
+      return {
+        finding: advice("chain", found, "the next ants publish fetches them from the relays"),
+        ...(head === undefined ? {} : { head }),
+      };
+    }
+    if (head === undefined) return { finding: ok("chain", "empty: nothing was published yet") };
+    return { finding: ok("chain", `${head.seq + 1} events, every signature, hash and link verified`), head };
+  } catch (error) {
+    return { finding: brokenBy("chain", error) };
+  }
+}
+
+async function checkPlace(check: "home" | "vault", path: string): Promise<Finding> {
+  const { verdict, fileSystem, mountPoint } = await placeOf(path);
+  if (verdict === "durable") return ok(check, `${path} (${fileSystem})`);
+  const why = {
+    memory: `${mountPoint ?? path} lives in memory and is gone after a restart`,
+    "container-layer": "it is in a container's own layer and is gone with the container",
+    "temporary-folder": "it is in a folder that the system empties",
+  }[verdict];
+  const fix =
+    check === "vault"
+      ? "move the file, and name it with --vault or ANTS_VAULT"
+      : "move the folder, and name it with ANTS_HOME";
+  return broken(check, `${path}: ${why}`, fix);
+}

@@ -1,0 +1,91 @@
+import { fromUtf8 } from "../../../keys/bytes.js";
+import type { Did } from "../../../keys/did.js";
+import { isAntsError } from "../../../keys/errors.js";
+import { relaySetOf } from "../../../keys/identity/relay-set.js";
+import type { RelayAddress } from "../../../keys/identity/shape.js";
+import type { AgentHome } from "../../agent/home.js";
+import { systemPorts } from "../../client/ports.js";
+import type { ChainHead } from "../../protocol/event.js";
+import { httpUrlOf } from "../../protocol/relay-url.js";
+import { askRelay } from "../relay-info.js";
+import { advice, broken, type Finding, ok } from "./finding.js";
+
+/** A relay's word on one agent is a line of JSON. */
+const MAX_HEAD_BYTES = 64 * 1024;
+/** Three survive the loss of one with a quorum left. */
+const ADVISED_RELAYS = 3;
+
+interface Asked {
+  readonly finding: Finding;
+  /** It is the relay that the identity names, and it answers. */
+  readonly counts: boolean;
+}
+
+export interface RelayCheckOptions {
+  readonly head: ChainHead | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Each relay of the identity, and whether those that answer are a quorum. */
+export async function checkRelays(home: AgentHome, options: RelayCheckOptions): Promise<Finding[]> {
+  const newest = home.identity.newest;
+  if (newest === undefined) return [];
+  const { relays, quorum } = relaySetOf(newest);
+  const asked = await Promise.all(relays.map((relay) => askOne(home.config.did, relay, options)));
+  const counting = asked.filter(({ counts }) => counts).length;
+  const findings = asked.map(({ finding }) => finding);
+  const all = `${counting} of ${relays.length} relays answer, ${quorum} are a quorum`;
+  if (counting >= quorum) findings.push(ok("quorum", all));
+  else
+    findings.push(broken("quorum", all, "bring relays back: without a quorum the agent can read, and publish nothing"));
+  if (relays.length < ADVISED_RELAYS) {
+    const found = `${relays.length === 1 ? "one relay" : `${relays.length} relays`}: the loss of one stops the agent`;
+    findings.push(
+      advice("redundancy", found, `an identity with ${ADVISED_RELAYS} relays or more, run by different people`),
+    );
+  }
+  return findings;
+}
+
+async function askOne(did: Did, relay: RelayAddress, options: RelayCheckOptions): Promise<Asked> {
+  const { url, stream } = relay;
+  const { head, signal, timeoutMs } = options;
+  const check = `relay ${url}`;
+  try {
+    const started = performance.now();
+    const info = await askRelay(url, { signal, timeoutMs });
+    const tookMs = Math.round(performance.now() - started);
+    if (info.stream !== stream) {
+      const found = `its log is another one now (stream ${info.stream}, the identity names ${stream}): it counts for nothing`;
+      return {
+        finding: broken(check, found, "ask its operator; a new stream has to be named in the identity"),
+        counts: false,
+      };
+    }
+    const held = await headAt(did, url, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+    const behind = (head?.seq ?? -1) - (held?.seq ?? -1);
+    if (behind > 0) {
+      const found = `answers in ${tookMs} ms, and lacks ${behind} of the agent's events`;
+      return { finding: advice(check, found, "the next ants publish sends them"), counts: true };
+    }
+    return {
+      finding: ok(check, `answers in ${tookMs} ms${head === undefined ? "" : ", and has every event"}`),
+      counts: true,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    const found = isAntsError(error) ? error.message : "no answer in time";
+    return {
+      finding: advice(check, found, "start it again or ask its operator; events for it wait in the outbox"),
+      counts: false,
+    };
+  }
+}
+
+/** The newest event of the agent that the relay has. */
+async function headAt(did: Did, url: string, signal: AbortSignal): Promise<ChainHead | undefined> {
+  const address = `${httpUrlOf(url).replace(/\/$/, "")}/agents/${did}/head`;
+  const { status, body } = await systemPorts.get(address, { maxBytes: MAX_HEAD_BYTES, signal });
+  return status === 200 ? (JSON.parse(fromUtf8(body)) as { head?: ChainHead }).head : undefined;
+}

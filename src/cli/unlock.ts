@@ -1,0 +1,90 @@
+import { fromUtf8, zero } from "../../keys/bytes.js";
+import type { Did } from "../../keys/did.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import { keepMemoryOutOfCoreDumps } from "../../keys/node/core-dump.js";
+import { type OpenVault, openVault } from "../../keys/node/vault.js";
+import { readVaultFile } from "../../keys/node/vault-file.js";
+import { parsePhrase } from "../../keys/phrase.js";
+import type { CommandContext } from "./context.js";
+import { describeSource, readPassphrase } from "./passphrase.js";
+import { defaultVaultPath } from "./places.js";
+import { readSecretFile } from "./secret-file.js";
+
+export interface UnlockOptions {
+  /** Where the vault is, if not in its usual place. */
+  readonly vault?: string;
+  /** Opens it with the recovery words in this file instead of the passphrase. */
+  readonly phraseFile?: string;
+}
+
+export interface UnlockedVault {
+  readonly path: string;
+  readonly vault: OpenVault;
+  /** What opened it, for people: "a passphrase file". */
+  readonly by: string;
+}
+
+/**
+ * Opens the vault of an agent. Whoever gets it closes it. Throws what reading the file, the passphrase or the words
+ * throws, "vault-wrong-passphrase" with the source that was wrong, and "vault-other-agent".
+ */
+export async function unlock(context: CommandContext, did: Did, options: UnlockOptions): Promise<UnlockedVault> {
+  const path = options.vault ?? defaultVaultPath(did, context.env);
+  // Before anybody is asked: a passphrase for a file that isn't there helps nobody.
+  const bytes = await readVaultFile(path);
+  keepMemoryOutOfCoreDumps();
+  const opened = await open(context, path, bytes, options.phraseFile);
+  if (opened.vault.did === did) return opened;
+  opened.vault.close();
+  throw new AntsError("vault-other-agent", `${path} is the vault of ${opened.vault.did}, and this home is of ${did}`, {
+    hint: "name this agent's vault with --vault, or its home with --home",
+    details: { path, did: opened.vault.did, expected: did },
+  });
+}
+
+async function open(
+  context: CommandContext,
+  path: string,
+  bytes: Uint8Array,
+  phraseFile: string | undefined,
+): Promise<UnlockedVault> {
+  if (phraseFile !== undefined) {
+    const phrase = await readPhraseFile(phraseFile);
+    try {
+      return { path, vault: openVault(bytes, { phrase }), by: "the recovery words" };
+    } finally {
+      zero(phrase);
+    }
+  }
+  const { out, env, signal } = context;
+  const { passphrase, source } = await readPassphrase({
+    purpose: "unlock",
+    subject: path,
+    env,
+    signal,
+    warn: (text) => out.warn(text),
+  });
+  const by = describeSource(source);
+  try {
+    return { path, vault: openVault(bytes, { passphrase }), by };
+  } catch (error) {
+    if (!isAntsError(error, "vault-wrong-passphrase")) throw error;
+    throw new AntsError(error.code, `${error.message} (it came from ${by})`, {
+      cause: error,
+      details: { ...error.details, path, source },
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  } finally {
+    zero(passphrase);
+  }
+}
+
+/** The 32 bytes that the words in a file stand for. Throws "passphrase-file", "phrase-words", "phrase-checksum" … */
+export async function readPhraseFile(path: string): Promise<Uint8Array> {
+  const bytes = await readSecretFile(path);
+  try {
+    return parsePhrase(fromUtf8(bytes)).entropy;
+  } finally {
+    zero(bytes);
+  }
+}
