@@ -251,6 +251,24 @@ describe("a folder that lost other files", () => {
     await (await openLedger(folder)).close();
   });
 
+  it("begins a new stream over what is there when its head or its identity is lost and the operator says so", async () => {
+    for (const harm of [
+      (folder: string) => writeFileSync(inData(folder, "head"), "nonsense"),
+      (folder: string) => rmSync(inData(folder, "relay.json")),
+    ]) {
+      const folder = await served();
+      const { stream } = JSON.parse(readFileSync(inData(folder, "relay.json"), "utf8"));
+      harm(folder);
+      await expect(openLedger(folder)).rejects.toMatchObject({ code: /^(head-damaged|relay-file-missing)$/ });
+      const ledger = await openLedger(folder, { newStream: true });
+      expect(ledger.folder.stream).not.toBe(stream);
+      expect(await allLines(ledger)).toEqual(lines);
+      await signHead(ledger);
+      await ledger.close();
+      await (await openLedger(folder)).close();
+    }
+  });
+
   it("refuses a head that it did not sign", async () => {
     const folder = await served();
     const path = inData(folder, "head");

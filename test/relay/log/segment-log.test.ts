@@ -401,8 +401,10 @@ describe("opening a log that others wrote to", () => {
   it("stops when an older segment ends within a line", async () => {
     const folder = await manySegments();
     const { path, bytes } = segmentFiles(folder)[1]!;
-    writeFileSync(path, bytes.subarray(0, -1));
-    await expect(openLog(folder)).rejects.toMatchObject({ code: "log-damaged" });
+    for (const changed of [bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.from("more")])]) {
+      writeFileSync(path, changed);
+      await expect(openLog(folder)).rejects.toMatchObject({ code: "log-damaged" });
+    }
   });
 
   it("names the positions of files that changed, so that they are compared with the tree", async () => {
@@ -415,6 +417,16 @@ describe("opening a log that others wrote to", () => {
     utimesSync(path, new Date(), new Date(Date.now() - 10_000));
     const log = await openLog(folder);
     expect(log.changed).toEqual([{ first: 1, last: count }]);
+    await log.close();
+  });
+
+  it("has nothing to compare after it wrote and was killed", async () => {
+    const folder = await manySegments();
+    const log = await openLog(folder, { segmentBytes: 8_000 });
+    await write(log, signed.slice(60, 62));
+    const again = await openLog(folder, { segmentBytes: 8_000, provenPosition: 61 });
+    expect([again.lastPosition, again.changed]).toEqual([62, []]);
+    await again.close();
     await log.close();
   });
 
