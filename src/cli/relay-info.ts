@@ -1,12 +1,14 @@
 import { fromUtf8 } from "../../keys/bytes.js";
+import type { Did } from "../../keys/did.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { systemClock } from "../../keys/ports.js";
 import { withDeadline } from "../client/deadline.js";
 import { systemPorts } from "../client/ports.js";
+import type { ChainHead } from "../protocol/event.js";
 import { parseRelayInfo, type RelayInfo } from "../protocol/relay-info.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
 
-/** A description has limits, names and one key: more is something else. */
+/** What a relay says of itself or of one agent's head: more is something else. */
 const MAX_INFO_BYTES = 64 * 1024;
 const DEFAULT_TIMEOUT_MS = 5_000;
 /** Between two tries while a relay is starting. */
@@ -42,8 +44,22 @@ export async function askRelay(url: string, options: AskOptions): Promise<RelayI
   });
 }
 
+/** The newest event of an agent that a relay has. Throws AntsError "relay-unreachable" or the signal's reason. */
+export async function agentHead(url: string, did: Did, signal: AbortSignal): Promise<ChainHead | undefined> {
+  const { status, body } = await systemPorts.get(httpAddress(url, `/agents/${did}/head`), {
+    maxBytes: MAX_INFO_BYTES,
+    signal,
+  });
+  return status === 200 ? (JSON.parse(fromUtf8(body)) as { head?: ChainHead }).head : undefined;
+}
+
+/** A path at a relay, by HTTP. */
+export function httpAddress(url: string, path: string): string {
+  return `${httpUrlOf(url).replace(/\/$/, "")}${path}`;
+}
+
 async function askOnce(url: string, signal: AbortSignal): Promise<RelayInfo> {
-  const address = `${httpUrlOf(url).replace(/\/$/, "")}/.well-known/ants-relay`;
+  const address = httpAddress(url, "/.well-known/ants-relay");
   const { status, body } = await systemPorts.get(address, { maxBytes: MAX_INFO_BYTES, signal });
   if (status >= 500) throw unreachable(url, `it answers with status ${status}`);
   try {

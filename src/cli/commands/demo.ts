@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Did } from "../../../keys/did.js";
 import { AntsError } from "../../../keys/errors.js";
+import { systemClock } from "../../../keys/ports.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { AntsChild } from "../demo/ants-child.js";
 import { type Audit, auditRelay } from "../demo/audit.js";
@@ -11,6 +12,7 @@ import { Reader } from "../demo/reader.js";
 import { RelayProcess } from "../demo/relay-process.js";
 import { Story } from "../demo/story.js";
 import { Writer } from "../demo/writer.js";
+import { agentHead } from "../relay-info.js";
 
 export interface DemoOptions {
   readonly events: number;
@@ -18,6 +20,9 @@ export interface DemoOptions {
 }
 
 const KIND = "demo";
+/** A relay that was away is dialled again after 30 s at the latest. */
+const CATCH_UP_MS = 40_000;
+const LOOK_AGAIN_MS = 50;
 
 /**
  * Three relays, an agent and a reader, each a process of its own; one relay is killed amid the work and started again,
@@ -61,10 +66,20 @@ async function play({ env: outer, signal }: CommandContext, story: Story, folder
   const did = await keygen(["--home", home, ...everywhere, "--phrase-file", join(folder, "words")], { env, signal });
   await story.tell(`an agent: ${did}; its key is in an encrypted vault, its 24 words in a file`);
 
-  const reading = [...everywhere, "--kind", KIND, "--after", "start", "--state", join(folder, "reader.json")];
+  const reading = [
+    ...everywhere,
+    "--did",
+    did,
+    "--kind",
+    KIND,
+    "--after",
+    "start",
+    "--state",
+    join(folder, "reader.json"),
+  ];
   const first = new Reader(reading, { env, signal });
   const writer = new Writer(["--home", home, "--kind", KIND], events, { env, signal });
-  const writing = writer.run();
+  const writing = writer.write();
   // Awaited at the end; when something else fails first, that is what is told.
   writing.catch(() => {});
   const upTo = async (share: number): Promise<number> => {
@@ -82,6 +97,8 @@ async function play({ env: outer, signal }: CommandContext, story: Story, folder
   const { position } = await second.start();
   await story.tell(`${atRestart} events are committed; ${second.name} is back, with ${position} entries from before`);
   await writing;
+  await caughtUp(relays, did, signal);
+  await writer.end();
   await story.tell(`all ${events} events are committed, and ${second.name} was given what it had missed`);
 
   const resumed = new Reader([...reading, "--until-caught-up"], { env, signal });
@@ -124,6 +141,21 @@ async function keygen(args: readonly string[], options: ConstructorParameters<ty
   const child = new AntsChild(["keygen", "--json", ...args], { ...options, onLine: (line) => lines.push(line) });
   await child.expectExit(0);
   return (JSON.parse(lines.join("")) as { did: Did }).did;
+}
+
+/** Resolves when every relay has the same newest event of the agent. */
+async function caughtUp(relays: readonly RelayProcess[], did: Did, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(CATCH_UP_MS)]);
+  for (;;) {
+    const heads = await Promise.all(relays.map(({ url }) => agentHead(url, did, limit)));
+    if (new Set(heads.map((head) => head?.id)).size === 1) return;
+    await systemClock.sleep(LOOK_AGAIN_MS, limit).catch(() => {
+      signal.throwIfAborted();
+      throw failed(
+        `after ${CATCH_UP_MS / 1000} s the relays stand at seq ${heads.map((head) => head?.seq).join(", ")}`,
+      );
+    });
+  }
 }
 
 async function tellAudit(story: Story, name: string, audit: Audit, committed: readonly string[]): Promise<void> {

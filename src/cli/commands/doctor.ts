@@ -41,7 +41,7 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
     timeoutMs: options.timeout * 1000,
     signal: context.signal,
   });
-  return [...(await checkHome(home)), checkIdentity(home), ...vault.findings, chain.finding, ...relays];
+  return [...(await checkHome(context, home)), checkIdentity(home), ...vault.findings, chain.finding, ...relays];
 }
 
 const MARKS = {

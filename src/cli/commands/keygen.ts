@@ -176,7 +176,9 @@ async function tellRelays(identity: IdentityLog, signal: AbortSignal): Promise<T
   return await Promise.all(
     identity.newest!.op.relays.map(async ({ url, stream }) => {
       try {
-        const refusal = await publishIdentity(pool.get(url), identity, limit);
+        const connection = pool.get(url);
+        await connection.opened(limit);
+        const refusal = await publishIdentity(connection, identity, limit);
         return { url, stream, ...(refusal === undefined ? {} : { refused: refusal.message }) };
       } catch (error) {
         signal.throwIfAborted();

@@ -11,8 +11,7 @@ import { verifyCheckpoint } from "../../protocol/checkpoint.js";
 import { parseCursor, startCursor } from "../../protocol/cursor.js";
 import { type ParsedEntry, parseEntry } from "../../protocol/entry.js";
 import { readRelayFrame } from "../../protocol/messages.js";
-import { httpUrlOf } from "../../protocol/relay-url.js";
-import { askRelay } from "../relay-info.js";
+import { askRelay, httpAddress } from "../relay-info.js";
 
 export interface Audit {
   /** Everything in the log: events, identity operations, promises. */
@@ -61,7 +60,7 @@ export async function auditRelay(url: string, did: Did, kind: string, signal: Ab
 
   let cursor = startCursor(info.stream);
   for (;;) {
-    const { status, body } = await systemPorts.get(`${httpUrlOf(url).replace(/\/$/, "")}/entries?after=${cursor}`, {
+    const { status, body } = await systemPorts.get(httpAddress(url, `/entries?after=${cursor}`), {
       maxBytes: MAX_ANSWER_BYTES,
       signal,
     });
@@ -79,7 +78,7 @@ export async function auditRelay(url: string, did: Did, kind: string, signal: Ab
   }
   if (parseCursor(cursor).position !== tree.size) throw failed(url, "names a cursor beyond what it served");
 
-  const { body } = await systemPorts.get(`${httpUrlOf(url).replace(/\/$/, "")}/checkpoint?fresh=1`, {
+  const { body } = await systemPorts.get(httpAddress(url, "/checkpoint?fresh=1"), {
     maxBytes: MAX_ANSWER_BYTES,
     signal,
   });

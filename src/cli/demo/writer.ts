@@ -26,12 +26,17 @@ export class Writer {
     this.#child.ended.finally(() => this.#changed());
   }
 
-  /** Feeds all events and waits for the process to end. */
-  async run(): Promise<void> {
+  /** Feeds all events; resolves when they are committed. The agent stays at work. */
+  async write(): Promise<void> {
     for (let n = 0; n < this.#total; n++) {
       await this.reached(n - MAX_AHEAD);
       await this.#child.write(`${JSON.stringify({ n, text: `event ${n} of ${this.#total}` })}\n`);
     }
+    await this.reached(this.#total);
+  }
+
+  /** Ends its input, and waits for its orderly end. */
+  async end(): Promise<void> {
     this.#child.endInput();
     await this.#child.expectExit(0);
   }

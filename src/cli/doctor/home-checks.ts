@@ -13,8 +13,8 @@ import { unlock } from "../unlock.js";
 import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
 
 /** The home's place, and whether an instance is at work in it. */
-export async function checkHome(home: AgentHome): Promise<Finding[]> {
-  const findings = [await checkPlace("home", home.layout.config)];
+export async function checkHome({ env }: CommandContext, home: AgentHome): Promise<Finding[]> {
+  const findings = [await checkPlace("home", home.layout.config, env)];
   try {
     await (await home.lock()).release();
   } catch (error) {
@@ -58,7 +58,7 @@ export async function checkVault(context: CommandContext, home: AgentHome, vault
   } catch (error) {
     return { findings: [brokenBy("vault", error)] };
   }
-  const findings = [await checkPlace("vault", path)];
+  const findings = [await checkPlace("vault", path, context.env)];
   const { CREDENTIALS_DIRECTORY, ANTS_PASSPHRASE_COMMAND, ANTS_PASSPHRASE_FILE } = context.env;
   if (!(CREDENTIALS_DIRECTORY || ANTS_PASSPHRASE_COMMAND || ANTS_PASSPHRASE_FILE)) {
     const fix = "set ANTS_PASSPHRASE_COMMAND or ANTS_PASSPHRASE_FILE, see docs/vault.md";
@@ -113,7 +113,7 @@ export async function checkChain(home: AgentHome, highWater: HighWater | undefin
   }
 }
 
-async function checkPlace(check: "home" | "vault", path: string): Promise<Finding> {
+async function checkPlace(check: "home" | "vault", path: string, env: CommandContext["env"]): Promise<Finding> {
   const { verdict, fileSystem, mountPoint } = await placeOf(path);
   if (verdict === "durable") return ok(check, `${path} (${fileSystem})`);
   const why = {
@@ -125,5 +125,6 @@ async function checkPlace(check: "home" | "vault", path: string): Promise<Findin
     check === "vault"
       ? "move the file, and name it with --vault or ANTS_VAULT"
       : "move the folder, and name it with ANTS_HOME";
-  return broken(check, `${path}: ${why}`, fix);
+  // Whoever allows it knows that the agent may be lost; it stays worth saying.
+  return env.ANTS_ALLOW_EPHEMERAL ? advice(check, `${path}: ${why}`, fix) : broken(check, `${path}: ${why}`, fix);
 }

@@ -1,17 +1,12 @@
-import { fromUtf8 } from "../../../keys/bytes.js";
 import type { Did } from "../../../keys/did.js";
 import { isAntsError } from "../../../keys/errors.js";
 import { relaySetOf } from "../../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../../keys/identity/shape.js";
 import type { AgentHome } from "../../agent/home.js";
-import { systemPorts } from "../../client/ports.js";
 import type { ChainHead } from "../../protocol/event.js";
-import { httpUrlOf } from "../../protocol/relay-url.js";
-import { askRelay } from "../relay-info.js";
+import { agentHead, askRelay } from "../relay-info.js";
 import { advice, broken, type Finding, ok } from "./finding.js";
 
-/** A relay's word on one agent is a line of JSON. */
-const MAX_HEAD_BYTES = 64 * 1024;
 /** Three survive the loss of one with a quorum left. */
 const ADVISED_RELAYS = 3;
 
@@ -63,7 +58,7 @@ async function askOne(did: Did, relay: RelayAddress, options: RelayCheckOptions)
         counts: false,
       };
     }
-    const held = await headAt(did, url, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+    const held = await agentHead(url, did, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
     const behind = (head?.seq ?? -1) - (held?.seq ?? -1);
     if (behind > 0) {
       const found = `answers in ${tookMs} ms, and lacks ${behind} of the agent's events`;
@@ -81,11 +76,4 @@ async function askOne(did: Did, relay: RelayAddress, options: RelayCheckOptions)
       counts: false,
     };
   }
-}
-
-/** The newest event of the agent that the relay has. */
-async function headAt(did: Did, url: string, signal: AbortSignal): Promise<ChainHead | undefined> {
-  const address = `${httpUrlOf(url).replace(/\/$/, "")}/agents/${did}/head`;
-  const { status, body } = await systemPorts.get(address, { maxBytes: MAX_HEAD_BYTES, signal });
-  return status === 200 ? (JSON.parse(fromUtf8(body)) as { head?: ChainHead }).head : undefined;
 }
