@@ -1,7 +1,8 @@
 // Five floors, imports only go down (docs/architecture.md). The build fails when a file reaches up or across.
 
 /** What the browser-safe files may not reach: these are the Node ends of conditional imports. */
-const NODE_ENDS = "^(keys/node/|keys/platform/node\\.ts$|keys/ed25519/(node|sodium)[^/]*\\.ts$|src/client/socket/node\\.ts$)";
+const NODE_ENDS =
+  "^(keys/node/|keys/platform/node\\.ts$|keys/ed25519/(node|sodium)[^/]*\\.ts$|src/client/socket/node\\.ts$)";
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 module.exports = {

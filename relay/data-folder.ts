@@ -160,12 +160,12 @@ export class DataFolder {
     this.#evidence.add(did, proof).catch(() => undefined);
   }
 
-  /** Writes what is derived, so that the next start is quick, and lets go of the folder. */
+  /** Writes what is derived, as far as the disk takes it, so that the next start is quick, and lets go of the folder. */
   async close(): Promise<void> {
     try {
       await this.log.close();
       await this.tree.flush().catch(() => undefined);
-      await this.index.close();
+      await this.index.close().catch(() => undefined);
     } finally {
       await this.#lock.release();
     }

@@ -9,7 +9,7 @@ import type { Tables } from "./tables.js";
 const MAX_AGENTS = 16_384;
 
 /** The head and where it is among the events at its seq. */
-export interface HeadPlace extends ChainHead {
+interface HeadPlace extends ChainHead {
   readonly ordinal: number;
 }
 

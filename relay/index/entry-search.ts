@@ -8,7 +8,7 @@ import type { Tables } from "./tables.js";
 const TYPES = 3;
 
 /** A filter whose DIDs are agent numbers; DIDs that the index doesn't know are left out. */
-export interface SearchTerms {
+interface SearchTerms {
   readonly agentNos?: readonly number[];
   readonly kinds?: readonly string[];
   readonly to?: readonly string[];

@@ -1,12 +1,12 @@
 /** Seqs whose events share a page: an agent that publishes one by one rewrites half of it on average. */
 export const PAGE_SEQS = 16;
 /** Events of one page. More than one an seq come from forks and repeated claims; what has no room is spilled. */
-export const PAGE_EVENTS = 32;
+const PAGE_EVENTS = 32;
 /**
  * id (32), position (6), epoch (6), seq within the page (1), flags (1), key number (4), ordinal of the event before it
  * among those at its seq (4); little-endian.
  */
-export const RECORD_BYTES = 54;
+const RECORD_BYTES = 54;
 
 const POSITION_AT = 32;
 const EPOCH_AT = 38;

@@ -222,14 +222,21 @@ export class IndexDb implements IndexReader {
     return searchPostings(this.#tables, terms, { after, until: this.#appliedPosition }, bounds);
   }
 
-  /** Writes everything, brings it to disk and notes that it can be believed. */
+  /**
+   * Writes everything, brings it to disk and notes that it can be believed. Where something failed, now or before, it
+   * only lets go: the next start sees how far it came.
+   */
   async close(): Promise<void> {
     const { disk, files, folder, stream, bootId } = this.#options;
-    const whole = this.#failure === undefined;
-    if (whole) this.flush();
-    this.#failure ??= failed("it is closed");
+    let failure = this.#failure;
+    try {
+      this.flush();
+    } catch (error) {
+      failure = error as AntsError;
+    }
+    this.#failure = failure ?? failed("it is closed");
     await this.#tables.close();
-    if (!whole) return;
+    if (failure !== undefined) return;
     const file = await files.open(databasePath(folder), "write");
     try {
       await file.datasync();

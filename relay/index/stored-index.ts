@@ -10,7 +10,7 @@ import { PageCache } from "./page-cache.js";
 import { Tables } from "./tables.js";
 
 /** What is looked up of an entry. */
-export interface SoughtEntry {
+interface SoughtEntry {
   readonly type: "event" | "identity" | "promise";
   readonly did: string;
   /** 64 lower-case hex. */

@@ -10,7 +10,7 @@ export interface Row {
 }
 
 /** Keys from `from` (inclusive) to `until` (exclusive) in the direction of the walk: with `reverse`, `from` is the larger. */
-export interface Range {
+interface Range {
   readonly from: Buffer;
   readonly until: Buffer;
   readonly reverse?: boolean;

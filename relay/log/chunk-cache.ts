@@ -1,5 +1,5 @@
 /** Committed bytes of one segment, from the start of one entry to the end of another. */
-export interface Chunk {
+interface Chunk {
   /** Index of the first entry in its segment, and the one after the last. */
   readonly from: number;
   readonly until: number;

@@ -3,7 +3,7 @@ import type { Disk } from "../../keys/ports.js";
 import { type Checkpoint, verifyCheckpoint } from "../../src/protocol/checkpoint.js";
 
 /** Whose heads a head file may hold. */
-export interface HeadOwner {
+interface HeadOwner {
   /** Multikey of the relay. */
   readonly key: string;
   readonly stream: string;

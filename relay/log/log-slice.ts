@@ -36,7 +36,7 @@ const CLOSING_BRACKET = 0x5d;
  * number) does. Inside a string the quotation marks would be escaped, so no body can imitate it. Exact for the lines
  * of a log, which are all canonical entries; far cheaper than parsing every line that a reader gets.
  */
-export function isAddressedLine(bytes: Uint8Array, start: number, end: number): boolean {
+function isAddressedLine(bytes: Uint8Array, start: number, end: number): boolean {
   const tail = end - EVENT_END.length;
   if (tail <= start || bytes[tail - 1] !== CLOSING_BRACKET) return false;
   for (let i = 0; i < EVENT_END.length; i++) if (bytes[tail + i] !== EVENT_END[i]) return false;

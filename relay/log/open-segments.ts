@@ -147,7 +147,7 @@ function damaged(segment: Segment, index: number, offset: number, what: string):
 }
 
 /** The error for a log that lost entries which its own signed head covers. */
-export function behindHead(lastPosition: number, headSize: number): AntsError {
+function behindHead(lastPosition: number, headSize: number): AntsError {
   return new AntsError(
     "log-behind-head",
     `the log ends at position ${lastPosition}, but this relay signed a head over ${headSize} entries: entries are lost`,

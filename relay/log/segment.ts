@@ -109,7 +109,7 @@ export class Segment {
 }
 
 /** The name of the segment that begins at this position. */
-export function segmentName(first: number): string {
+function segmentName(first: number): string {
   return `${padded(first)}.ndjson`;
 }
 

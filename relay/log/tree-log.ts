@@ -12,7 +12,7 @@ const MAX_TILES = 256;
 /** Roots kept in memory: readers' frames end at the same few positions. */
 const MAX_ROOTS = 4096;
 
-export interface TreeLogOptions {
+interface TreeLogOptions {
   readonly folder: string;
   readonly files: LogFiles;
   /**
