@@ -57,11 +57,13 @@ export class Sandbox {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       parts.stderr += text;
     });
-    // "close" waits for every writer of the pipes; background processes of the script end with its group.
+    // "close" waits for every writer of the pipes (and may come with "exit"); background processes of the script end
+    // with its group.
+    const closed = once(child, "close");
     const [exit] = (await once(child, "exit")) as [number | null];
     clearTimeout(timer);
     kill(child);
-    await once(child, "close");
+    await closed;
     return { ...parts, exit };
   }
 
