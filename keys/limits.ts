@@ -20,3 +20,6 @@ export const MULTIKEY_CACHE_ENTRIES = 4_096;
 
 /** Imported node:crypto public keys kept in memory (about 1 KiB each, outside the heap). */
 export const KEY_OBJECT_CACHE_ENTRIES = 4_096;
+
+/** Updates on one branch between two rotates. They cost a stolen key's holder as much as anyone; rotates are free. */
+export const MAX_UPDATES_AN_ERA = 1_000;

@@ -40,8 +40,6 @@ export const LABEL = {
   phraseBackup: "ants/phrase/backup/1",
   /** key of the vault's phrase slot */
   phraseVault: "ants/phrase/vault/1",
-  /** the check word after the 24 */
-  phraseCheck: "ants/phrase/check/1",
   /** authenticated header of a vault file */
   vaultHeader: "ants/vault/header/1",
   /** a slot's wrapping of the vault's data key */

@@ -1,2 +1,1 @@
-export type { BackendName, Ed25519Backend } from "./backend.js";
 export { ed25519Backends, generateSeed, publicKeyFromSeed, sign, verifyStrict } from "./ed25519.js";

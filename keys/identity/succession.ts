@@ -1,10 +1,8 @@
 import { AntsError } from "../errors.js";
+import { MAX_UPDATES_AN_ERA } from "../limits.js";
 import { commitmentsUnder } from "./commitment.js";
 import type { ParsedOperation } from "./operation.js";
 import type { DeactivateOperation, IdentityOperation, RotateOperation, UpdateOperation } from "./shape.js";
-
-/** Updates on one branch between two rotates. They cost a stolen key's holder as much as anyone; rotates are free. */
-export const MAX_UPDATES_AN_ERA = 1_000;
 
 /**
  * How many eras back commitments are searched for reuse. A commitment gives its key away only to who hashes every

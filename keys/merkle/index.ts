@@ -1,5 +1,5 @@
 export { Frontier, type FrontierJson } from "./frontier.js";
-export { EMPTY_ROOT, HASH_BYTES, isHash, leafHash, nodeHash } from "./hashes.js";
+export { EMPTY_ROOT, leafHash, nodeHash } from "./hashes.js";
 export { consistencyProof, inclusionProof, type NodeSource, rootAt } from "./log-tree.js";
 export {
   type ConsistencyClaim,
@@ -12,8 +12,6 @@ export {
   parseTilePath,
   TILE_HEIGHT,
   TILE_WIDTH,
-  type Tile,
-  type TileCoordinates,
   tileCoordinates,
   tilePath,
   tilesBetween,

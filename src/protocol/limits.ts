@@ -2,7 +2,7 @@
  * Every limit of the wire, each with its unit in its name and its reason beside it. A relay states its own values in
  * `hello` (docs/protocol.md, Limits); what it doesn't state has the default.
  */
-import { MAX_DEPTH, MAX_LINE_BYTES, MAX_OPERATION_BYTES } from "../../keys/limits.js";
+import { MAX_DEPTH, MAX_LINE_BYTES, MAX_OPERATION_BYTES, MAX_UPDATES_AN_ERA } from "../../keys/limits.js";
 
 export { MAX_DEPTH, MAX_LINE_BYTES, MAX_OPERATION_BYTES };
 
@@ -40,8 +40,6 @@ export const ENTRIES_BURST = 2000;
 export const NEW_DIDS_PER_HOUR = 20;
 /** 64 MiB a minute of a chain's own backfill: catching up with an old chain must not look like flooding. */
 export const BACKFILL_BYTES_PER_MINUTE = 64 * 2 ** 20;
-/** Updates between two rotates; a rotate or deactivate is never counted, so that the limit never stops the owner. */
-export const MAX_OPERATIONS_PER_ERA = 1000;
 
 /** A signed head is sent at least this often on a live follow, also when nothing matched. */
 export const HEAD_INTERVAL_MS = 15_000;
@@ -74,7 +72,7 @@ export const DEFAULT_LIMITS: RelayLimits = Object.freeze({
   maxLineBytes: MAX_LINE_BYTES,
   maxDepth: MAX_DEPTH,
   maxOperationBytes: MAX_OPERATION_BYTES,
-  maxOperationsPerEra: MAX_OPERATIONS_PER_ERA,
+  maxOperationsPerEra: MAX_UPDATES_AN_ERA,
   maxFrameBytes: MAX_FRAME_BYTES,
   maxFrameEntries: MAX_FRAME_ENTRIES,
   maxFollows: MAX_FOLLOWS,

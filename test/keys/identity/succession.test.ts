@@ -4,7 +4,7 @@ import { commitmentOf } from "../../../keys/identity/commitment.js";
 import type { RotateInput } from "../../../keys/identity/create.js";
 import type { ParsedOperation } from "../../../keys/identity/operation.js";
 import { OperationSet } from "../../../keys/identity/operation-set.js";
-import { MAX_UPDATES_AN_ERA } from "../../../keys/identity/succession.js";
+import { MAX_UPDATES_AN_ERA } from "../../../keys/limits.js";
 import { altered, anchor, deactivate, genesis, keyOf, relay, rotate, secret, signOperation, update } from "./agent.js";
 
 let born: ParsedOperation;
