@@ -13,6 +13,7 @@ export default defineConfig({
       { find: "#platform", replacement: at("./keys/platform/node.ts") },
       { find: "#socket", replacement: at("./src/client/socket/node.ts") },
       { find: /^ants-agent$/, replacement: at("./dist/src/index.js") },
+      { find: /^ants-agent\/agent$/, replacement: at("./dist/src/agent/index.js") },
       { find: /^ants-agent\/keys$/, replacement: at("./dist/keys/index.js") },
       { find: /^ants-agent\/keys\/node$/, replacement: at("./dist/keys/node/index.js") },
       { find: /^ants-agent\/relay$/, replacement: at("./dist/relay/index.js") },
@@ -26,5 +27,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
+    // Much of it waits for disks and child processes.
+    maxWorkers: "100%",
   },
 });

@@ -29,6 +29,8 @@ export interface OpenAgentOptions extends AcquireOptions {
   readonly secrets: AgentSecrets;
   /** See {@link drawInstance}. */
   readonly bootId?: string;
+  /** Runs when the agent has been closed and has given everything back, with its last committed event. */
+  readonly closed?: (highWater: HighWater | undefined) => Promise<void>;
 }
 
 /** An agent at work: it holds the pen until {@link lost} resolves or it is closed. */
@@ -37,9 +39,16 @@ export class Agent implements AsyncDisposable {
   readonly pen: Pen;
   readonly publisher: Publisher;
   readonly chain: ChainStore;
-  readonly #release: () => Promise<void>;
+  readonly #release: (highWater: HighWater | undefined) => Promise<void>;
+  #closing: Promise<void> | undefined;
 
-  constructor(home: AgentHome, pen: Pen, publisher: Publisher, chain: ChainStore, release: () => Promise<void>) {
+  constructor(
+    home: AgentHome,
+    pen: Pen,
+    publisher: Publisher,
+    chain: ChainStore,
+    release: (highWater: HighWater | undefined) => Promise<void>,
+  ) {
     this.home = home;
     this.pen = pen;
     this.publisher = publisher;
@@ -51,7 +60,7 @@ export class Agent implements AsyncDisposable {
     return this.home.config.did;
   }
 
-  /** Resolves with the reason when another instance has the pen; all side effects stop at once. Never rejects. */
+  /** Resolves with the reason when the pen is lost or given up; all side effects stop at once. Never rejects. */
   get lost(): Promise<PenLoss> {
     return this.pen.lost;
   }
@@ -64,14 +73,23 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Gives up the pen and the home. What some relay lacks is on this disk and goes out with the next run. */
-  async close(): Promise<void> {
-    await this.publisher.close();
-    await this.pen.release();
-    await this.#release();
+  close(): Promise<void> {
+    this.#closing ??= this.#giveUp();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #giveUp(): Promise<void> {
+    const { highWater } = this;
+    try {
+      await this.publisher.close();
+      await this.pen.release();
+    } finally {
+      await this.#release(highWater);
+    }
   }
 }
 
@@ -115,7 +133,13 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     const pen = await acquirePen(context, options);
     const { signSeed: seed, stateKey } = secrets;
     const publisher = new Publisher({ did, seed, pen, clock: ports.clock, random: ports.random, stateKey });
-    return new Agent(home, pen, publisher, chain, release);
+    return new Agent(home, pen, publisher, chain, async (highWater) => {
+      try {
+        await release();
+      } finally {
+        await options.closed?.(highWater);
+      }
+    });
   } catch (error) {
     await release();
     throw error;

@@ -5,6 +5,7 @@ import { keepMemoryOutOfCoreDumps } from "../../keys/node/core-dump.js";
 import { type OpenVault, openVault } from "../../keys/node/vault.js";
 import { readVaultFile } from "../../keys/node/vault-file.js";
 import { parsePhrase } from "../../keys/phrase.js";
+import { assertVaultOf } from "../agent/open-home.js";
 import type { CommandContext } from "./context.js";
 import { describeSource, readPassphrase } from "./passphrase.js";
 import { defaultVaultPath } from "./places.js";
@@ -34,12 +35,8 @@ export async function unlock(context: CommandContext, did: Did, options: UnlockO
   const bytes = await readVaultFile(path);
   keepMemoryOutOfCoreDumps();
   const opened = await open(context, path, bytes, options.phraseFile);
-  if (opened.vault.did === did) return opened;
-  opened.vault.close();
-  throw new AntsError("vault-other-agent", `${path} is the vault of ${opened.vault.did}, and this home is of ${did}`, {
-    hint: "name this agent's vault with --vault, or its home with --home",
-    details: { path, did: opened.vault.did, expected: did },
-  });
+  assertVaultOf(did, opened.vault, path);
+  return opened;
 }
 
 async function open(

@@ -6,8 +6,8 @@ import { Sandbox } from "../transcripts/sandbox.js";
 import { type Block, blocks, PACKAGE, pages } from "./pages.js";
 
 /**
- * What the pages tell people to type is typed here. The `sh test` blocks of a page run in order as one script on one
- * fresh machine; each `ts test` block is type-checked and run as a program that has installed this package.
+ * What the pages tell people to type is typed here, in order and on one fresh machine a page: its `sh test` blocks as one
+ * script, and each `ts test` block, type-checked, as a program in a package that has installed this one.
  */
 const tested = pages()
   .map(({ path, text }) => ({ path, blocks: blocks(text).filter((block) => block.words.includes("test")) }))
@@ -19,40 +19,36 @@ describe.sequential("the examples of the documentation", () => {
     expect(tested.map((page) => page.path)).toContain("README.md");
   });
 
-  for (const page of tested) {
-    const shell = page.blocks.filter((block) => block.language === "sh");
-    if (shell.length > 0)
-      test(`${page.path}: the commands run`, { timeout: 180_000 }, async () => {
-        const sandbox = new Sandbox("docs");
-        try {
-          const script = shell.map((block) => `# ${page.path}:${block.line}\n${block.text}`).join("\n");
-          const { exit, stdout, stderr } = await sandbox.sh(`set -euo pipefail\n${script}`, { timeoutMs: 170_000 });
-          expect(exit, `${stdout}\n${stderr}`).toBe(0);
-        } finally {
-          await sandbox.close();
-        }
-      });
-
-    for (const block of page.blocks.filter((each) => each.language === "ts"))
-      test(`${page.path}:${block.line}: the program compiles and runs`, { timeout: 120_000 }, async () => {
-        const sandbox = new Sandbox("docs");
-        try {
-          install(sandbox.work, block);
-          const { exit, stdout, stderr } = await sandbox.sh("node example.js", { timeoutMs: 60_000 });
-          expect(exit, `${stdout}\n${stderr}`).toBe(0);
-        } finally {
-          await sandbox.close();
-        }
-      });
-  }
+  for (const page of tested)
+    test(`${page.path}: what it shows runs`, { timeout: 180_000 }, async () => {
+      const sandbox = new Sandbox("docs");
+      try {
+        if (page.blocks.some(({ language }) => language === "ts")) install(sandbox.work);
+        const script = page.blocks.map((block) => {
+          const command = block.language === "ts" ? `node ${compile(sandbox.work, block)}` : block.text;
+          return `# ${page.path}:${block.line}\n${command}`;
+        });
+        const { exit, stdout, stderr } = await sandbox.sh(`set -euo pipefail\n${script.join("\n")}`, {
+          timeoutMs: 170_000,
+        });
+        expect(exit, `${stdout}\n${stderr}`).toBe(0);
+      } finally {
+        await sandbox.close();
+      }
+    });
 });
 
-/** A package that depends on this one, with the block as example.ts, type-checked and compiled to example.js. */
-function install(folder: string, block: Block): void {
+/** Makes the folder a package that has installed this one. */
+function install(folder: string): void {
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(PACKAGE, join(folder, "node_modules/ants-agent"));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-  const file = join(folder, "example.ts");
+}
+
+/** Type-checks the block and compiles it in the folder; returns the program's name. */
+function compile(folder: string, block: Block): string {
+  const name = `example-${block.line}`;
+  const file = join(folder, `${name}.ts`);
   writeFileSync(file, block.text);
   const program = ts.createProgram([file], {
     target: ts.ScriptTarget.ES2023,
@@ -66,4 +62,5 @@ function install(folder: string, block: Block): void {
   const problems = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics];
   const messages = problems.map((problem) => ts.flattenDiagnosticMessageText(problem.messageText, "\n"));
   expect(messages, `${block.line}: type errors`).toEqual([]);
+  return `${name}.js`;
 }

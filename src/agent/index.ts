@@ -1,0 +1,4 @@
+/** `ants-agent/agent`: an agent at work in its home, for programs that run one (Node). */
+export type { HomeConfig } from "./home.js";
+export type { Agent, AgentSecrets } from "./open-agent.js";
+export { type OpenHomeOptions, openHome } from "./open-home.js";

@@ -1,0 +1,106 @@
+import type { Did } from "../../keys/did.js";
+import { AntsError } from "../../keys/errors.js";
+import { nodeDisk } from "../../keys/node/disk.js";
+import { type OpenVault, openVault } from "../../keys/node/vault.js";
+import { readVaultFile, updateVaultFile } from "../../keys/node/vault-file.js";
+import type { VaultUnlock } from "../../keys/node/vault-slot.js";
+import type { DiskLock } from "../../keys/ports.js";
+import type { AcquireOptions } from "../client/acquire-pen.js";
+import { systemPorts } from "../client/ports.js";
+import { bootId } from "./boot-id.js";
+import { AgentHome } from "./home.js";
+import { type Agent, openAgent } from "./open-agent.js";
+
+export interface OpenHomeOptions extends AcquireOptions {
+  /** The agent's folder. */
+  readonly home: string;
+  /** Its vault file: `ants whoami` says where that is. */
+  readonly vault: string;
+  readonly unlock: VaultUnlock;
+}
+
+/**
+ * Brings the agent of this folder to work: locks the home, opens the vault, reads the chain, claims the pen on a quorum
+ * of the agent's relays. Close it at the end: that gives everything back and notes the last committed event in the
+ * vault, so that an older copy of the home is known to be old.
+ *
+ * Throws "home-missing", "home-damaged", "locked" (another process works in this home), what reading and opening the
+ * vault throws ("vault-missing", "vault-wrong-passphrase" …), "vault-other-agent", and what `acquirePen` throws (`held`,
+ * `no-quorum` …). Nothing stays locked or open then.
+ */
+export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHomeOptions): Promise<Agent> {
+  const home = await AgentHome.open(nodeDisk, path);
+  const lock = await home.lock();
+  let opened: OpenVault;
+  try {
+    opened = openVault(await readVaultFile(vault), unlock);
+    assertVaultOf(home.config.did, opened, vault);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+  return openUnlocked({ home, lock, vault: opened, vaultPath: vault }, acquire);
+}
+
+/** A home whose lock and vault this process has; {@link openUnlocked} takes both over, also when it fails. */
+export interface UnlockedHome {
+  readonly home: AgentHome;
+  readonly lock: DiskLock;
+  readonly vault: OpenVault;
+  readonly vaultPath: string;
+}
+
+/** The second half of {@link openHome}, for programs that ask for the passphrase once they have the lock. */
+export async function openUnlocked(
+  { home, lock, vault, vaultPath }: UnlockedHome,
+  acquire: AcquireOptions,
+): Promise<Agent> {
+  try {
+    const boot = await bootId(nodeDisk);
+    return await openAgent({
+      ...acquire,
+      disk: nodeDisk,
+      ports: systemPorts,
+      home,
+      lock,
+      secrets: vault.content,
+      ...(boot === undefined ? {} : { bootId: boot }),
+      closed: async (highWater) => {
+        try {
+          if (highWater !== undefined) await noteHighWater(vaultPath, vault, highWater);
+        } finally {
+          vault.close();
+        }
+      },
+    });
+  } catch (error) {
+    vault.close();
+    throw error;
+  }
+}
+
+/** Closes the vault and throws "vault-other-agent" when it isn't this agent's. */
+export function assertVaultOf(did: Did, vault: OpenVault, path: string): void {
+  if (vault.did === did) return;
+  const other = vault.did;
+  vault.close();
+  throw new AntsError("vault-other-agent", `${path} is the vault of ${other}, and this home is of ${did}`, {
+    hint: "name this agent's vault with --vault, or its home with --home",
+    details: { path, did: other, expected: did },
+  });
+}
+
+async function noteHighWater(
+  path: string,
+  vault: OpenVault,
+  highWater: NonNullable<Agent["highWater"]>,
+): Promise<void> {
+  await updateVaultFile(
+    path,
+    (present) => {
+      vault.refresh(present);
+      return vault.reseal({ ...vault.content, highWater });
+    },
+    { label: "the agent, noting its last committed event" },
+  );
+}

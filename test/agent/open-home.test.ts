@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { type OpenHomeOptions, openHome } from "ants-agent/agent";
+import { createIdentity, generateSeed, publicKeyFromSeed, utf8, x25519PublicKey } from "ants-agent/keys";
+import { KDF_MIN, nodeDisk, openVault, readVaultFile, sealVault, writeVaultFile } from "ants-agent/keys/node";
+import { startTestRelay, type TestRelay } from "ants-agent/testing";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { AgentHome } from "../../src/agent/home.js";
+import { temporaryFolder } from "../keys/node/temporary-folder.js";
+
+const PASSPHRASE = "correct horse battery staple";
+const note = (text: string) => [{ kind: "note", body: { text } }];
+
+let relay: TestRelay;
+beforeAll(async () => {
+  relay = await startTestRelay();
+});
+afterAll(() => relay.close());
+
+/** A new agent's home and vault, as keygen leaves them. */
+async function foundHome(at = relay): Promise<OpenHomeOptions> {
+  const folder = temporaryFolder();
+  const [signSeed, agreeSecret, stateKey] = [generateSeed(), generateSeed(), generateSeed()];
+  const { did, line } = createIdentity({
+    signSeeds: [signSeed],
+    agree: x25519PublicKey(agreeSecret),
+    recoveryKeys: [publicKeyFromSeed(generateSeed())],
+    escrow: x25519PublicKey(generateSeed()),
+    relays: [{ url: at.url, stream: at.stream }],
+    timeMs: Date.now(),
+  });
+  const bytes = sealVault(
+    { did, signSeed, agreeSecret, stateKey, secrets: {} },
+    { slots: [{ type: "passphrase", passphrase: PASSPHRASE, kdf: KDF_MIN }] },
+  );
+  const vault = join(folder, "vault.json");
+  await writeVaultFile(vault, bytes, { allowEphemeral: true });
+  const home = join(folder, "home");
+  await AgentHome.create(nodeDisk, home, { did, label: "test", founded: true }, utf8(line));
+  return { home, vault, unlock: { passphrase: PASSPHRASE } };
+}
+
+describe("openHome", () => {
+  let options: OpenHomeOptions;
+  beforeEach(async () => {
+    options = await foundHome();
+  });
+
+  test("publishes, gives everything back, and notes the last committed event in the vault", async () => {
+    const agent = await openHome(options);
+    const { events } = await agent.publisher.publish(note("hello"));
+    await Promise.all([agent.close(), agent.close()]);
+    expect(await agent.lost).toEqual({ reason: "released" });
+    const vault = openVault(await readVaultFile(options.vault), options.unlock);
+    expect(vault.content.highWater).toEqual({ epoch: 1, seq: 1, id: events[0]!.id });
+    vault.close();
+
+    const again = await openHome(options);
+    expect((await again.publisher.publish(note("and again"))).events[0]!.epoch).toBeGreaterThan(1);
+    await again.close();
+  });
+
+  test("refuses a second process's home, a wrong passphrase and another agent's vault, and leaves nothing locked", async () => {
+    const agent = await openHome(options);
+    await expect(openHome(options)).rejects.toMatchObject({ code: "locked" });
+    await agent.close();
+    await expect(openHome({ ...options, unlock: { passphrase: "wrong" } })).rejects.toMatchObject({
+      code: "vault-wrong-passphrase",
+    });
+    const other = await foundHome();
+    await expect(openHome({ ...options, vault: other.vault })).rejects.toMatchObject({ code: "vault-other-agent" });
+    await expect(openHome({ ...options, home: `${options.home}-not` })).rejects.toMatchObject({ code: "home-missing" });
+    await (await openHome(options)).close();
+  });
+
+  test("gives the home back when too few relays answer in time", async () => {
+    const away = await startTestRelay();
+    const lonely = await foundHome(away);
+    await away.close();
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(openHome({ ...lonely, timeoutMs: 200 })).rejects.toMatchObject({ code: "no-quorum" });
+    }
+  });
+});
