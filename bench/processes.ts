@@ -38,10 +38,13 @@ export async function startRelayProcess(): Promise<Listening> {
   };
 }
 
-/** Runs a script of this build that prints {"url"} when it is ready. */
+/**
+ * Runs a script of this build that prints {"url"} when it is ready, with this process's own options for Node: so
+ * `node --cpu-prof dist/bench/main.js` profiles the relay, too.
+ */
 export async function start(script: string, args: readonly string[]): Promise<Listening> {
   const file = fileURLToPath(new URL(script, import.meta.url));
-  const child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...process.execArgv, file, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const url = await Promise.race([firstUrl(child), ended.then(() => undefined)]);
   if (url === undefined) throw new AntsError("internal", `${script} ended before it was ready`);

@@ -1,9 +1,9 @@
 import { sha256Hex } from "#platform";
-import { concat, fromBase64url } from "../bytes.js";
+import { concat, fromBase64url, utf8 } from "../bytes.js";
 import { canonicalBytes, parseCanonicalObject } from "../canonical.js";
 import { type Did, didOfGenesis } from "../did.js";
 import { verifyStrict } from "../ed25519/index.js";
-import { AntsError } from "../errors.js";
+import { AntsError, isAntsError } from "../errors.js";
 import { MAX_OPERATION_BYTES } from "../limits.js";
 import { decodeMultikey } from "../multikey.js";
 import { TAG_BYTES } from "../tags.js";
@@ -95,5 +95,16 @@ function decodeSignature(sig: string): Uint8Array {
       cause,
       details: { field: "sigs" },
     });
+  }
+}
+
+/** An operation in any of its shapes; undefined for lines that are none, so that a log with rubbish in it can be read. */
+export function parsedOrNothing(operation: ParsedOperation | Uint8Array | string): ParsedOperation | undefined {
+  try {
+    if (typeof operation === "string") return parseOperation(utf8(operation));
+    return operation instanceof Uint8Array ? parseOperation(operation) : operation;
+  } catch (error) {
+    if (isAntsError(error)) return undefined;
+    throw error;
   }
 }

@@ -1,8 +1,7 @@
-import { utf8 } from "../bytes.js";
 import { assertDid, type Did } from "../did.js";
-import { AntsError, isAntsError } from "../errors.js";
+import { AntsError } from "../errors.js";
 import { headsOf } from "./contest.js";
-import { type ParsedOperation, parseOperation } from "./operation.js";
+import { type ParsedOperation, parsedOrNothing } from "./operation.js";
 import { OperationSet } from "./operation-set.js";
 import type { IdentityOperation } from "./shape.js";
 import { type IdentityState, stateAt } from "./state.js";
@@ -118,14 +117,4 @@ function lastShared(heads: readonly Branch[]): Branch {
 
 function hashesOf(branches: readonly Branch[]): string[] {
   return branches.map(({ operation }) => operation.hash).sort();
-}
-
-function parsedOrNothing(operation: ParsedOperation | Uint8Array | string): ParsedOperation | undefined {
-  try {
-    if (typeof operation === "string") return parseOperation(utf8(operation));
-    return operation instanceof Uint8Array ? parseOperation(operation) : operation;
-  } catch (error) {
-    if (isAntsError(error)) return undefined;
-    throw error;
-  }
 }

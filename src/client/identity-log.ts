@@ -1,7 +1,5 @@
-import { utf8 } from "../../keys/bytes.js";
 import { assertDid, type Did } from "../../keys/did.js";
-import { isAntsError } from "../../keys/errors.js";
-import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
+import { type ParsedOperation, parsedOrNothing } from "../../keys/identity/operation.js";
 import { OperationSet } from "../../keys/identity/operation-set.js";
 import { type IdentityState, type KeyStanding, type Resolution, resolveSet } from "../../keys/identity/resolve.js";
 import type { KeyView } from "../protocol/chain.js";
@@ -92,15 +90,5 @@ export class IdentityLog implements KeyView {
     this.#keys = new Map((state?.keys ?? []).map((standing) => [standing.key, standing]));
     this.#anchors = [undefined];
     for (const { op } of state?.operations ?? []) if (op.op === "rotate") this.#anchors.push(op.anchor);
-  }
-}
-
-function parsedOrNothing(operation: ParsedOperation | Uint8Array | string): ParsedOperation | undefined {
-  try {
-    if (typeof operation === "string") return parseOperation(utf8(operation));
-    return operation instanceof Uint8Array ? parseOperation(operation) : operation;
-  } catch (error) {
-    if (isAntsError(error)) return undefined;
-    throw error;
   }
 }
