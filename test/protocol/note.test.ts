@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { concat } from "../../keys/bytes.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
@@ -19,19 +18,6 @@ const name = "relay.example/log";
 const signer = { name, publicKey };
 const text = "first line\nsecond line\n";
 const note = signNote(text, { name, seed });
-
-const vectors = new URL("../../../shared/vectors/c2sp-note/", import.meta.url);
-const shared = existsSync(vectors);
-test.skipIf(!shared)(`the public note of C2SP verifies${shared ? "" : " (skipped: no shared vectors)"}`, () => {
-  const example = readFileSync(new URL("example.note", vectors), "utf8");
-  const verifier = parseNoteKey(readFileSync(new URL("example.vkey", vectors), "utf8").trim());
-  expect(verifyNote(example, [verifier])).toEqual({
-    text: "This is an example message.\n",
-    signedBy: ["example.com/foo"],
-  });
-  expect(`${formatNoteKey(verifier)}\n`).toBe(readFileSync(new URL("example.vkey", vectors), "utf8"));
-  expect(codeOf(() => verifyNote(example.replace("example", "Example"), [verifier]))).toBe("note-signature");
-});
 
 describe("a signed note", () => {
   test("has the text, an empty line and a signature line", () => {
