@@ -1,11 +1,12 @@
 /** What a relay knows about one agent, by HTTP: identity log, head, chain, fork proofs. */
 import { assertDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
+import type { Exchange, Route } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
 import { FRAME_TYPE, reply, replyJson } from "./http-reply.js";
 import { submit } from "./log-routes.js";
+import { integerQuery, onlyQuery } from "./query.js";
 import { readBody } from "./request-body.js";
-import { type Exchange, integerQuery, onlyQuery, type Route } from "./routes.js";
 import { ANYONE } from "./viewer.js";
 
 /** Proofs that one answer holds; one is enough to convict. */

@@ -9,9 +9,9 @@ import { encodeFrame } from "../../src/protocol/frame.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
 import { untilAdvance } from "./advance.js";
 import type { ByteBudget } from "./byte-budget.js";
+import type { Exchange } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
-import { nextPage, type Wanted } from "./log-routes.js";
-import type { Exchange } from "./routes.js";
+import { nextPage, type Wanted } from "./next-page.js";
 
 /** A head keeps the connection alive and proves what was read; one every 15 s is promised. */
 const HEAD_EVERY_MS = 10_000;

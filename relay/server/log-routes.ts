@@ -1,18 +1,18 @@
 /** The log by HTTP: publish a frame, read a page, wait for the next one, or keep a stream of pages open. */
 import { AntsError } from "../../keys/errors.js";
-import { type Filter, filterOfQuery } from "../../src/protocol/filter.js";
+import { filterOfQuery } from "../../src/protocol/filter.js";
 import { encodeFrame } from "../../src/protocol/frame.js";
 import { MAX_LONG_POLL_MS } from "../../src/protocol/limits.js";
 import { readClientFrame } from "../../src/protocol/messages.js";
 import { untilAdvance } from "./advance.js";
 import { streamEvents } from "./event-stream.js";
+import type { Exchange, Route } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
 import { FRAME_TYPE, reply, replyRefused } from "./http-reply.js";
 import type { Answer, Submission } from "./intake.js";
-import type { Page } from "./log-reader.js";
+import { nextPage, type Wanted } from "./next-page.js";
+import { integerQuery, onlyQuery } from "./query.js";
 import { readBody } from "./request-body.js";
-import { type Exchange, integerQuery, onlyQuery, type Route } from "./routes.js";
-import { ANYONE } from "./viewer.js";
 
 const QUERY = ["after", "limit", "wait", "allowGap", "did", "kind", "to", "tag", "type"];
 
@@ -62,30 +62,6 @@ async function readEntries(exchange: Exchange): Promise<void> {
   const wanted = { position, limit, ...(Object.keys(filter).length === 0 ? {} : { filter }) };
   if (request.headers.accept?.includes("text/event-stream") === true) await streamEvents(exchange, wanted);
   else await onePage(exchange, wanted, waitS * 1000);
-}
-
-/** Where a reader stands, and what it wants. */
-export interface Wanted {
-  readonly position: number;
-  readonly limit: number;
-  readonly filter?: Filter;
-}
-
-/** Reads on from a position until there is something for this reader, or the log's end was reached. */
-export async function nextPage({ context, signal }: Exchange, { position, limit, filter }: Wanted): Promise<Page> {
-  const { reader, limits, turns } = context;
-  let from = position;
-  for (;;) {
-    await turns.next();
-    const page = await reader.page(from, {
-      viewer: ANYONE,
-      maxEntries: limit,
-      maxBytes: limits.maxFrameBytes,
-      ...(filter === undefined ? {} : { filter }),
-    });
-    if (page.at.length > 0 || page.withheld.length > 0 || page.isEnd || signal.aborted) return page;
-    from = page.position;
-  }
 }
 
 /** One `entries` frame; with a wait, not before it has something in it or the time is over. */

@@ -1,6 +1,8 @@
 /** What the relay says about itself: for programs, for load balancers, for people. */
+
+import type { Exchange, Route } from "./exchange.js";
 import { reply, replyJson, TEXT_TYPE } from "./http-reply.js";
-import { type Exchange, onlyQuery, type Route } from "./routes.js";
+import { onlyQuery } from "./query.js";
 import { STATUS_PAGE_HEADERS, statusPage } from "./status-page.js";
 
 export const stateRoutes: readonly Route[] = [

@@ -2,8 +2,9 @@
 import { base64url } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { parseTilePath } from "../../keys/merkle/tiles.js";
+import type { Exchange, Route } from "./exchange.js";
 import { reply, replyJson, TEXT_TYPE } from "./http-reply.js";
-import { type Exchange, integerQuery, onlyQuery, type Route } from "./routes.js";
+import { integerQuery, onlyQuery } from "./query.js";
 
 /** A full tile never changes any more. */
 const FOREVER = "public, max-age=31536000, immutable";

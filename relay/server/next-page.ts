@@ -1,0 +1,29 @@
+/** The next page for a reader by HTTP, whoever it is: nobody authenticates there. */
+import type { Filter } from "../../src/protocol/filter.js";
+import type { Exchange } from "./exchange.js";
+import type { Page } from "./log-reader.js";
+import { ANYONE } from "./viewer.js";
+
+/** Where a reader stands, and what it wants. */
+export interface Wanted {
+  readonly position: number;
+  readonly limit: number;
+  readonly filter?: Filter;
+}
+
+/** Reads on from a position until there is something for this reader, or the log's end was reached. */
+export async function nextPage({ context, signal }: Exchange, { position, limit, filter }: Wanted): Promise<Page> {
+  const { reader, limits, turns } = context;
+  let from = position;
+  for (;;) {
+    await turns.next();
+    const page = await reader.page(from, {
+      viewer: ANYONE,
+      maxEntries: limit,
+      maxBytes: limits.maxFrameBytes,
+      ...(filter === undefined ? {} : { filter }),
+    });
+    if (page.at.length > 0 || page.withheld.length > 0 || page.isEnd || signal.aborted) return page;
+    from = page.position;
+  }
+}
