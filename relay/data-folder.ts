@@ -165,6 +165,7 @@ export class DataFolder {
     try {
       await this.log.close();
       await this.tree.flush().catch(() => undefined);
+      await this.tree.keepPartial(this.log.lastSegmentFirst - 1).catch(() => undefined);
       await this.index.close().catch(() => undefined);
     } finally {
       await this.#lock.release();

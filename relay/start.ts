@@ -216,7 +216,14 @@ class RunningRelay implements Relay {
     await this.#sockets.close();
     if (this.#isListening) await this.#http.close();
     await this.#pool.close();
+    await this.#signLastHead();
     await this.#parts.ledger.close();
+  }
+
+  /** Binds the relay to all it took: without it the next start trusts the tree only as far as some reader asked. */
+  async #signLastHead(): Promise<void> {
+    if (this.#parts.ledger.failure !== undefined) return;
+    await this.#context.reader.treeHead(this.position).catch((error: unknown) => this.#onFault(error));
   }
 
   #info(): RelayInfo {

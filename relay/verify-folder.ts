@@ -13,7 +13,7 @@ import { StoredIndex } from "./index/stored-index.js";
 import { HeadFile } from "./log/head-file.js";
 import { type LineBlock, readLines } from "./log/line-blocks.js";
 import type { LogFiles } from "./log/log-files.js";
-import type { TreeHead } from "./log/open-tree.js";
+import { type TreeHead, treesFromTiles } from "./log/open-tree.js";
 import { TreeLog } from "./log/tree-log.js";
 import { type RelayIdentity, readRelayFile, relayFilePath } from "./relay-file.js";
 
@@ -170,8 +170,7 @@ class FolderCheck {
   #treeFrom(first: number, head: TreeHead | undefined): TreeLog {
     const options = { folder: this.#layout.tree, files: this.#comparing(), idsBlocking: () => [] };
     if (first === 1) return new TreeLog(options);
-    const stored = TreeLog.fromTiles(options, head?.size ?? 0);
-    if (stored !== undefined && stored.size + 1 >= first) return stored;
+    for (const stored of treesFromTiles(options, head?.size ?? 0, first)) return stored;
     this.#report(first, "tree-damaged", "the tree over the entries before this one is not there");
     this.#lostFrom = first;
     return new TreeLog(options);

@@ -1,6 +1,7 @@
 import { equalBytes } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { leafHash } from "../../keys/merkle/hashes.js";
+import { TILE_WIDTH } from "../../keys/merkle/tiles.js";
 import type { LogFiles } from "./log-files.js";
 import { idsBlocking, idsOf, readEntry } from "./log-ids.js";
 import { entriesOf } from "./log-slice.js";
@@ -40,8 +41,7 @@ export async function openTree(
     files,
     idsBlocking: (first: number, count: number) => idsBlocking(log, first, count),
   };
-  const stored = head && TreeLog.fromTiles(options, head.size);
-  if (stored !== undefined && stored.size + 1 >= log.firstPosition) {
+  for (const stored of head === undefined ? [] : treesFromTiles(options, head.size, log.firstPosition)) {
     await grow(stored, log, onProgress);
     if (agrees(stored, head)) {
       await compareChanged(stored, log, onProgress);
@@ -53,6 +53,24 @@ export async function openTree(
   await grow(built, log, onProgress);
   if (!agrees(built, head)) throw rewritten(head!.size);
   return built;
+}
+
+/**
+ * Trees over at least the entries before `firstPosition`, from the tiles on disk; to be compared with the signed head.
+ * The first needs most tiles, and some may be missing after a crash: they are written without being waited for. Of a
+ * log without its beginning the tiles below its first position must do, since nothing else says what was there.
+ */
+export function* treesFromTiles(
+  options: ConstructorParameters<typeof TreeLog>[0],
+  headSize: number,
+  firstPosition: number,
+): Generator<TreeLog> {
+  const removed = firstPosition - 1;
+  const sizes = removed === 0 ? [headSize] : [headSize, Math.ceil(removed / TILE_WIDTH) * TILE_WIDTH, removed];
+  for (const size of sizes) {
+    const tree = TreeLog.fromTiles(options, size);
+    if (tree !== undefined && tree.size >= removed) yield tree;
+  }
 }
 
 async function grow(tree: TreeLog, log: SegmentLog, onProgress: Progress): Promise<void> {
@@ -102,7 +120,7 @@ function prunedTree(firstPosition: number): AntsError {
     "tree-damaged",
     `the tree is missing or wrong, and the log that it is computed from begins at position ${firstPosition} only`,
     {
-      hint: "restore the folders log and tree from a copy; if there is none, start a new stream",
+      hint: "restore the folders log and tree from a copy, and remove segments only after an orderly stop; if there is none, start a new stream",
       details: { firstPosition },
     },
   );

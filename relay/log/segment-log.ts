@@ -77,6 +77,11 @@ export class SegmentLog {
     return this.#segments[0]?.first ?? 1;
   }
 
+  /** The first position of the segment that grows: everything before it can be removed with its files. */
+  get lastSegmentFirst(): number {
+    return this.#segments.at(-1)?.first ?? 1;
+  }
+
   /** The last committed position; 0 when the log is empty. */
   get lastPosition(): number {
     return this.#lastPosition;

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { equalBytes } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
-import { EMPTY_ROOT, leafHash } from "../../keys/merkle/hashes.js";
+import { EMPTY_ROOT, HASH_BYTES, leafHash } from "../../keys/merkle/hashes.js";
 import { consistencyProof, inclusionProof, type NodeSource, rootAt } from "../../keys/merkle/log-tree.js";
 import { TILE_HEIGHT, TILE_WIDTH, tileCoordinates, tilePath } from "../../keys/merkle/tiles.js";
 import type { LogFiles } from "./log-files.js";
@@ -47,8 +47,9 @@ export class TreeLog implements NodeSource {
   }
 
   /**
-   * The tree over the first entries of a log, as many as the full tiles under `size` entries hold: append the rest.
-   * Undefined when a tile is missing. Nothing is verified here but what loading from disk verifies: compare the root.
+   * The tree over the first entries of a log, as many as the full tiles under `size` entries hold, and those of the
+   * partial tile that {@link keepPartial} wrote for just this size: append the rest. Undefined when a full tile is
+   * missing. Nothing is verified here but what loading from disk verifies: compare the root.
    */
   static fromTiles(options: TreeLogOptions, size: number): TreeLog | undefined {
     const tree = new TreeLog(options);
@@ -68,6 +69,7 @@ export class TreeLog implements NodeSource {
       tree.#fullTiles.push(above);
       full = above;
     }
+    tree.#growByPartial(size);
     return tree;
   }
 
@@ -152,6 +154,28 @@ export class TreeLog implements NodeSource {
       const [path] = this.#unwritten.keys();
       if (path !== undefined) await this.#writeTile(path);
     }
+  }
+
+  /**
+   * Writes the partial tile at the end of a tree of `size` entries, unless the tile is full by now. Full tiles and this
+   * one are what is left of the first `size` entries when they are removed from the log.
+   */
+  async keepPartial(size: number): Promise<void> {
+    const { index, width } = partialTile(size);
+    const hashes = width > 0 && index === this.#fullTiles[0] ? this.tile(0, index, width) : undefined;
+    if (hashes === undefined) return;
+    const { folder, files } = this.#options;
+    await files.writeWhole(path.join(folder, tilePath(0, index, width)), hashes);
+  }
+
+  #growByPartial(size: number): void {
+    const { index, width } = partialTile(size);
+    if (width === 0) return;
+    const { folder, files } = this.#options;
+    const stored = files.readWhole(path.join(folder, tilePath(0, index, width)));
+    if (stored?.length !== width * HASH_BYTES) return;
+    this.#edge[0] = TileNodes.from(stored);
+    this.#size += width;
   }
 
   #requireSize(size: number): void {
@@ -252,4 +276,9 @@ export class TreeLog implements NodeSource {
     await this.#options.files.writeWhole(path.join(this.#options.folder, name), tile.hashes());
     this.#unwritten.delete(name);
   }
+}
+
+/** The tile that the end of a tree is in, and how much of it: width 0 where a tile ends just there. */
+function partialTile(size: number): { readonly index: number; readonly width: number } {
+  return { index: Math.floor(size / TILE_WIDTH), width: size % TILE_WIDTH };
 }

@@ -309,4 +309,20 @@ describe("a folder that lost other files", () => {
     rmSync(inData(folder, "tree"), { recursive: true });
     await expect(openLedger(folder)).rejects.toMatchObject({ code: "tree-damaged" });
   });
+
+  it("serves it also where no full tile covers the removed entries, or later tiles were lost in a crash", async () => {
+    const short = await served(chain(200));
+    for (const name of segments(short).slice(0, -1)) rmSync(inData(short, "log", name));
+    const partial = await openLedger(short);
+    expect(partial.folder.log.firstPosition % 256).toBeGreaterThan(1);
+    expect(partial.folder.tree.size).toBe(202);
+    await partial.close();
+
+    const long = await served(chain(700));
+    for (const name of segments(long).slice(0, 2)) rmSync(inData(long, "log", name));
+    rmSync(inData(long, "tree", "tile", "0", "001"));
+    const fewer = await openLedger(long);
+    expect(fewer.folder.tree.size).toBe(702);
+    await fewer.close();
+  });
 });

@@ -446,6 +446,7 @@ describe("opening a log that others wrote to", () => {
 describe("a disk that fails", () => {
   for (const [call, code] of [
     ["write", "ENOSPC"],
+    ["write", "EDQUOT"],
     ["datasync", "EIO"],
     ["create", "ENOSPC"],
     ["syncFolder", "EIO"],
