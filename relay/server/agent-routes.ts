@@ -7,10 +7,12 @@ import { FRAME_TYPE, reply, replyJson } from "./http-reply.js";
 import { submit } from "./log-routes.js";
 import { integerQuery, onlyQuery } from "./query.js";
 import { readBody } from "./request-body.js";
-import { ANYONE } from "./viewer.js";
+import { ANYONE, isAddressed } from "./viewer.js";
 
 /** Proofs that one answer holds; one is enough to convict. */
 const MAX_FORK_PROOFS = 16;
+/** Proofs looked at for them. */
+const MAX_FORK_SEARCH = 4 * MAX_FORK_PROOFS;
 const NEWLINE = 0x0a;
 
 export const agentRoutes: readonly Route[] = [
@@ -71,13 +73,18 @@ async function chain(exchange: Exchange): Promise<void> {
   reply(exchange.response, 200, FRAME_TYPE, entriesFrame(0, page, reader.cursorAt(page.position)));
 }
 
-/** Proofs that this agent's key signed two events for one place, as pairs of lines; empty where there are none. */
+/**
+ * Proofs that this agent's key signed two events for one place, as pairs of lines; empty where there are none. A pair
+ * with an addressed event is for its parties only, and nobody is known by HTTP; its pruned form would still name them.
+ */
 async function forks(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
   const did = didOf(exchange);
   const { reading } = exchange.context;
   if (reading.agent(did) === undefined) throw unknownAgent(did);
-  reply(exchange.response, 200, FRAME_TYPE, asLines((await reading.forks(did, MAX_FORK_PROOFS)).flat()));
+  const proofs = await reading.forks(did, MAX_FORK_SEARCH);
+  const shown = proofs.filter((proof) => proof.every((line) => !isAddressed(line))).slice(0, MAX_FORK_PROOFS);
+  reply(exchange.response, 200, FRAME_TYPE, asLines(shown.flat()));
 }
 
 function didOf({ params }: Exchange): string {

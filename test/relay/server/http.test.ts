@@ -201,6 +201,23 @@ describe("GET /agents/<did>", () => {
     expect(await response.json()).toMatchObject({ t: "refused", code: "fork" });
     expect(await (await get(`/agents/${forker.did}/forks`)).text()).toBe(`${first}\n${rival}\n`);
   });
+
+  test("shows no fork of which an event is addressed: neither who it is for nor what it says", async () => {
+    const forker = new Author();
+    const [genesis, claim] = forker.begin();
+    const begun = forker.head!;
+    const [first] = forker.notes(1);
+    await post("/entries", encodeFrame({ t: "publish", ref: 0, epoch: 1 }, [genesis!, claim!, first!]));
+    const rivals = [{ to: [author.did] }, {}].map((more) => {
+      forker.head = begun;
+      return forker.notes(1, { ...more, kind: "rival" })[0]!;
+    });
+    for (const rival of rivals) {
+      const response = await post("/entries", encodeFrame({ t: "publish", ref: 0, epoch: 1 }, [rival]));
+      expect(await response.json()).toMatchObject({ t: "refused", code: "fork" });
+    }
+    expect(await (await get(`/agents/${forker.did}/forks`)).text()).toBe(`${first}\n${rivals[1]}\n`);
+  });
 });
 
 describe("the tree", () => {
