@@ -208,7 +208,6 @@ export function entriesFrame(ref: number, page: Page, cursor: string): Buffer {
     ref,
     at: page.at,
     ...(page.withheld.length === 0 ? {} : { withheld: page.withheld }),
-    ...(page.superseded.length === 0 ? {} : { superseded: page.superseded }),
     cursor,
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(message)}\n`), ...page.lines]);

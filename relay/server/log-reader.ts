@@ -22,8 +22,6 @@ export interface Page {
   /** One position for each line in `lines`. */
   readonly at: readonly number[];
   readonly withheld: readonly Withheld[];
-  /** Positions of this page whose events are on a side branch. */
-  readonly superseded: readonly number[];
   /** The lines in order, each with its newline, in as few pieces as possible: views into shared memory. */
   readonly lines: readonly Uint8Array[];
   /** Everything up to here is in the page, withheld, or not wanted. */
@@ -44,7 +42,6 @@ export interface PageWish {
 class PageBuilder {
   readonly at: number[] = [];
   readonly withheld: Withheld[] = [];
-  readonly superseded: number[] = [];
   readonly lines: Uint8Array[] = [];
   bytes = 0;
   /** Entries looked at. */
@@ -78,8 +75,8 @@ class PageBuilder {
   }
 
   page(position: number, isEnd: boolean): Page {
-    const { at, withheld, superseded, lines } = this;
-    return { at, withheld, superseded, lines, position, isEnd };
+    const { at, withheld, lines } = this;
+    return { at, withheld, lines, position, isEnd };
   }
 
   #take(slice: LogSlice, from: number, until: number, start: number, end: number): void {

@@ -100,8 +100,6 @@ export interface EntriesMessage {
   /** One position an entry line, ascending. */
   readonly at: readonly number[];
   readonly withheld?: readonly Withheld[];
-  /** Positions of this frame whose events are off their author's chain, as far as the relay knew when it sent. */
-  readonly superseded?: readonly number[];
   /** Everything up to here was served, withheld, or not wanted by the filter. */
   readonly cursor: string;
 }
@@ -251,7 +249,6 @@ function entriesOf(read: EnvelopeReader): EntriesMessage {
     ref: read.ref(),
     at,
     ...(read.has("withheld") ? { withheld: withheldOf(read) } : {}),
-    ...(read.has("superseded") ? { superseded: read.integers("superseded", 1) } : {}),
     cursor: read.cursor("cursor"),
   };
 }

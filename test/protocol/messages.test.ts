@@ -44,7 +44,7 @@ const fromRelay: Row[] = [
   [{ t: "refused", ...refusal, retryable: true, retryAfterMs: 50, details: { limit: "entriesPerSecond" } }, 0],
   [{ t: "promised", ref: 2, epoch: 5, head, identity: genesis.hash }, 1],
   [{ t: "promised", ref: 2, epoch: 5, identity: genesis.hash }, 1],
-  [{ t: "entries", ref: 3, at: [1, 3], withheld: [{ at: 2, id, did, seq: 0 }], superseded: [3], cursor }, 2],
+  [{ t: "entries", ref: 3, at: [1, 3], withheld: [{ at: 2, id, did, seq: 0 }], cursor }, 2],
   [{ t: "entries", ref: 0, at: [], cursor }, 0],
   [{ t: "caught-up", ref: 3, cursor }, 0],
   [{ t: "head", ref: 3, cursor, checkpoint: "text" }, 0],
