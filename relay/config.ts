@@ -115,6 +115,13 @@ export const relayConfigSchema = z.strictObject({
     1_000_000,
     "Open connections of one address (one /64 of IPv6); 0: off.",
   ),
+  connectionsPerSecond: integer(
+    50,
+    "connections/s",
+    0,
+    1_000_000,
+    "New connections of one address, five seconds' worth at once; 0: off. Behind a proxy (trust_proxy) it does not apply.",
+  ),
   maxInFlightFrames: integer(
     64,
     "frames",
@@ -130,7 +137,7 @@ export const relayConfigSchema = z.strictObject({
     "Received and not yet answered, all connections together; above it only one frame each is taken.",
   ),
   maxUnsentTotalBytes: integer(
-    64 * MIB,
+    32 * MIB,
     "bytes",
     MIB,
     64 * GIB,

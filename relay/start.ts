@@ -16,6 +16,7 @@ import { ByteBudget } from "./server/byte-budget.js";
 import { HttpServer } from "./server/http-server.js";
 import { Intake } from "./server/intake.js";
 import { LogReader } from "./server/log-reader.js";
+import { MessageBudget } from "./server/message-budget.js";
 import { RateLimits } from "./server/rate-limits.js";
 import type { RelayContext } from "./server/relay-context.js";
 import { SocketServer } from "./server/socket-server.js";
@@ -142,6 +143,7 @@ class RunningRelay implements Relay {
       intake: new Intake({ ledger, pool: this.#pool, rates: new RateLimits(limits, clock), onFault }),
       reader: new LogReader(folder, reading),
       turns: new Turns(),
+      messages: new MessageBudget(),
       awaiting: new ByteBudget(config.maxAwaitingBytes),
       unsent: new ByteBudget(config.maxUnsentTotalBytes),
       log,

@@ -26,6 +26,7 @@ const TEST_CONFIG: RelayConfigInput = {
   entriesPerSecond: 0,
   newDidsPerHour: 0,
   backfillBytesPerMinute: 0,
+  connectionsPerSecond: 0,
 };
 
 /**

@@ -67,7 +67,7 @@ async function chain(exchange: Exchange): Promise<void> {
   const from = integerQuery(exchange, "from", { min: 0, fallback: 0 });
   const { maxFrameEntries } = limits;
   const limit = integerQuery(exchange, "limit", { min: 1, max: maxFrameEntries, fallback: maxFrameEntries });
-  await turns.next();
+  await turns.next(exchange.address);
   const page = await reader.chainPage(did, from, { viewer: ANYONE, maxEntries: limit, maxBytes: limits.maxFrameBytes });
   if (page === undefined) throw unknownAgent(did);
   reply(exchange.response, 200, FRAME_TYPE, entriesFrame(0, page, reader.cursorAt(page.position)));

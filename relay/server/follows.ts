@@ -18,7 +18,7 @@ import type { Viewer } from "./viewer.js";
  */
 const READ_AHEAD_BYTES = 512 * 1024;
 /** Frames are this small while the relay's unsent bytes are at their bound: everybody still gets on. */
-const SCARCE_FRAME_BYTES = 64 * 1024;
+const SCARCE_FRAME_BYTES = 128 * 1024;
 /** A head goes out this often on every follow; the promise is one every 15 s (HEAD_INTERVAL_MS). */
 const HEAD_EVERY_MS = 10_000;
 
@@ -29,17 +29,21 @@ interface Follow {
   /** Everything up to here was served, withheld, or not wanted. */
   position: number;
   isCaughtUp: boolean;
+  isHeadDue: boolean;
   lastHeadMs: number;
 }
 
 export interface FollowsOptions {
   readonly context: RelayContext;
+  /** As clientAddress gives it. */
+  readonly address: string;
   readonly viewer: Viewer;
   readonly outlet: Outlet;
 }
 
 export class Follows {
   readonly #context: RelayContext;
+  readonly #address: string;
   readonly #viewer: Viewer;
   readonly #outlet: Outlet;
   /** In the order of their turns: who was served goes to the end. */
@@ -47,8 +51,9 @@ export class Follows {
   #isServing = false;
   #isClosed = false;
 
-  constructor({ context, viewer, outlet }: FollowsOptions) {
+  constructor({ context, address, viewer, outlet }: FollowsOptions) {
     this.#context = context;
+    this.#address = address;
     this.#viewer = viewer;
     this.#outlet = outlet;
   }
@@ -72,6 +77,7 @@ export class Follows {
       live,
       position: reader.positionAfter(after, allowGap === true),
       isCaughtUp: false,
+      isHeadDue: false,
       lastHeadMs: clock.monotonicMs(),
     });
     this.wake();
@@ -98,13 +104,13 @@ export class Follows {
     });
   }
 
-  /** Sends the heads that are due. */
+  /** Has the heads that are due sent, each in its turn. */
   beat(): void {
     const nowMs = this.#context.clock.monotonicMs();
-    if (this.#outlet.unsentBytes >= READ_AHEAD_BYTES) return;
     for (const follow of this.#follows.values()) {
-      if (nowMs - follow.lastHeadMs >= HEAD_EVERY_MS) void this.#sendHead(follow);
+      if (nowMs - follow.lastHeadMs >= HEAD_EVERY_MS) follow.isHeadDue = true;
     }
+    this.wake();
   }
 
   close(): void {
@@ -118,8 +124,9 @@ export class Follows {
       if (follow === undefined) return;
       this.#follows.delete(follow.ref);
       this.#follows.set(follow.ref, follow);
-      await this.#context.turns.next();
+      await this.#context.turns.next(this.#address);
       await this.#serveOne(follow);
+      if (follow.isHeadDue && this.#follows.get(follow.ref) === follow) await this.#sendHead(follow);
     }
   }
 
@@ -154,6 +161,7 @@ export class Follows {
   /** The cursor of a head is the follow's own: whoever stores it goes on from there. The signed tree is no smaller. */
   async #sendHead(follow: Follow): Promise<void> {
     follow.lastHeadMs = this.#context.clock.monotonicMs();
+    follow.isHeadDue = false;
     try {
       const { checkpoint } = await this.#context.reader.treeHead(follow.position);
       if (this.#follows.get(follow.ref) !== follow) return;
@@ -186,7 +194,7 @@ export class Follows {
   #nextFollow(): Follow | undefined {
     const { position } = this.#context.ledger;
     for (const follow of this.#follows.values()) {
-      if (follow.position < position || !follow.isCaughtUp) return follow;
+      if (follow.position < position || !follow.isCaughtUp || follow.isHeadDue) return follow;
     }
     return undefined;
   }

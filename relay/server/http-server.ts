@@ -7,6 +7,7 @@ import { replyError } from "./http-reply.js";
 import type { RelayContext } from "./relay-context.js";
 import { routeOf } from "./routes.js";
 import type { SocketServer } from "./socket-server.js";
+import { TokenBuckets } from "./token-buckets.js";
 import { refuseUpgrade } from "./upgrade-refusal.js";
 
 /** Requests of one connection under way at once: browsers use one, pipelining clients a few. */
@@ -17,6 +18,10 @@ const KEEP_ALIVE_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Connections above the bound that are told why before they are closed; beyond these they are closed at once. */
 const MAX_REFUSED_CONNECTIONS = 64;
+/** Seconds of new connections that an address may open at once. */
+const CONNECTION_BURST_S = 5;
+/** Connections above the rate that are told why, a second and address; the others are closed without a word. */
+const REFUSALS_PER_SECOND = 10;
 /** What a relay that is closing still answers, so that whoever watches it learns why it goes. */
 const HEALTH_PATHS: readonly string[] = ["/healthz", "/readyz"];
 /** Where a URL needs a host to be parsed. */
@@ -27,6 +32,8 @@ export class HttpServer {
   readonly #sockets: SocketServer;
   readonly #server: Server;
   readonly #perAddress = new Map<string, number>();
+  readonly #newConnections: TokenBuckets;
+  readonly #refusals: TokenBuckets;
   readonly #requests = new WeakMap<Socket, number>();
   #connections = 0;
   readonly #stopping = new AbortController();
@@ -34,7 +41,11 @@ export class HttpServer {
   constructor(context: RelayContext, sockets: SocketServer) {
     this.#context = context;
     this.#sockets = sockets;
-    const { headersTimeoutMs, requestTimeoutMs, silenceTimeoutMs, maxConnections } = context.config;
+    const { headersTimeoutMs, requestTimeoutMs, silenceTimeoutMs, maxConnections, connectionsPerSecond } =
+      context.config;
+    const rate = { perSecond: connectionsPerSecond, burst: CONNECTION_BURST_S * connectionsPerSecond };
+    this.#newConnections = new TokenBuckets(rate, context.clock);
+    this.#refusals = new TokenBuckets({ perSecond: REFUSALS_PER_SECOND, burst: REFUSALS_PER_SECOND }, context.clock);
     this.#server = createServer({
       headersTimeout: headersTimeoutMs,
       requestTimeout: Math.max(headersTimeoutMs, requestTimeoutMs),
@@ -106,6 +117,7 @@ export class HttpServer {
   #accept(socket: Socket): void {
     const { maxConnections, maxConnectionsPerAddress } = this.#context.config;
     const address = addressGroup(socket.remoteAddress ?? "unknown");
+    if (this.#isTooOften(socket, address)) return;
     const ofAddress = (this.#perAddress.get(address) ?? 0) + 1;
     this.#perAddress.set(address, ofAddress);
     this.#connections += 1;
@@ -119,6 +131,23 @@ export class HttpServer {
     else if (maxConnectionsPerAddress > 0 && ofAddress > maxConnectionsPerAddress) {
       this.#refuse(socket, "maxConnectionsPerAddress", maxConnectionsPerAddress);
     }
+  }
+
+  /** Counts a new connection against its address's rate; true when it was refused. */
+  #isTooOften(socket: Socket, address: string): boolean {
+    const { connectionsPerSecond: value, trustProxy } = this.#context.config;
+    if (value === 0 || trustProxy) return false;
+    const retryAfterMs = this.#newConnections.take(address, 1);
+    if (retryAfterMs === 0) return false;
+    if (this.#refusals.take(address, 1) > 0) {
+      socket.resetAndDestroy();
+      return true;
+    }
+    socket.removeAllListeners("data");
+    const message = `one address may open ${value} connections a second here`;
+    const details = { limit: "connectionsPerSecond", value, burst: CONNECTION_BURST_S * value, retryAfterMs };
+    refuseUpgrade(socket, new AntsError("rate-limited", message, { details }));
+    return true;
   }
 
   #refuse(socket: Socket, limit: string, value: number): void {

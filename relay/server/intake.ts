@@ -36,6 +36,8 @@ export interface Answer {
   readonly message: RelayMessage;
   /** A line without its newline. */
   readonly line?: Uint8Array;
+  /** True where the lines were no valid entries, whatever the log holds. */
+  readonly isSenseless?: boolean;
 }
 
 export interface IntakeOptions {
@@ -145,7 +147,7 @@ export class Lane {
     const did = verified.entries[0]?.did;
     if (did === undefined || (failure !== undefined && t === "promise")) {
       const { i, code, message } = failure ?? { i: 0, code: "bad-frame", message: "a frame needs at least one entry" };
-      return refusedFor(ref, new AntsError(code, message), { i, at: [] });
+      return { ...refusedFor(ref, new AntsError(code, message), { i, at: [] }), isSenseless: true };
     }
     const foreign = verified.entries.findIndex((entry) => entry.type !== "identity" || entry.did !== identityOf);
     if (identityOf !== undefined && foreign >= 0) {

@@ -8,6 +8,16 @@ import type { ByteBudget } from "./byte-budget.js";
  * shows itself by what it takes. Bytes that went into an empty socket buffer show nothing: the system takes them for
  * a dead peer as well.
  */
+export interface LivenessOptions {
+  /** Holds the bytes of all connections' incomplete messages. */
+  readonly unfinished: ByteBudget;
+  readonly nowMs: () => number;
+  /** Resolves when this connection may be read on, after it was refused. */
+  readonly turn: () => Promise<void>;
+  /** Called when this connection adds to what is unfinished, and that is more than it should be. */
+  readonly onMore: () => void;
+}
+
 export class Liveness {
   readonly #tcp: Socket;
   readonly #unfinished: ByteBudget;
@@ -18,8 +28,7 @@ export class Liveness {
   #unfinishedSinceMs = 0;
   #isClosed = false;
 
-  /** `unfinished` holds the bytes of all connections' incomplete messages; `onMore` is called when this one adds to it. */
-  constructor(socket: WebSocket, tcp: Socket, unfinished: ByteBudget, nowMs: () => number, onMore: () => void) {
+  constructor(socket: WebSocket, tcp: Socket, { unfinished, nowMs, turn, onMore }: LivenessOptions) {
     this.#tcp = tcp;
     this.#unfinished = unfinished;
     this.#bytesRead = tcp.bytesRead;
@@ -27,6 +36,14 @@ export class Liveness {
     // Before the WebSocket's own listener, so that the message which ends in a chunk is complete after it.
     tcp.prependListener("data", (chunk: Buffer) => {
       if (this.#isClosed) return;
+      if (socket.readyState !== socket.OPEN) {
+        // What comes after a refusal is dropped as it arrives, a piece at a time: read for as long as there is some, it
+        // would take the relay's time from everybody else.
+        this.#complete();
+        tcp.pause();
+        void turn().then(() => tcp.resume());
+        return;
+      }
       if (this.#unfinishedBytes === 0) this.#unfinishedSinceMs = nowMs();
       this.#unfinishedBytes += chunk.length;
       unfinished.take(chunk.length);

@@ -162,15 +162,15 @@ export class LogReader {
     return page.page(position, position >= this.#reading.position);
   }
 
-  /** Reads entries here and there, runs of neighbours at once, until the page is full. */
+  /** Reads entries here and there, runs of neighbours at once, until the page is full; one fits always. */
   async #collect(positions: readonly number[], wish: PageWish, tellsWithheld: boolean): Promise<PageBuilder> {
     const page = new PageBuilder(wish.viewer, tellsWithheld);
     const maxBytes = wish.maxBytes - ENVELOPE_BYTES;
-    while (page.taken < positions.length && page.bytes < maxBytes) {
+    while (page.taken < positions.length && (page.taken === 0 || page.bytes < maxBytes)) {
       const first = positions[page.taken]!;
       let run = 1;
       while (positions[page.taken + run] === first + run) run += 1;
-      const left = maxBytes - page.bytes;
+      const left = Math.max(1, maxBytes - page.bytes);
       const slice = await this.#reading.after(first - 1, { maxEntries: run, maxBytes: left });
       if (page.taken > 0 && slice.bytes.length > left) break;
       page.add(slice);

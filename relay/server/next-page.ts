@@ -12,11 +12,14 @@ export interface Wanted {
 }
 
 /** Reads on from a position until there is something for this reader, or the log's end was reached. */
-export async function nextPage({ context, signal }: Exchange, { position, limit, filter }: Wanted): Promise<Page> {
+export async function nextPage(
+  { context, address, signal }: Exchange,
+  { position, limit, filter }: Wanted,
+): Promise<Page> {
   const { reader, limits, turns } = context;
   let from = position;
   for (;;) {
-    await turns.next();
+    await turns.next(address);
     const page = await reader.page(from, {
       viewer: ANYONE,
       maxEntries: limit,

@@ -10,6 +10,7 @@ import type { RelayLog } from "../relay-log.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { Intake } from "./intake.js";
 import type { LogReader } from "./log-reader.js";
+import type { MessageBudget } from "./message-budget.js";
 import type { Turns } from "./turns.js";
 
 export interface RelayContext {
@@ -23,6 +24,7 @@ export interface RelayContext {
   readonly intake: Intake;
   readonly reader: LogReader;
   readonly turns: Turns;
+  readonly messages: MessageBudget;
   /** Bytes received and not yet answered. */
   readonly awaiting: ByteBudget;
   /** Bytes written and not yet sent. */

@@ -9,8 +9,15 @@ import { type Answer, type Lane, refusedFor } from "./intake.js";
 import { Outlet } from "./outlet.js";
 import type { RelayContext } from "./relay-context.js";
 
-/** Messages that make no sense (not a frame, not a message, no valid auth) before a connection is closed. */
-const MAX_STRIKES = 32;
+/** Messages in a row that make no sense (no frame, no message, no entries, no valid auth) before a connection is closed. */
+const MAX_STRIKES = 8;
+/**
+ * Messages that may wait for those before them. What is read from the network at once holds some hundred frames of
+ * entries; thousands can only be empty ones, and each costs more memory here than it did on the wire.
+ */
+const MAX_INBOX = 1_024;
+/** Messages handled in one turn. */
+const MESSAGES_PER_TURN = 16;
 
 const NEWLINE = 0x0a;
 
@@ -28,6 +35,7 @@ export interface SessionOptions {
 
 export class Session {
   readonly #socket: WebSocket;
+  readonly #address: string;
   readonly #context: RelayContext;
   readonly #authentication: Authentication;
   readonly #lane: Lane;
@@ -38,15 +46,19 @@ export class Session {
   #inFlight = 0;
   #strikes = 0;
   #isClosed = false;
-  readonly #onBudgetFree = () => this.#drainInbox();
+  #isWaitingForTurn = false;
+  readonly #onBudgetFree = () => {
+    if (!this.#isWaitingForTurn) this.#drainInbox();
+  };
 
   constructor({ socket, address, challenge, context }: SessionOptions) {
     this.#socket = socket;
+    this.#address = address;
     this.#context = context;
     this.#authentication = new Authentication(challenge, () => context.urls(), context.ledger);
     this.#lane = context.intake.lane({ address, instanceOf: (did) => this.#authentication.instanceOf(did) });
     this.#outlet = new Outlet(socket, context.unsent, () => this.#onSent());
-    this.#follows = new Follows({ context, viewer: this.#authentication, outlet: this.#outlet });
+    this.#follows = new Follows({ context, address, viewer: this.#authentication, outlet: this.#outlet });
     socket.on("message", (data: Buffer) => this.#receive(data));
     socket.once("close", () => this.#closed());
   }
@@ -80,10 +92,24 @@ export class Session {
 
   #receive(data: Buffer): void {
     if (this.#isClosed || this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.#inbox.length > 0 || this.#mustWait()) {
-      this.#inbox.push(data);
-      this.#pause();
-    } else this.#handle(data);
+    if (this.#inbox.length > 0 || this.#mustWait()) this.#keep(data);
+    else if (this.#context.messages.take(this.#address)) this.#handle(data);
+    else {
+      this.#keep(data);
+      this.#waitForTurn();
+    }
+  }
+
+  #keep(data: Buffer): void {
+    this.#inbox.push(data);
+    this.#pause();
+    if (this.#inbox.length <= MAX_INBOX) return;
+    this.#inbox.length = 0;
+    const error = new AntsError("overloaded", `more than ${MAX_INBOX} messages were sent before they were answered`, {
+      details: { limit: "waitingMessages", value: MAX_INBOX, retryAfterMs: 1000 },
+    });
+    this.#sendAnswer(refusedFor(undefined, error));
+    this.#socket.close(POLICY_VIOLATION, error.code);
   }
 
   #mustWait(): boolean {
@@ -100,21 +126,39 @@ export class Session {
   }
 
   #drainInbox(): void {
-    while (!this.#isClosed && this.#inbox.length > 0 && !this.#mustWait()) this.#handle(this.#inbox.shift()!);
+    for (let handled = 0; this.#inbox.length > 0 && this.#isOpen && !this.#mustWait(); handled++) {
+      if (handled >= MESSAGES_PER_TURN) {
+        this.#waitForTurn();
+        return;
+      }
+      this.#handle(this.#inbox.shift()!);
+    }
     if (this.#isClosed) return;
-    if (this.#inbox.length > 0) this.#pause();
+    if (this.#inbox.length > 0 && this.#isOpen) this.#pause();
     else if (this.#socket.isPaused) this.#socket.resume();
   }
 
+  #waitForTurn(): void {
+    if (this.#isWaitingForTurn) return;
+    this.#isWaitingForTurn = true;
+    void this.#context.turns.next(this.#address).then(() => {
+      this.#isWaitingForTurn = false;
+      this.#drainInbox();
+    });
+  }
+
+  get #isOpen(): boolean {
+    return !this.#isClosed && this.#socket.readyState === this.#socket.OPEN;
+  }
+
   #onSent(): void {
-    if (this.#socket.isPaused) this.#drainInbox();
+    if (this.#socket.isPaused && !this.#isWaitingForTurn) this.#drainInbox();
     this.#follows.wake();
   }
 
   #handle(data: Buffer): void {
     try {
       const { message, entries, body } = readClientFrame(data, this.#context.limits);
-      this.#strikes = 0;
       this.#answer(message, entries, body);
     } catch (error) {
       if (!isAntsError(error)) this.#context.onFault(error);
@@ -135,7 +179,7 @@ export class Session {
         this.#authenticate(ref, entries[0]!);
         return;
       case "follow":
-        this.#refusing(ref, () => this.#follows.add(message));
+        if (this.#refusing(ref, () => this.#follows.add(message))) this.#strikes = 0;
         return;
       case "unfollow":
         this.#refusing(ref, () => this.#follows.remove(ref));
@@ -152,7 +196,9 @@ export class Session {
       awaiting.give(bytes);
       if (this.#isClosed) return;
       this.#sendAnswer(answer);
-      if (this.#inbox.length > 0) this.#drainInbox();
+      if (answer.isSenseless) this.#strike();
+      else this.#strikes = 0;
+      if (this.#inbox.length > 0 && !this.#isWaitingForTurn) this.#drainInbox();
     });
   }
 
@@ -161,6 +207,7 @@ export class Session {
       const { did, instance } = this.#authentication.take(line);
       this.#context.ledger.seen(did, instance);
       this.#send({ t: "ack", ref, at: [] });
+      this.#strikes = 0;
     }) || this.#strike();
   }
 
@@ -200,10 +247,14 @@ export class Session {
   }
 }
 
+/** No envelope with a ref is longer: one that is may cost more to read than it is worth. */
+const MAX_ENVELOPE_BYTES = 4_096;
+
 /** The ref that a refused frame asks to be answered by: known from its parsing, or else its envelope may still say. */
 function refOf(data: Buffer, { details }: AntsError): number | undefined {
   if (typeof details.ref === "number") return details.ref;
   const newline = data.indexOf(NEWLINE);
+  if ((newline < 0 ? data.length : newline) > MAX_ENVELOPE_BYTES) return undefined;
   try {
     const { ref } = JSON.parse(data.toString("utf8", 0, newline < 0 ? data.length : newline)) as { ref?: unknown };
     return Number.isSafeInteger(ref) && (ref as number) >= 0 ? (ref as number) : undefined;

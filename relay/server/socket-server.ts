@@ -74,14 +74,26 @@ export class SocketServer {
   upgrade(request: IncomingMessage, tcp: Duplex, head: Buffer): void {
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
     if (this.#context.isClosing()) {
-      refuseUpgrade(tcp, new AntsError("shutting-down", "the relay is shutting down"));
+      refuseUpgrade(tcp, shuttingDown());
     } else if (request.headers.upgrade?.toLowerCase() !== "websocket") {
       refuseUpgrade(tcp, new AntsError("bad-request", "this relay upgrades to WebSocket and nothing else"));
     } else if (chooseSubprotocol(offered) === undefined) {
       refuseUpgrade(tcp, versionUnsupported(offered.filter((name) => name !== "")));
     } else {
-      this.#server.handleUpgrade(request, tcp, head, (socket) => this.#open(socket, tcp as Socket, request));
+      void this.#upgradeInTurn(request, tcp as Socket, head);
     }
+  }
+
+  /** A new connection is a moment's work for the relay: hundreds at once would hold up everybody else's messages. */
+  async #upgradeInTurn(request: IncomingMessage, tcp: Socket, head: Buffer): Promise<void> {
+    // Until ws takes it over nobody else listens for its errors.
+    const onError = () => undefined;
+    tcp.on("error", onError);
+    await this.#context.turns.next(clientAddress(request, this.#context.config.trustProxy));
+    tcp.off("error", onError);
+    if (this.#context.isClosing()) refuseUpgrade(tcp, shuttingDown());
+    else if (tcp.destroyed) tcp.destroy();
+    else this.#server.handleUpgrade(request, tcp, head, (socket) => this.#open(socket, tcp, request));
   }
 
   /** Closes every connection with 1001 after what is already on its way to it; the rest is cut by {@link terminate}. */
@@ -105,7 +117,12 @@ export class SocketServer {
     const challenge = createChallenge(context.random);
     const address = clientAddress(request, context.config.trustProxy);
     const session = new Session({ socket, address, challenge, context });
-    const liveness = new Liveness(socket, tcp, this.#unfinished, nowMs, () => this.#dropOldestUnfinished());
+    const liveness = new Liveness(socket, tcp, {
+      unfinished: this.#unfinished,
+      nowMs,
+      turn: () => context.turns.next(address),
+      onMore: () => this.#dropOldestUnfinished(),
+    });
     const connection: Connection = { socket, session, liveness, lastSignMs: nowMs(), lastPingMs: nowMs() };
     this.#connections.add(connection);
     tcp.setNoDelay(true);
@@ -171,6 +188,10 @@ export class SocketServer {
     socket.send(encodeFrame({ t: "refused", ...refusalOf(error) }), { binary: false });
     socket.close(TRY_AGAIN_LATER, error.code);
   }
+}
+
+function shuttingDown(): AntsError {
+  return new AntsError("shutting-down", "the relay is shutting down");
 }
 
 /** A WebSocket that says why before it closes over a message that is too big. */

@@ -135,7 +135,7 @@ export interface ReceivedFrame<Message> extends Pick<Frame, "entries" | "body"> 
 
 /**
  * Splits and reads a frame from a client. Throws `too-large`, `bad-frame`, `bad-message`, `bad-filter`,
- * `cursor-syntax`, `unknown-message`; details.ref is there whenever the frame's ref could be read.
+ * `cursor-syntax`, `unknown-message`, `version-unsupported`; details.ref is there whenever the frame's ref could be read.
  */
 export function readClientFrame(bytes: Uint8Array, limits?: FrameLimits): ReceivedFrame<ClientMessage> {
   const { envelope, entries, body } = splitFrame(bytes, limits);
@@ -176,6 +176,8 @@ export function parseClientMessage(envelope: Readonly<Record<string, unknown>>, 
       read.entries(1, 1);
       return { t, ref: read.ref() };
     default:
+      // What another version says instead of these is not known here; that it is another version is.
+      if (read.has("v") && envelope.v !== PROTOCOL_VERSION) throw versionUnsupported([offeredVersion(envelope.v)]);
       throw read.unknown(["publish", "promise", "follow", "unfollow", "auth"]);
   }
 }
@@ -215,7 +217,7 @@ export function parseRelayMessage(envelope: Readonly<Record<string, unknown>>, e
 }
 
 function helloOf(read: EnvelopeReader): HelloMessage {
-  if (read.integer("v", 1) !== PROTOCOL_VERSION) throw versionUnsupported([`ants.${String(read.raw("v"))}`]);
+  if (read.integer("v", 1) !== PROTOCOL_VERSION) throw versionUnsupported([offeredVersion(read.raw("v"))]);
   const relay = read.within(() => parseRelayInfo(read.raw("relay")));
   const challenge = read.text("challenge", BYTES32, "base64url of 32 bytes");
   const head = new EnvelopeReader({ ...read.object("head"), t: "hello" }, 0);
@@ -262,4 +264,8 @@ function withheldOf(read: EnvelopeReader): Withheld[] {
     }
     return { at: item.at, id: item.id, did: item.did, seq: item.seq };
   });
+}
+
+function offeredVersion(v: unknown): string {
+  return `ants.${Number.isSafeInteger(v) ? v : "?"}`;
 }

@@ -87,5 +87,5 @@ export class RelayProcess implements AsyncDisposable {
 /** Flags that lift every rate: for tests that load a relay. */
 export const NO_RATES = [
   ...["--entries-per-second", "0", "--new-dids-per-hour", "0"],
-  ...["--backfill-bytes-per-minute", "0", "--log-level", "error"],
+  ...["--backfill-bytes-per-minute", "0", "--connections-per-second", "0", "--log-level", "error"],
 ];
