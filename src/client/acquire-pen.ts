@@ -70,7 +70,8 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
           wait ? holder : await describeHolder(connection, context.did, holder, context.ports, signal),
         );
         if (!wait) throw failure;
-        await clock.sleep(Math.max(0, HOLDER_SILENCE_MS - (holder.seenMs ?? 0)), signal);
+        // A relay's word: it says how long at most.
+        await clock.sleep(HOLDER_SILENCE_MS - Math.min(Math.max(0, holder.seenMs ?? 0), HOLDER_SILENCE_MS), signal);
         break;
       }
       case "outbid":

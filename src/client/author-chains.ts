@@ -33,6 +33,8 @@ export interface AuthorChainsOptions {
 
 /** Authors whose chains are in memory, the least recent forgotten first. */
 const MAX_CHAINS = 4_096;
+/** Authors of whom only the tip is kept, the first forgotten first: then an author's next event is taken as it comes. */
+const MAX_TIPS = 65_536;
 
 /** Puts the events of all followed relays into the order of their authors' chains, each once, and fills what is missing. */
 export class AuthorChains {
@@ -40,11 +42,14 @@ export class AuthorChains {
   readonly #chains = new Map<string, AuthorChain>();
   /** Where chains stood before a restart. */
   readonly #tips = new Map<string, ChainHead>();
+  /** Chains are read from their beginning and nobody was forgotten: an author who is not known is new. */
+  #knowsAll: boolean;
   /** One event of an author at a time, whichever relay it comes from. */
   readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: AuthorChainsOptions) {
     this.#options = options;
+    this.#knowsAll = options.fromStart;
     for (const { authors } of Object.values(options.state.relays)) {
       for (const [did, tip] of Object.entries(authors ?? {})) {
         const known = this.#tips.get(did);
@@ -116,9 +121,9 @@ export class AuthorChains {
   }
 
   #place(chain: AuthorChain, { parsed: { event } }: SeenEvent, rotations: number): Placement {
-    const { fromStart, isHosted } = this.#options;
+    const { isHosted } = this.#options;
     const placement = chain.place(event, rotations);
-    const isIncomplete = placement.kind === "first" && event.seq > 0 && fromStart;
+    const isIncomplete = placement.kind === "first" && event.seq > 0 && this.#knowsAll;
     const found: Placement = isIncomplete ? { kind: "gap", fromSeq: 0, toSeq: event.seq - 1 } : placement;
     // Single events that were addressed to somebody come without their chain.
     if (found.kind !== "gap" || isHosted(event.did)) return found;
@@ -180,10 +185,21 @@ export class AuthorChains {
     if (this.#chains.size > MAX_CHAINS) {
       for (const [oldest, { tip }] of this.#chains) {
         this.#chains.delete(oldest);
-        if (tip !== undefined) this.#tips.set(oldest, tip);
+        if (tip !== undefined) this.#keepTip(oldest, tip);
         break;
       }
     }
     return chain;
+  }
+
+  #keepTip(did: string, tip: ChainHead): void {
+    this.#tips.delete(did);
+    this.#tips.set(did, tip);
+    if (this.#tips.size <= MAX_TIPS) return;
+    for (const oldest of this.#tips.keys()) {
+      this.#tips.delete(oldest);
+      break;
+    }
+    this.#knowsAll = false;
   }
 }

@@ -46,6 +46,14 @@ export class Backoff {
   }
 }
 
+/** The longest pause that a relay can impose; also far below what a timer overflows at (2^31 ms), which fires at once. */
+const MAX_ASKED_PAUSE_MS = 3_600_000;
+
+/** How long to wait where a relay asked for it (`retryAfterMs`); undefined where it didn't. */
+export function pauseAskedFor(retryAfterMs: unknown): number | undefined {
+  return typeof retryAfterMs === "number" ? Math.min(Math.max(0, retryAfterMs), MAX_ASKED_PAUSE_MS) : undefined;
+}
+
 /** A uniform number in [0, 1) from 32 random bits. */
 export function drawFraction(random: Random): number {
   const [a, b, c, d] = random.bytes(4);

@@ -101,9 +101,12 @@ export class ChainFiles {
     const recent = this.#recent.get(ordinal);
     if (recent !== undefined) return recent;
     const file = this.#fileOf(ordinal);
-    const bytes = await this.#read(file);
     const i = ordinal - file.first;
-    return bytes.subarray(file.offsets[i]!, (file.offsets[i + 1] ?? file.size) - 1);
+    const end = file.offsets[i + 1] ?? file.size;
+    const bytes = await this.#read(file);
+    // More of it may be on its way to the disk: only this line must be there.
+    if (bytes.length < end) throw damaged(file.path, i, "it became shorter while it was in use");
+    return bytes.subarray(file.offsets[i]!, end - 1);
   }
 
   /** Appends lines; they are on disk when it resolves, and readable through {@link line} at once. Throws disk errors. */
@@ -159,10 +162,7 @@ export class ChainFiles {
     const { path } = file;
     const cached = this.#cached.get(path);
     if (cached !== undefined) return cached;
-    const reading = this.#disk.read(path).then((bytes) => {
-      if (bytes !== undefined && bytes.length >= file.size) return bytes;
-      throw damaged(path, 0, "it became shorter while it was in use");
-    });
+    const reading = this.#disk.read(path).then((bytes) => bytes ?? new Uint8Array(0));
     this.#cached.set(path, reading);
     reading.catch(() => this.#cached.delete(path));
     if (this.#cached.size > MAX_CACHED_FILES) {

@@ -12,11 +12,11 @@ import {
 import { errorOfRefusal } from "../protocol/refusal.js";
 import type { RelayInfo } from "../protocol/relay-info.js";
 import { AsyncQueue } from "./async-queue.js";
-import { Backoff } from "./backoff.js";
+import { Backoff, pauseAskedFor } from "./backoff.js";
 import { closedError, connectionLost, relayProtocol, requestTimeout, sessionError } from "./connection-errors.js";
 import { abortable, LinkedAbort, withDeadline } from "./deadline.js";
 import type { ClientPorts } from "./ports.js";
-import { keepAlive, openSession, RECEIVE_LIMITS, type Session, type SessionOptions } from "./session.js";
+import { hangUp, keepAlive, openSession, RECEIVE_LIMITS, type Session, type SessionOptions } from "./session.js";
 import { type FollowRequest, Subscription } from "./subscription.js";
 
 export type ConnectionStatus =
@@ -207,8 +207,7 @@ export class RelayConnection {
       }
       if (signal.aborted) break;
       if (this.#ports.clock.monotonicMs() - startedMs >= STABLE_AFTER_MS) this.#backoff.reset();
-      const { retryAfterMs } = error.details;
-      const delayMs = Math.max(this.#backoff.nextDelayMs(), typeof retryAfterMs === "number" ? retryAfterMs : 0);
+      const delayMs = Math.max(this.#backoff.nextDelayMs(), pauseAskedFor(error.details.retryAfterMs) ?? 0);
       this.#setStatus({ state: "waiting", attempt: this.#backoff.attempt, delayMs, error });
       await this.#ports.clock.sleep(delayMs, signal).catch(() => {});
     }
@@ -219,15 +218,15 @@ export class RelayConnection {
   /** One session from dialling to the end of its socket; returns or throws why it ended. */
   async #live(signal: AbortSignal): Promise<AntsError> {
     const session = await openSession(this.url, this.#ports, this.#options, signal);
-    const { socket, hello } = session;
-    const ended = new LinkedAbort(signal);
-    ended.signal.addEventListener("abort", () => socket.close(), { once: true });
+    const { socket, hello, over } = session;
     this.#session = session;
+    const isOwed = () => [...this.#subscriptions.values()].some(({ isLive }) => isLive);
     const silent = () => this.#fail(session, relayProtocol(this.url, "gives no sign of life"));
-    const keepingAlive = keepAlive(socket, this.#ports.clock, ended.signal, silent);
+    const keepingAlive = keepAlive(session, this.#ports.clock, isOwed, silent);
     const receiving = this.#receive(session).finally(() => {
-      ended.abort();
+      over.abort();
       this.#drop(session, session.failure);
+      return hangUp(session, this.#ports.clock);
     });
     // Awaited below; until then its failure must not count as unhandled.
     receiving.catch(() => {});
@@ -248,9 +247,16 @@ export class RelayConnection {
   }
 
   async #receive(session: Session): Promise<void> {
-    for await (const bytes of session.socket.messages) {
-      if (this.#session !== session) return;
-      this.#dispatch(session, readRelayFrame(bytes, RECEIVE_LIMITS));
+    const { messages } = session.socket;
+    try {
+      for (;;) {
+        const { value, done } = await abortable(messages.next(), session.over.signal);
+        if (done === true || this.#session !== session) return;
+        this.#dispatch(session, readRelayFrame(value, RECEIVE_LIMITS));
+      }
+    } finally {
+      // What still comes, until the socket is closed, is not kept.
+      void messages.return?.();
     }
   }
 
@@ -333,7 +339,7 @@ export class RelayConnection {
   /** Ends a session with an error; the connection then starts anew. */
   #fail(session: Session, error: AntsError): void {
     session.failure ??= error;
-    session.socket.close(1006);
+    session.over.abort(session.failure);
     this.#drop(session, error);
   }
 

@@ -12,8 +12,9 @@ export class CursorStore {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #states: Map<string, FollowState>;
-  #saving: Promise<void> | undefined;
-  #again: Promise<void> | undefined;
+  /** The write that began last; the next one waits for it, so that an older state never replaces a newer one. */
+  #last: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
 
   private constructor(disk: Disk, path: string, states: Map<string, FollowState>) {
     this.#disk = disk;
@@ -38,27 +39,19 @@ export class CursorStore {
   /** On disk when it resolves. Calls that come while another is written share the next write. */
   save(name: string, state: FollowState): Promise<void> {
     this.#states.set(name, state);
-    if (this.#saving === undefined) {
-      this.#saving = this.#write();
-      return this.#saving;
-    }
-    this.#again ??= this.#saving
+    this.#next ??= this.#last
       .catch(() => undefined)
       .then(() => {
-        this.#again = undefined;
-        this.#saving = this.#write();
-        return this.#saving;
+        this.#next = undefined;
+        this.#last = this.#write();
+        return this.#last;
       });
-    return this.#again;
+    return this.#next;
   }
 
-  async #write(): Promise<void> {
-    try {
-      const file = { v: 1, follows: Object.fromEntries(this.#states) };
-      await this.#disk.replace(this.#path, utf8(`${JSON.stringify(file)}\n`));
-    } finally {
-      this.#saving = undefined;
-    }
+  #write(): Promise<void> {
+    const file = { v: 1, follows: Object.fromEntries(this.#states) };
+    return this.#disk.replace(this.#path, utf8(`${JSON.stringify(file)}\n`));
   }
 }
 

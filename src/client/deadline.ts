@@ -1,17 +1,14 @@
 import type { Clock } from "../../keys/ports.js";
+import { onAbort } from "./on-abort.js";
 
-/** Aborts when one of the given signals does, or by hand; `dispose` detaches it from them. */
+/** Aborts when the given signal does, or by hand; `dispose` detaches it from that signal. */
 export class LinkedAbort {
   readonly #controller = new AbortController();
-  readonly #parents: readonly AbortSignal[];
-  readonly #onAbort = (event: Event) => this.abort((event.target as AbortSignal).reason);
+  readonly #detach: () => void;
 
-  constructor(...parents: readonly (AbortSignal | undefined)[]) {
-    this.#parents = parents.filter((parent) => parent !== undefined);
-    for (const parent of this.#parents) {
-      if (parent.aborted) this.abort(parent.reason);
-      else parent.addEventListener("abort", this.#onAbort, { once: true });
-    }
+  constructor(parent?: AbortSignal) {
+    this.#detach = parent === undefined ? () => {} : onAbort(parent, () => this.abort(parent.reason));
+    if (parent?.aborted) this.abort(parent.reason);
   }
 
   get signal(): AbortSignal {
@@ -24,7 +21,7 @@ export class LinkedAbort {
   }
 
   dispose(): void {
-    for (const parent of this.#parents) parent.removeEventListener("abort", this.#onAbort);
+    this.#detach();
   }
 }
 
@@ -62,8 +59,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
     return Promise.reject(signal.reason);
   }
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    const detach = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(detach);
   });
 }

@@ -2,6 +2,7 @@ import type { ChainHead } from "../protocol/event.js";
 import { AsyncQueue } from "./async-queue.js";
 import type { FollowItem } from "./follow-item.js";
 import { EMPTY_STATE, type FollowState, type RelayState } from "./follow-state.js";
+import { onAbort } from "./on-abort.js";
 
 /** What becomes of a relay's state once everything before it in the queue was given out. */
 export interface FrameEnd {
@@ -82,12 +83,11 @@ export class Delivery {
     while (this.#queue.size > MAX_QUEUED_ITEMS) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
-        const done = () => {
-          signal.removeEventListener("abort", done);
+        const detach = onAbort(signal, resolve);
+        this.#waitingForRoom.push(() => {
+          detach();
           resolve();
-        };
-        signal.addEventListener("abort", done, { once: true });
-        this.#waitingForRoom.push(done);
+        });
       });
     }
     signal.throwIfAborted();
@@ -96,6 +96,13 @@ export class Delivery {
   /** Nothing more comes; what is queued is still given out. */
   close(failure?: { readonly error: unknown }): void {
     this.#queue.end(failure);
+    this.#makeRoom();
+  }
+
+  /** Ends at once: what is queued was not given out, and the consumer gets `reason`. */
+  abort(reason: unknown): void {
+    this.#applyEnds();
+    this.#queue.abort(reason);
     this.#makeRoom();
   }
 
@@ -119,10 +126,7 @@ export class Delivery {
 
   /** Everything that was given out so far, the item that the consumer holds included. */
   state(): FollowState {
-    for (let head = this.#queue.peek(); head !== undefined && "end" in head; head = this.#queue.peek()) {
-      this.#queue.take();
-      this.#apply(head.end);
-    }
+    this.#applyEnds();
     const relays: Record<string, RelayState> = {};
     for (const [url, { state, authors }] of this.#saved) {
       relays[url] = authors.size === 0 ? state : { ...state, authors: Object.fromEntries(authors) };
@@ -163,6 +167,14 @@ export class Delivery {
       if (event === undefined) continue;
       event.awaited &= ~bit;
       if (event.awaited === 0) this.#events.delete(id);
+    }
+  }
+
+  /** Ends of frames that come right after the item that the consumer holds. */
+  #applyEnds(): void {
+    for (let head = this.#queue.peek(); head !== undefined && "end" in head; head = this.#queue.peek()) {
+      this.#queue.take();
+      this.#apply(head.end);
     }
   }
 

@@ -8,6 +8,7 @@ import { Delivery, MAX_FOLLOWED_RELAYS } from "./delivery.js";
 import type { FollowItem } from "./follow-item.js";
 import { EMPTY_STATE, type FollowState } from "./follow-state.js";
 import { Identities } from "./identities.js";
+import { onAbort } from "./on-abort.js";
 import { type ClientPorts, systemPorts } from "./ports.js";
 import { RelayReader } from "./relay-reader.js";
 import { WithheldIds } from "./withheld-ids.js";
@@ -59,6 +60,11 @@ export function follow(options: FollowOptions, ports: ClientPorts = systemPorts)
   return new Following(options, ports);
 }
 
+/** Connections to relays that authors name: every one that was ever needed would pile up. */
+const MAX_GUESTS = 16;
+/** Of one author's relays, how many are asked for what is missing: the author chooses them, the reader waits. */
+const MAX_NAMED = 8;
+
 /** A follow under way. One consumer. */
 export class Following implements AsyncIterableIterator<FollowItem> {
   readonly #options: FollowOptions;
@@ -67,7 +73,11 @@ export class Following implements AsyncIterableIterator<FollowItem> {
   readonly #identities: Identities;
   readonly #abort: LinkedAbort;
   readonly #connections = new Map<string, RelayConnection>();
+  /** Relays that authors name and this follow does not, the one that was met first leaves first. */
+  readonly #guests = new Map<string, RelayConnection>();
+  readonly #leaving = new Set<Promise<void>>();
   readonly #readers: RelayReader[];
+  readonly #detach: () => void;
   readonly #running: Promise<void>;
 
   constructor(options: FollowOptions, ports: ClientPorts) {
@@ -114,6 +124,8 @@ export class Following implements AsyncIterableIterator<FollowItem> {
         known: state.relays[url],
       });
     });
+    const { signal: given } = options;
+    this.#detach = given === undefined ? () => {} : onAbort(given, () => this.#delivery.abort(given.reason));
     this.#running = this.#run();
   }
 
@@ -154,34 +166,58 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     try {
       const ends = await Promise.all(this.#readers.map((reader) => reader.run()));
       const isClosed = this.#abort.signal.aborted;
-      if (signal?.aborted) failure = { error: signal.reason };
-      else if (!isClosed && ends.every((end) => end !== undefined)) failure = { error: ends[0] };
+      if (!isClosed && ends.every((end) => end !== undefined)) failure = { error: ends[0] };
     } catch (error) {
       failure = { error };
     }
     this.#abort.abort(new AntsError("closed", "the follow was closed"));
-    this.#delivery.close(failure);
-    await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
+    this.#detach();
+    if (signal?.aborted) this.#delivery.abort(signal.reason);
+    else this.#delivery.close(failure);
+    await Promise.all([
+      ...[...this.#connections.values(), ...this.#guests.values()].map((connection) => connection.close()),
+      ...this.#leaving,
+    ]);
   }
 
   #connect(url: string): RelayConnection {
     let connection = this.#connections.get(url);
     if (connection === undefined) {
-      const { authLine } = this.#options;
-      const options = { ...this.#options.connection, ...(authLine === undefined ? {} : { authLine }) };
-      connection = new RelayConnection(url, this.#ports, options);
+      connection = this.#dial(url);
       this.#connections.set(url, connection);
     }
     return connection;
+  }
+
+  #dial(url: string): RelayConnection {
+    const { authLine, connection } = this.#options;
+    return new RelayConnection(url, this.#ports, { ...connection, ...(authLine === undefined ? {} : { authLine }) });
+  }
+
+  /** A relay that an author names: kept for a while, since more of the same author may be missing. */
+  #visit(url: string): RelayConnection {
+    const known = this.#connections.get(url) ?? this.#guests.get(url);
+    if (known !== undefined) return known;
+    const guest = this.#dial(url);
+    this.#guests.set(url, guest);
+    if (this.#guests.size > MAX_GUESTS) {
+      for (const [oldest, connection] of this.#guests) {
+        this.#guests.delete(oldest);
+        const leaving = connection.close().finally(() => this.#leaving.delete(leaving));
+        this.#leaving.add(leaving);
+        break;
+      }
+    }
+    return guest;
   }
 
   /** The other relays of the follow, then those that the author names, at last the one itself by another way. */
   #sources(did: string, relay: string): RelayConnection[] {
     const { relays, mayDial = isSecure } = this.#options;
     const named = this.#identities.logOf(did).newest?.op.relays.map(({ url }) => url) ?? [];
-    const urls = new Set([...relays, ...named.filter((url) => relays.includes(url) || mayDial(url))]);
-    urls.delete(relay);
-    return [...urls, relay].map((url) => this.#connect(url));
+    const mine = relays.filter((url) => url !== relay);
+    const others = named.filter((url) => !relays.includes(url) && mayDial(url)).slice(0, MAX_NAMED);
+    return [...mine.map((url) => this.#connect(url)), ...others.map((url) => this.#visit(url)), this.#connect(relay)];
   }
 }
 

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, MAX_FRAME_ENTRIES } from "../protocol/limits.js";
 import type { AckMessage, RefusedMessage } from "../protocol/messages.js";
 import { errorOfRefusal } from "../protocol/refusal.js";
 import type { RelayInfo } from "../protocol/relay-info.js";
-import { Backoff } from "./backoff.js";
+import { Backoff, pauseAskedFor } from "./backoff.js";
 import type { ChainStore } from "./chain-store.js";
 import type { AuthLine, RelayConnection } from "./connection.js";
 import { Gate } from "./gate.js";
@@ -68,6 +68,7 @@ export class Lane {
   readonly #context: LaneContext;
   readonly #backoff: Backoff;
   readonly #more = new Gate();
+  #woken: Promise<"woken"> | undefined;
   #status: LaneStatus = { state: "unreachable" };
   /** Where sending begins (again): what comes before is known to be there. */
   #base: number;
@@ -145,16 +146,6 @@ export class Lane {
     this.#authenticating = undefined;
     const underWay: Flight[] = [];
     let next = this.#base;
-    let woken: Promise<"woken"> | undefined;
-    const nextWake = () => {
-      woken ??= this.#more.wait(signal).then(() => {
-        woken = undefined;
-        return "woken";
-      });
-      // Where only an answer is awaited next, an abort must not count as unhandled.
-      woken.catch(() => undefined);
-      return woken;
-    };
     while (!signal.aborted) {
       while (underWay.length < MAX_FRAMES_UNDER_WAY && next <= (chain.head?.seq ?? -1)) {
         const from = next;
@@ -170,11 +161,11 @@ export class Lane {
       const [oldest] = underWay;
       this.#status = { state: oldest === undefined ? "up-to-date" : "sending" };
       if (oldest === undefined) {
-        await nextWake();
+        await this.#nextWake(signal);
         continue;
       }
       const roomForMore = underWay.length < MAX_FRAMES_UNDER_WAY;
-      if (roomForMore && (await Promise.race([oldest.answer, nextWake()])) === "woken") continue;
+      if (roomForMore && (await Promise.race([oldest.answer, this.#nextWake(signal)])) === "woken") continue;
       const message = await oldest.answer;
       underWay.shift();
       if (message.t === "ack") {
@@ -185,6 +176,17 @@ export class Lane {
         next = this.#base;
       }
     }
+  }
+
+  /** One wait at a time, also across connections: those that were left would pile up. */
+  #nextWake(signal: AbortSignal): Promise<"woken"> {
+    this.#woken ??= this.#more.wait(signal).then(() => {
+      this.#woken = undefined;
+      return "woken";
+    });
+    // Where only an answer is awaited next, an abort must not count as unhandled.
+    this.#woken.catch(() => undefined);
+    return this.#woken;
   }
 
   #acknowledged(from: number, count: number, at: readonly number[]): void {
@@ -223,21 +225,13 @@ export class Lane {
     const refusedSeq = flight.from + (message.i ?? 0);
     this.#acknowledged(flight.from, message.i ?? 0, message.at ?? []);
     this.#base = refusedSeq;
+    // Before anything is waited for: effects stop as soon as it is known.
+    this.#observe(message);
     for (const { answer } of later) {
       const other = await answer;
       if (other.t === "refused") this.#observe(other);
     }
-    this.#observe(message);
-    const relay = this.relay.url;
-    const head = message.head === undefined ? {} : { head: message.head };
     switch (message.code) {
-      case "fork":
-      case "superseded":
-        this.#context.lost({ reason: message.code, relay, ...head });
-        return;
-      case "key-not-live":
-        this.#context.lost({ reason: "key-not-live", relay, message: message.message });
-        return;
       case "gap": {
         const next = message.head === undefined ? 0 : this.#after(message.head);
         this.#base = Math.min(next ?? Math.max(0, refusedSeq - this.#stepBack), refusedSeq);
@@ -250,6 +244,9 @@ export class Lane {
         await this.#sendIdentity(message, signal);
         return;
       case "fenced":
+      case "fork":
+      case "superseded":
+      case "key-not-live":
         return;
       default:
         await this.#pause(message, signal);
@@ -257,7 +254,7 @@ export class Lane {
   }
 
   /** Whatever a relay says in passing can end the epoch. */
-  #observe({ code, promised, head }: RefusedMessage): void {
+  #observe({ code, message, promised, head }: RefusedMessage): void {
     const { epoch, chain } = this.#context;
     const relay = this.relay.url;
     const facts = { relay, ...(promised === undefined ? {} : { promised }), ...(head === undefined ? {} : { head }) };
@@ -265,7 +262,9 @@ export class Lane {
       this.#context.lost({ reason: "fenced", ...facts });
     } else if (head !== undefined && head.epoch === epoch && chain.tree.find(head.id, head.seq) === undefined) {
       this.#context.lost({ reason: "foreign-event", relay, head });
-    }
+    } else if (code === "fork" || code === "superseded") {
+      this.#context.lost({ reason: code, relay, ...(head === undefined ? {} : { head }) });
+    } else if (code === "key-not-live") this.#context.lost({ reason: code, relay, message });
   }
 
   async #sendIdentity(refusal: RefusedMessage, signal: AbortSignal): Promise<void> {
@@ -276,7 +275,7 @@ export class Lane {
   }
 
   async #pause(refusal: RefusedMessage, signal: AbortSignal): Promise<void> {
-    const delayMs = refusal.retryAfterMs ?? this.#backoff.nextDelayMs();
+    const delayMs = pauseAskedFor(refusal.retryAfterMs) ?? this.#backoff.nextDelayMs();
     this.#status = { state: "refused", error: errorOfRefusal(refusal), delayMs };
     await this.#context.ports.clock.sleep(delayMs, signal);
   }

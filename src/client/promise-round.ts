@@ -7,7 +7,7 @@ import type { ChainHead } from "../protocol/event.js";
 import type { PromisedMessage, RefusedMessage } from "../protocol/messages.js";
 import { createPromise } from "../protocol/promise.js";
 import { errorOfRefusal } from "../protocol/refusal.js";
-import { Backoff } from "./backoff.js";
+import { Backoff, pauseAskedFor } from "./backoff.js";
 import { fetchChain } from "./chain-fetch.js";
 import type { TreeEvent } from "./chain-tree.js";
 import type { RelayConnection } from "./connection.js";
@@ -15,6 +15,7 @@ import { relayProtocol } from "./connection-errors.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
 import type { EpochsSeen } from "./epochs-seen.js";
 import { fetchIdentity, publishIdentity } from "./identity-exchange.js";
+import { onAbort } from "./on-abort.js";
 import { authLineOf, type PenContext, requireLiveKey } from "./pen-context.js";
 import type { PenHolder } from "./pen-holder.js";
 import { hasQuorum, relayKey, relaysOf } from "./quorum.js";
@@ -96,7 +97,7 @@ class PromiseRound {
           return new Promise<RoundOutcome>((resolve, reject) => {
             this.#settle = resolve;
             this.#fail = reject;
-            signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+            onAbort(signal, () => reject(signal.reason));
             this.#evaluate();
           });
         },
@@ -206,7 +207,7 @@ class PromiseRound {
         } else if (answer !== undefined) {
           this.#answer(key, answer);
           return;
-        } else await ports.clock.sleep(message.retryAfterMs ?? backoff.nextDelayMs(), signal);
+        } else await ports.clock.sleep(pauseAskedFor(message.retryAfterMs) ?? backoff.nextDelayMs(), signal);
       } catch (error) {
         if (signal.aborted) return;
         if (!isAntsError(error) || FATAL.has(error.code)) {

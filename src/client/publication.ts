@@ -2,6 +2,7 @@ import type { JsonObject } from "../../keys/canonical.js";
 import { AntsError } from "../../keys/errors.js";
 import type { ParsedEvent } from "../protocol/event.js";
 import type { Lane } from "./lane.js";
+import { onAbort } from "./on-abort.js";
 
 /** What a caller wants to publish; place, id and signature come from the publisher. */
 export interface PublishDraft {
@@ -81,7 +82,7 @@ export class PendingPublication {
   events: readonly ParsedEvent[] = [];
   readonly #at = new Map<Lane, number[]>();
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort: () => void;
+  readonly #detach: () => void;
   #state: "queued" | "signing" | "signed" | "settled" = "queued";
   #resolve: (publication: Publication) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -95,8 +96,7 @@ export class PendingPublication {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#onAbort = () => this.fail(signal?.reason);
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#detach = signal === undefined ? () => {} : onAbort(signal, () => this.fail(signal.reason));
   }
 
   get isQueued(): boolean {
@@ -183,7 +183,7 @@ export class PendingPublication {
 
   #settle(): void {
     this.#state = "settled";
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#detach();
   }
 }
 

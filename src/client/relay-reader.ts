@@ -108,6 +108,7 @@ export class RelayReader {
     const stopWatching = this.#options.connection.onStatus((status) => {
       if (status.state === "waiting" && live) this.#problem(status.error, "paused");
     });
+    const pausing = new LinkedAbort(signal);
     try {
       while (!signal.aborted) {
         try {
@@ -121,13 +122,17 @@ export class RelayReader {
           if (!isAntsError(failure)) throw failure;
           const verdict = this.#verdict(failure);
           if (verdict === "stopped") return failure;
-          if (verdict === "paused") await this.#backoff.wait(signal).catch(() => undefined);
+          if (verdict === "paused") await this.#backoff.wait(pausing.signal).catch(() => undefined);
           // The connection has a backoff of its own; this only keeps a relay that ends every follow from a tight loop.
-          else await ports.clock.sleep(RECONNECT_DELAY_MS * drawFraction(ports.random), signal).catch(() => undefined);
+          else {
+            const delayMs = RECONNECT_DELAY_MS * drawFraction(ports.random);
+            await ports.clock.sleep(delayMs, pausing.signal).catch(() => undefined);
+          }
         }
       }
       return undefined;
     } finally {
+      pausing.dispose();
       stopWatching();
     }
   }

@@ -25,14 +25,15 @@ const MAX_AUTHORS = 4_096;
  */
 export class RelayStory {
   readonly #authors = new Map<string, Author>();
-  readonly #fromStart: boolean;
+  /** The relay was read from its first entry and nobody was forgotten: an author who is not known is new. */
+  #knowsAll: boolean;
 
   /**
    * `fromStart`: the relay was read from its first entry, so every chain must begin with seq 0.
    * `authors`: what it had shown before a restart.
    */
   constructor(fromStart: boolean, authors: Readonly<Record<string, ChainHead>> = {}) {
-    this.#fromStart = fromStart;
+    this.#knowsAll = fromStart;
     for (const [did, tip] of Object.entries(authors)) {
       this.#authors.set(did, { recent: new Map([[tip.id, tip.seq]]), hosts: true, tip });
     }
@@ -66,7 +67,7 @@ export class RelayStory {
   }
 
   #omission(author: Author | undefined, { seq, prev, to }: Event): Omission | undefined {
-    if (author === undefined) return this.#fromStart && to === undefined ? { fromSeq: 0, toSeq: seq - 1 } : undefined;
+    if (author === undefined) return this.#knowsAll && to === undefined ? { fromSeq: 0, toSeq: seq - 1 } : undefined;
     if (!author.hosts || prev === undefined || author.recent.has(prev)) return undefined;
     if (seq > author.tip.seq + 1) return { fromSeq: author.tip.seq + 1, toSeq: seq - 1 };
     // A branch from before what is remembered is nothing to complain of.
@@ -93,6 +94,7 @@ export class RelayStory {
         this.#authors.delete(oldest);
         break;
       }
+      this.#knowsAll = false;
     }
   }
 }

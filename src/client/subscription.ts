@@ -12,6 +12,7 @@ import type {
 import { errorOfRefusal } from "../protocol/refusal.js";
 import { AsyncQueue } from "./async-queue.js";
 import { relayProtocol } from "./connection-errors.js";
+import { onAbort } from "./on-abort.js";
 
 export interface FollowRequest {
   /** A cursor, `start`, or `head` (from now on). */
@@ -60,6 +61,7 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
   readonly #wire: SubscriptionWire;
   readonly #request: FollowRequest;
   readonly #queue = new AsyncQueue<FollowFrame>();
+  readonly #detachSignal: () => void;
   #queuedBytes = 0;
   #ref: number;
   #state: "running" | "stopping" | "stopped" | "closing" | "ended" = "running";
@@ -70,7 +72,8 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     this.#request = request;
     this.#cursor = request.after;
     request.signal?.throwIfAborted();
-    request.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const { signal } = request;
+    this.#detachSignal = signal === undefined ? () => {} : onAbort(signal, () => this.#onAbort(signal));
     this.#ref = this.#follow();
   }
 
@@ -78,6 +81,11 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
   close(): void {
     this.#stop();
     void this.#queue.return();
+  }
+
+  /** Whether the relay owes it a head now and then, also when nothing happens. */
+  get isLive(): boolean {
+    return this.#state === "running" && this.#request.live !== false;
   }
 
   /** Called by the connection with every answer to this follow. */
@@ -109,10 +117,7 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     const result = await this.#queue.next();
     if (result.done !== true) {
       this.#queuedBytes -= result.value.body.length;
-      if (this.#state === "stopped" && this.#queuedBytes <= RESUME_AT_QUEUED_BYTES) {
-        this.#ref = this.#follow();
-        this.#state = "running";
-      }
+      this.#resume();
     }
     return result;
   }
@@ -126,22 +131,25 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     return this;
   }
 
-  readonly #onAbort = (): void => {
+  #onAbort(signal: AbortSignal): void {
     this.#stop();
-    this.#queue.abort(this.#request.signal?.reason);
-  };
+    this.#queue.abort(signal.reason);
+  }
 
   #stop(): void {
     if (this.#state === "running") this.#wire.send({ t: "unfollow", ref: this.#ref });
     if (this.#state === "running" || this.#state === "stopping") this.#state = "closing";
-    else if (this.#state === "stopped") this.#state = "ended";
+    else if (this.#state === "stopped") {
+      this.#wire.detach(this.#ref);
+      this.#state = "ended";
+    }
     this.#queuedBytes = 0;
-    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    this.#detachSignal();
   }
 
   #finish(failure?: { error: AntsError }): void {
     this.#state = "ended";
-    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    this.#detachSignal();
     this.#queue.end(failure);
   }
 
@@ -153,18 +161,25 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     return ref;
   }
 
+  /** Goes on where it was stopped, once there is room. Until then it stays attached: a broken connection ends it. */
+  #resume(): void {
+    if (this.#state !== "stopped" || this.#queuedBytes > RESUME_AT_QUEUED_BYTES) return;
+    this.#wire.detach(this.#ref);
+    this.#ref = this.#follow();
+    this.#state = "running";
+  }
+
   #ended(message: EndedMessage): void {
+    if (this.#state === "stopping" && message.code === undefined) {
+      this.#state = "stopped";
+      this.#resume();
+      return;
+    }
     this.#wire.detach(this.#ref);
     if (message.code !== undefined) {
       const { code, message: text = code, retryable = false, retryAfterMs, details } = message;
       const refusal = { code, message: text, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       this.#finish({ error: errorOfRefusal({ ...refusal, ...(details === undefined ? {} : { details }) }) });
-    } else if (this.#state === "stopping") {
-      this.#state = "stopped";
-      if (this.#queuedBytes <= RESUME_AT_QUEUED_BYTES) {
-        this.#ref = this.#follow();
-        this.#state = "running";
-      }
     } else {
       this.#finish();
     }

@@ -122,6 +122,50 @@ describe("following several relays", () => {
     expect(await world.clock.run(next.catch((error) => error))).toBe(reason);
   });
 
+  it("gives nothing more once the signal aborts, whatever is queued; the state goes on behind the last item", async () => {
+    const { world, author, urls } = worldWith(1);
+    bring(world.acceptors[0]!, [author.genesis.line, ...linesOf(author.chain(100))]);
+    const abort = new AbortController();
+    const following = follow({ relays: urls, signal: abort.signal }, world.ports);
+    const before = await until(world, following, (item) => item.type === "event" && item.event.event.seq === 9);
+    abort.abort(new Error("enough"));
+    await expect(following.next()).rejects.toThrow("enough");
+    const rest = await collect(world, read(world, { relays: urls, state: following.state() }));
+    expect([...seqsOf(before), ...seqsOf(rest)]).toEqual(upTo(100));
+  });
+
+  it("keeps few connections to the relays that authors name, however many they name", async () => {
+    const { world, urls } = worldWith(1);
+    const dialled = new Set<string>();
+    const dial: typeof world.ports.dial = (url, options) => {
+      dialled.add(url);
+      return world.network.dial(url, options);
+    };
+    for (let i = 0; i < 12; i++) {
+      const relays = Array.from({ length: 10 }, (_, j) => {
+        return { url: `wss://r${i}-${j}.example`, stream: `${i}${j}`.padStart(16, "0") };
+      });
+      const author = new Author(world.random, relays);
+      bring(world.acceptors[0]!, [author.genesis.line, ...linesOf(author.chain(5))]);
+    }
+    world.acceptors[0]!.onAnswer = (message, lines) => {
+      if (message.t !== "entries") return message;
+      const isHidden = (line: Uint8Array) => decode(line).includes('"seq":3,');
+      const at = message.at.filter((_, i) => !isHidden(lines[i]!));
+      (lines as Uint8Array[]).splice(0, lines.length, ...lines.filter((line) => !isHidden(line)));
+      return { ...message, at };
+    };
+    const following = follow({ relays: urls, filter: { types: ["event"] } }, { ...world.ports, dial });
+    let gaps = 0;
+    await until(world, following, ({ type }) => type === "gap" && ++gaps === 12);
+    expect([...dialled].filter((url) => /-[89]\.example$/.test(url))).toEqual([]);
+    dialled.clear();
+    await world.clock.pass(120_000);
+    dialled.delete(urls[0]!);
+    expect(dialled.size).toBe(16);
+    await world.clock.run(following.close());
+  });
+
   it("marks what a later claim left behind", async () => {
     const { world, author, urls } = worldWith(1);
     const chain = author.chain(6);

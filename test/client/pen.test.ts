@@ -171,6 +171,23 @@ describe("two instances of one agent", () => {
     expect(world.acceptors[0]!.chain(world.did)).toHaveLength(4);
   });
 
+  it("stops as soon as one relay says that it is fenced, also where that relay answers nothing more", async () => {
+    const world = new World();
+    const first = await world.start();
+    const pen = await world.clock.run(acquirePen(first.context));
+    await world.clock.pass(1_000);
+    const second = await world.start({ madeGenesis: false });
+    const [near, ...far] = world.acceptors;
+    await world.clock.run(acquirePen(second.context, { takeover: true }));
+    for (const { url } of far) world.network.line(url).swallows = true;
+    let refused = 0;
+    near!.onAnswer = (message) => (message.t === "refused" && ++refused > 1 ? undefined : message);
+    const startMs = world.clock.monotonicMs();
+    await Promise.all([note(pen, world, "a"), world.clock.pass(0).then(() => note(pen, world, "b"))]);
+    expect(await world.clock.run(pen.lost)).toMatchObject({ reason: "fenced" });
+    expect(world.clock.monotonicMs() - startMs).toBeLessThan(100);
+  });
+
   it("waits until the holder is silent, where it is told to wait", async () => {
     const world = new World();
     const first = await world.start();
