@@ -11,7 +11,7 @@ export type Placement =
   | { readonly kind: "switch"; readonly superseded: readonly string[] }
   /** It was superseded before it arrived. */
   | { readonly kind: "side" }
-  /** It stands for itself: its author's chain is not kept where it came from. */
+  /** It stands for itself: its author's chain is not kept where it came from, or it comes late, after a gap was told of. */
   | { readonly kind: "stray" }
   /** What comes before it is missing: these seqs, inclusive. */
   | { readonly kind: "gap"; readonly fromSeq: number; readonly toSeq: number };
@@ -25,6 +25,8 @@ interface Known {
 
 /** How far back a chain is remembered by id: claims go back over what was not committed, which is little. */
 const WINDOW_EVENTS = 256;
+/** Seqs that were passed over and may still come. */
+const MAX_SKIPPED = 1_024;
 /** Withheld events ahead of the tip that are remembered. */
 const MAX_HIDDEN = 1_024;
 
@@ -38,6 +40,8 @@ export class AuthorChain {
   readonly #known = new Map<number, Known[]>();
   /** By seq: ids that relays withhold; nothing is certain about them until an event names them as its predecessor. */
   readonly #hidden = new Map<number, Set<string>>();
+
+  readonly #skipped = new Set<number>();
 
   /** `tip`: what was given out before a restart. */
   constructor(tip?: ChainHead & { readonly rotations: number }) {
@@ -59,6 +63,7 @@ export class AuthorChain {
     if (seq > tip.seq + 1 && this.#isBridged(event, tip)) return { kind: "next" };
 
     const isHigher = rotations > tip.rotations || (rotations === tip.rotations && epoch > tip.epoch);
+    if (!isHigher && this.#skipped.has(seq)) return { kind: "stray" };
     // Below the window nobody knows the parent any more. After a restart only the tip is known.
     const parentSeq = Math.max(0, seq - 1);
     const parentIsOld = parentSeq <= tip.seq - WINDOW_EVENTS || (parentSeq < tip.seq && !this.#known.has(parentSeq));
@@ -68,7 +73,10 @@ export class AuthorChain {
     }
     if (!isHigher && parentIsKnown) return { kind: "side" };
     if (!isHigher && parentIsOld) return { kind: "duplicate" };
-    const fromSeq = seq > tip.seq + 1 ? tip.seq + 1 : Math.max(0, Math.min(tip.seq, seq - 1) - WINDOW_EVENTS);
+    const fromSeq =
+      seq > tip.seq + 1
+        ? this.#firstMissing(tip.seq + 1, seq - 1)
+        : Math.max(0, Math.min(tip.seq, seq - 1) - WINDOW_EVENTS);
     return { kind: "gap", fromSeq: Math.min(fromSeq, seq - 1), toSeq: seq - 1 };
   }
 
@@ -76,6 +84,7 @@ export class AuthorChain {
   take(event: Event, rotations: number, placement: Placement): void {
     if (placement.kind === "duplicate") return;
     const { id, seq, epoch } = event;
+    this.#skipped.delete(seq);
     const onPath = placement.kind !== "side" && placement.kind !== "stray";
     if (placement.kind === "switch") {
       for (const [at, known] of this.#known) if (at >= seq) for (const one of known) one.onPath = false;
@@ -88,6 +97,17 @@ export class AuthorChain {
     this.#tip = { epoch, seq, id, rotations };
     for (const at of this.#known.keys()) if (at <= seq - WINDOW_EVENTS) this.#known.delete(at);
     for (const at of this.#hidden.keys()) if (at <= seq) this.#hidden.delete(at);
+  }
+
+  /** These seqs could not be had, and the chain goes on behind them. If one of them comes after all, it is given out. */
+  skip(fromSeq: number, toSeq: number): void {
+    for (let seq = fromSeq; seq <= toSeq && this.#skipped.size < MAX_SKIPPED; seq++) this.#skipped.add(seq);
+  }
+
+  /** Whether a relay withholds an event at this place; without an id, any. */
+  isHidden(seq: number, id?: string): boolean {
+    const ids = this.#hidden.get(seq);
+    return ids !== undefined && (id === undefined || ids.has(id));
   }
 
   /** A relay says that this event exists and may not be seen. */
@@ -106,6 +126,13 @@ export class AuthorChain {
   /** Whether an event was taken in that anybody may read, as far back as is remembered. */
   isPublic(seq: number, id: string): boolean {
     return this.#known.get(seq)?.some((known) => known.id === id && known.isPublic) === true;
+  }
+
+  /** Withheld events that come right after the tip are no hole. */
+  #firstMissing(fromSeq: number, toSeq: number): number {
+    let seq = fromSeq;
+    while (seq < toSeq && this.#hidden.has(seq)) seq += 1;
+    return seq;
   }
 
   /** Between the tip and the event there are only withheld ones, and the event names the last of them. */

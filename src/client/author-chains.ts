@@ -113,9 +113,13 @@ export class AuthorChains {
     const chain = this.#chainOf(event.did, rotations);
     const gap = this.#place(chain, seen, rotations) as Placement & { kind: "gap" };
     const { fromSeq, toSeq } = gap;
-    const isFilled = await this.#fill({ did: event.did, fromSeq, toSeq, lastId: event.prev! }, seen.relay);
+    const isHidden = (seq: number, id?: string) => chain.isHidden(seq, id);
+    const isFilled = await this.#fill({ did: event.did, fromSeq, toSeq, lastId: event.prev!, isHidden }, seen.relay);
     if (this.#giveNow(seen)) return;
-    if (!isFilled && !delivery.has(event.id)) delivery.push({ type: "gap", did: event.did, fromSeq, toSeq });
+    if (!isFilled && !delivery.has(event.id)) {
+      delivery.push({ type: "gap", did: event.did, fromSeq, toSeq });
+      chain.skip(fromSeq, toSeq);
+    }
     const isAhead = event.seq > (chain.tip?.seq ?? -1) || event.epoch > (chain.tip?.epoch ?? 0);
     this.#take(chain, seen, rotations, { kind: isAhead ? "next" : "side" });
   }

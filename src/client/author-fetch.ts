@@ -15,6 +15,8 @@ export interface MissingEvents {
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly lastId: string;
+  /** Whether an event at this place may not be seen (without an id: any): then the path leads over it. */
+  readonly isHidden: (seq: number, id?: string) => boolean;
 }
 
 /** A larger hole is not filled in passing: follow another relay for it. */
@@ -76,7 +78,7 @@ async function pages(
 }
 
 async function follow(
-  { did, fromSeq, toSeq, lastId }: MissingEvents,
+  missing: MissingEvents,
   relay: RelayConnection,
   _ports: ClientPorts,
   signal: AbortSignal,
@@ -84,10 +86,10 @@ async function follow(
 ): Promise<void> {
   await relay.opened(signal);
   const roots = new RootCache();
-  const filter = { dids: [did], types: ["event"] as const };
+  const filter = { dids: [missing.did], types: ["event"] as const };
   for await (const { entries } of relay.follow({ after: "start", live: false, filter, signal })) {
-    keep({ did, fromSeq, toSeq }, entries, roots, found);
-    if (pathTo({ did, fromSeq, toSeq, lastId }, found).length > 0) return;
+    keep(missing, entries, roots, found);
+    if (pathTo(missing, found).length > 0) return;
   }
 }
 
@@ -108,15 +110,34 @@ function keep(
   return events;
 }
 
-/** The found events that lead from `fromSeq` to `lastId`, oldest first; [] where one of them is missing. */
-function pathTo({ fromSeq, lastId, toSeq }: MissingEvents, found: ReadonlyMap<string, ParsedEvent>): ParsedEvent[] {
+/**
+ * The found events that lead from `fromSeq` to `lastId`, oldest first; [] where one of them is missing. What comes
+ * before a withheld event is not known by its id: the only event that was found at that place is taken.
+ */
+function pathTo(
+  { fromSeq, lastId, toSeq, isHidden }: MissingEvents,
+  found: ReadonlyMap<string, ParsedEvent>,
+): ParsedEvent[] {
   const path: ParsedEvent[] = [];
   let id: string | undefined = lastId;
+  const only = onlyOnes(found);
   for (let seq = toSeq; seq >= fromSeq; seq--) {
-    const event: ParsedEvent | undefined = id === undefined ? undefined : found.get(id);
-    if (event === undefined) return [];
-    path.push(event);
-    id = event.event.prev;
+    const event: ParsedEvent | undefined = id === undefined ? only.get(seq) : found.get(id);
+    if (event?.event.seq === seq) {
+      path.push(event);
+      id = event.event.prev;
+    } else if (isHidden(seq, id)) id = undefined;
+    else return [];
   }
   return path.reverse();
+}
+
+/** By seq, where one event was found there and no other. */
+function onlyOnes(found: ReadonlyMap<string, ParsedEvent>): ReadonlyMap<number, ParsedEvent | undefined> {
+  const only = new Map<number, ParsedEvent | undefined>();
+  for (const parsed of found.values()) {
+    const { seq } = parsed.event;
+    only.set(seq, only.has(seq) ? undefined : parsed);
+  }
+  return only;
 }

@@ -31,7 +31,10 @@ export type FollowItem =
     }
   /** Events given before are no longer on their author's chain: the claim `by` went on from before them. */
   | { readonly type: "superseded"; readonly did: string; readonly ids: readonly string[]; readonly by: string }
-  /** Events that no reachable relay could deliver: the next event of this author comes after them. */
+  /**
+   * Events that no reachable relay could deliver: the next event of this author comes after them. Should a relay show
+   * one of them later, it is given then.
+   */
   | { readonly type: "gap"; readonly did: string; readonly fromSeq: number; readonly toSeq: number }
   | ProblemItem
   /** A relay has given everything that it had when it was asked. */
