@@ -182,6 +182,29 @@ describe("a relay that alters what it serves next, with hidden entries in betwee
   }
 });
 
+it("a relay is held to its signatures also for events that another relay gave before: verified first, then deduped", async () => {
+  const { world, author, chain, liar, urls } = await halfRead();
+  liar.mirror(linesOf(chain.slice(HALF)));
+  liar.onAnswer = (message, lines) => {
+    if (message.t !== "entries") return message;
+    const i = lines.findIndex((line) => new TextDecoder().decode(line).includes('"seq":25,'));
+    if (i < 0) return message;
+    // The id does not cover the signature: of another event, it leaves the id as it was.
+    const other = JSON.parse(linesOf([author.notes(1, chain[30]!)[0]!])[0]!) as { sig: string };
+    const line = new TextDecoder().decode(lines[i]);
+    (lines as Uint8Array[])[i] = new TextEncoder().encode(line.replace(/"sig":"[^"]*"/, `"sig":"${other.sig}"`));
+    return message;
+  };
+  world.network.line(liar.url).delayMs = 500;
+  const items = await collect(world, read(world, { relays: urls }));
+  const given = items.findIndex((item) => item.type === "event" && item.event.event.seq === 25);
+  const told = items.findIndex(({ type }) => type === "problem");
+  expect(given).toBeGreaterThan(-1);
+  expect(told).toBeGreaterThan(given);
+  expect(items[told]).toMatchObject({ relay: liar.url, code: "relay-altered" });
+  expect(seqsOf(items)).toEqual(visible(0, ALL));
+});
+
 describe("a relay that hides one event of one author (N7)", () => {
   it("hides it in vain also where the honest relay is only reached after the gap was told of", async () => {
     const { world, chain, liar, urls } = await halfRead();
