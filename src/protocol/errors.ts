@@ -83,6 +83,11 @@ export const ERRORS = {
     "Fetch the line from another relay; a relay that served it is broken or lies.",
   ),
   "batch-size": fatal("A batch has 1 to 256 events.", "Split the publication into several batches."),
+  "body-file": fatal(
+    "The file that was to be published cannot be read.",
+    "Check its path and its mode; - reads stdin.",
+    EXIT.usage,
+  ),
   "body-sealed": fatal(
     "A private body cannot be opened: another key, another event, or altered.",
     "Open it with the state key that details.k names; an altered event is refused by its id before this.",
@@ -158,6 +163,10 @@ export const ERRORS = {
   "demo-child": fatal(
     "A process of the demonstration ended in a way that it should not.",
     "Report it with the lines above.",
+  ),
+  "demo-failed": fatal(
+    "The demonstration did not come to its end: something is missing, doubled, out of order or too slow.",
+    "Run it again with --keep and report it with the folder that it names.",
   ),
   "did-key": fatal("Text is not the did:key of an Ed25519 key.", "Check the text for a typing error.", EXIT.usage),
   "did-syntax": fatal("Text is not a did:ants DID.", "Check the text for a typing error.", EXIT.usage),
@@ -478,7 +487,17 @@ export const ERRORS = {
     EXIT.usage,
   ),
   "phrase-entropy": fatal("A recovery phrase stands for 32 bytes.", "Pass the entropy of parsePhrase."),
+  "phrase-file": fatal(
+    "The recovery words cannot be written to the file that was named.",
+    "Name a new file in a folder of your own.",
+    EXIT.refusedForSafety,
+  ),
   "phrase-key-index": fatal("Recovery keys have the numbers 0, 1, 2 …", "Pass such a number."),
+  "phrase-nowhere": fatal(
+    "A new identity has recovery words, and there is no terminal to show them on.",
+    "Name a new file for them: --phrase-file FILE",
+    EXIT.usage,
+  ),
   "phrase-words": fatal(
     "Text is not 24 or 25 words of the BIP-39 list.",
     "Compare every word with what was written down.",
@@ -636,6 +655,11 @@ export const ERRORS = {
   "vault-not-file": fatal(
     "A folder, pipe, socket or device is where the vault should be.",
     "Check the path of the vault.",
+    EXIT.refusedForSafety,
+  ),
+  "vault-other-agent": fatal(
+    "The vault belongs to another agent than the home.",
+    "Name this agent's vault with --vault, or its home with --home.",
     EXIT.refusedForSafety,
   ),
   "vault-owner": fatal(
