@@ -73,7 +73,7 @@ export class FollowPrinter {
         out.warn(`${item.did}: ${item.ids.length} events shown before are no longer on its chain (claim ${item.by})`);
         return;
       case "withheld":
-        out.note(`${item.did}: event ${item.seq} is addressed to others`);
+        out.note(`${item.did}: event ${item.seq} is for its author and its recipients only`);
         return;
       case "problem":
         out.warn(`${item.relay}: ${item.message}`);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
+import { isAntsError } from "../../keys/errors.js";
 import { EXIT } from "../protocol/errors.js";
 import type { CommandContext, CommandResult } from "./context.js";
 import { interruptible } from "./interrupt.js";
@@ -25,7 +26,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }, fields);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((child) => child.commands)]) {
     // A usage error is told by `failure`; help that was asked for goes to stdout by itself.
-    command.exitOverride().configureOutput({ outputError: () => {} });
+    command.exitOverride().configureOutput({ outputError: () => {}, ...(early.json ? { writeErr: () => {} } : {}) });
   }
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -33,8 +34,10 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
-    // Help in place of a command that was left out has said everything, on stderr.
-    if (error.code !== "commander.help") early.failure(usageError(error.message, commandPath(literal, program)));
+    const path = commandPath(literal, program);
+    if (error.code !== "commander.help") early.failure(usageError(error.message, path));
+    // Help in place of a command that was left out has said everything to a person, on stderr, and nothing to a program.
+    else if (early.json) early.failure(usageError("the command is missing", path));
     return EXIT.usage;
   }
 }
@@ -58,7 +61,11 @@ async function execute(
     return (await run({ out, signal: interrupt.signal, home, env: process.env })) ?? 0;
   } catch (error) {
     if (readerGone) return 0;
-    if (interrupt.signal.aborted) return EXIT.interrupted;
+    if (interrupt.signal.aborted) {
+      // Everything else that an interruption brings about is what was asked for; this one the person has to know.
+      if (isAntsError(error, "publish-unknown")) out.failure(error);
+      return EXIT.interrupted;
+    }
     out.failure(error);
     return describe(error).exit;
   } finally {

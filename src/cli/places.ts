@@ -1,5 +1,6 @@
+import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import type { Did } from "../../keys/did.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,8 +19,28 @@ export function homePath(option: string | undefined, env: Environment): string {
  * no path of this host and works wherever it is copied.
  */
 export function defaultVaultPath(did: Did, env: Environment): string {
-  const data = set(env.XDG_DATA_HOME) ?? join(homedir(), ".local", "share");
-  return join(data, "ants", "vaults", `${did.slice("did:ants:".length)}.json`);
+  return join(vaultsFolder(env), `${did.slice("did:ants:".length)}.json`);
+}
+
+/** Where vaults lie unless told otherwise. */
+export function vaultsFolder(env: Environment): string {
+  return resolve(set(env.XDG_DATA_HOME) ?? join(homedir(), ".local", "share"), "ants", "vaults");
+}
+
+/** Whether `path` is `folder` or lies in it, by their real names; neither need exist. */
+export async function isInside(path: string, folder: string): Promise<boolean> {
+  const [inner, outer] = await Promise.all([realName(resolve(path)), realName(resolve(folder))]);
+  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
+}
+
+/** The path without symbolic links, as far as it exists. */
+async function realName(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    const folder = dirname(path);
+    return folder === path ? path : join(await realName(folder), basename(path));
+  }
 }
 
 /** An empty variable is one that somebody cleared, not one that names the current folder. */

@@ -61,7 +61,9 @@ function addIdentityCommands(program: Command, runner: Runner): void {
         .makeOptionMandatory(),
     )
     .option("--faults <n>", "how many of the relays may lie; needs at least 3n+1 relays", wholeNumber, 0)
-    .option("--vault <file>", "where the vault goes ($XDG_DATA_HOME/ants/vaults/<id>.json)")
+    .addOption(
+      new Option("--vault <file>", "where the vault goes, if not to $XDG_DATA_HOME/ants/vaults").env("ANTS_VAULT"),
+    )
     .option("--phrase-file <file>", "write the 24 words to a new 0600 file instead of the terminal")
     .addOption(
       new Option(
@@ -113,7 +115,7 @@ function addEventCommands(program: Command, runner: Runner): void {
 
   const follow = command(program, "follow", "read events from several relays as one verified stream")
     .option("--relay <url>", "where to read; repeat it (default: the relays of this home's agent)", collect)
-    .option("--after <where>", '"start", "head", or a cursor (one relay only)')
+    .option("--after <where>", '"start", "head", or a cursor (one relay only); --state goes first')
     .option("--state <file>", "remember what was read there, and go on from it next time")
     .option("--did <did>", "only this author; repeat it", collect)
     .option("--kind <kind>", "only this kind; repeat it", collect)

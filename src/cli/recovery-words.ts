@@ -61,7 +61,7 @@ function wordLines({ words, check }: GeneratedPhrase): string[] {
 
 function refused(path: string, why: string, cause?: unknown): AntsError {
   return new AntsError("phrase-file", `cannot write the recovery words to ${path}: ${why}`, {
-    hint: "name a new file in a folder of your own",
+    hint: "name a new file; words that a cut-off keygen left belong to no agent (ants whoami says whether one was made)",
     details: { path },
     ...(cause === undefined ? {} : { cause }),
   });

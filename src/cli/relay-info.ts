@@ -60,7 +60,11 @@ export function httpAddress(url: string, path: string): string {
 
 async function askOnce(url: string, signal: AbortSignal): Promise<RelayInfo> {
   const address = httpAddress(url, "/.well-known/ants-relay");
-  const { status, body } = await systemPorts.get(address, { maxBytes: MAX_INFO_BYTES, signal });
+  const { status, body } = await systemPorts
+    .get(address, { maxBytes: MAX_INFO_BYTES, signal })
+    .catch((error: unknown) => {
+      throw isAntsError(error, "relay-unreachable") ? unreachable(url, "nothing answers there", error) : error;
+    });
   if (status >= 500) throw unreachable(url, `it answers with status ${status}`);
   try {
     return parseRelayInfo(JSON.parse(fromUtf8(body)));
@@ -73,6 +77,9 @@ async function askOnce(url: string, signal: AbortSignal): Promise<RelayInfo> {
   }
 }
 
-function unreachable(url: string, why: string): AntsError {
-  return new AntsError("relay-unreachable", `${url}: ${why}`, { details: { url } });
+function unreachable(url: string, why: string, cause?: unknown): AntsError {
+  return new AntsError("relay-unreachable", `${url}: ${why}`, {
+    details: { url },
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -7,9 +7,19 @@ import type { ConfigField } from "../../relay/config.js";
  * absent, so that the environment and the file can speak.
  */
 export function relayOption(field: ConfigField): Option {
-  const value = field.type === "boolean" ? "" : ` <${field.type === "integer" ? "n" : field.type}>`;
-  const fallback = field.default === "" || field.type === "boolean" ? "" : ` (${String(field.default)})`;
-  const unit = field.type === "integer" ? ` In ${field.unit}.` : "";
-  const option = new Option(`${field.flag}${value}`, `${field.description}${unit}${fallback}`);
+  const option = new Option(`${field.flag}${placeholderOf(field)}`, `${field.description}${fallbackOf(field)}`);
   return field.choices === undefined ? option : option.choices([...field.choices]);
+}
+
+function placeholderOf({ type, unit }: ConfigField): string {
+  if (type === "boolean") return "";
+  if (type === "integer") return " <n>";
+  return ` <${type === "text" ? unit.toLowerCase() : type}>`;
+}
+
+/** The default with its unit, where the description does not begin with that: "(64 follows)". */
+function fallbackOf({ type, unit, description, default: fallback }: ConfigField): string {
+  if (fallback === "" || type === "boolean") return "";
+  const told = type !== "integer" || description.toLowerCase().startsWith(unit.toLowerCase());
+  return ` (${String(fallback)}${told ? "" : ` ${unit}`})`;
 }

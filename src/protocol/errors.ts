@@ -623,6 +623,11 @@ export const ERRORS = {
     "The file is not a vault.",
     "Check the path; if it was a vault, restore it from a copy or use the recovery phrase.",
   ),
+  "vault-in-home": fatal(
+    "The key would be kept within the agent's home, which is copied, backed up and read.",
+    "Name a place outside with --vault, or another home with --home.",
+    EXIT.refusedForSafety,
+  ),
   "vault-kdf-bounds": fatal(
     "A vault asks for a passphrase derivation outside the accepted cost: too cheap to protect, or too dear to finish.",
     "A vault made by ants never does: restore vault.json from a copy.",

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +7,8 @@ import type { Did } from "../../../keys/did.js";
 import { AntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { AntsChild } from "../demo/ants-child.js";
 import { type Audit, auditRelay } from "../demo/audit.js";
+import { Company } from "../demo/company.js";
 import { Reader } from "../demo/reader.js";
 import { RelayProcess } from "../demo/relay-process.js";
 import { Story } from "../demo/story.js";
@@ -30,14 +31,19 @@ const LOOK_AGAIN_MS = 50;
  * the others. Throws AntsError "demo-failed" or "audit-failed" when anything is missing, doubled or out of order.
  */
 export async function demo(context: CommandContext, options: DemoOptions): Promise<CommandResult> {
-  const { out } = context;
+  const { out, signal } = context;
   const story = new Story(out);
   // An agent that lives as long as the demo may live where nothing lasts; a real one is refused there.
   const folder = await mkdtemp(join(tmpdir(), "ants-demo-"));
-  const ending = new AbortController();
-  const signal = AbortSignal.any([context.signal, ending.signal]);
+  const clearAway = (): void => {
+    if (options.keep !== true) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  // A second Ctrl-C exits at once.
+  process.once("exit", clearAway);
   try {
-    const result = await play({ ...context, signal }, story, folder, options.events);
+    const env = await unattended(context.env, folder);
+    await using company = new Company(env, signal);
+    const result = await play(company, signal, story, folder, options.events);
     await out.result(
       { ...result, seconds: story.seconds, moments: story.moments, ...(options.keep ? { folder } : {}) },
       [
@@ -48,22 +54,21 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     );
     return undefined;
   } finally {
-    ending.abort(new AntsError("interrupted", "the demo is over"));
+    process.off("exit", clearAway);
     if (options.keep !== true) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-async function play({ env: outer, signal }: CommandContext, story: Story, folder: string, events: number) {
+async function play(company: Company, signal: AbortSignal, story: Story, folder: string, events: number) {
   const home = join(folder, "agent");
-  const env = await unattended(outer, folder);
-  const relays = [1, 2, 3].map((n) => new RelayProcess(`relay-${n}`, folder, { env, signal }));
+  const relays = [1, 2, 3].map((n) => new RelayProcess(`relay-${n}`, folder, company));
   const [, second] = relays as [RelayProcess, RelayProcess, RelayProcess];
 
   await Promise.all(relays.map((relay) => relay.start()));
   await story.tell(`three relays are running, a process each: ${relays.map(({ url }) => url).join(" ")}`);
   const everywhere = relays.flatMap(({ url }) => ["--relay", url]);
 
-  const did = await keygen(["--home", home, ...everywhere, "--phrase-file", join(folder, "words")], { env, signal });
+  const did = await keygen(["--home", home, ...everywhere, "--phrase-file", join(folder, "words")], company);
   await story.tell(`an agent: ${did}; its key is in an encrypted vault, its 24 words in a file`);
 
   const reading = [
@@ -77,8 +82,8 @@ async function play({ env: outer, signal }: CommandContext, story: Story, folder
     "--state",
     join(folder, "reader.json"),
   ];
-  const first = new Reader(reading, { env, signal });
-  const writer = new Writer(["--home", home, "--kind", KIND], events, { env, signal });
+  const first = new Reader(reading, company);
+  const writer = new Writer(["--home", home, "--kind", KIND], events, company);
   const writing = writer.write();
   // Awaited at the end; when something else fails first, that is what is told.
   writing.catch(() => {});
@@ -101,7 +106,7 @@ async function play({ env: outer, signal }: CommandContext, story: Story, folder
   await writer.end();
   await story.tell(`all ${events} events are committed, and ${second.name} was given what it had missed`);
 
-  const resumed = new Reader([...reading, "--until-caught-up"], { env, signal });
+  const resumed = new Reader([...reading, "--until-caught-up"], company);
   await resumed.finish();
   await story.tell(`the reader went on from its file and read ${resumed.numbers.length} more`);
 
@@ -136,9 +141,9 @@ async function unattended(env: CommandContext["env"], folder: string) {
   return { ...own, ANTS_PASSPHRASE_FILE: passphrase, ANTS_ALLOW_EPHEMERAL: "1", XDG_DATA_HOME: data };
 }
 
-async function keygen(args: readonly string[], options: ConstructorParameters<typeof AntsChild>[1]): Promise<Did> {
+async function keygen(args: readonly string[], company: Company): Promise<Did> {
   const lines: string[] = [];
-  const child = new AntsChild(["keygen", "--json", ...args], { ...options, onLine: (line) => lines.push(line) });
+  const child = company.start(["keygen", "--json", ...args], (line) => lines.push(line));
   await child.expectExit(0);
   return (JSON.parse(lines.join("")) as { did: Did }).did;
 }

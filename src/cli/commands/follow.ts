@@ -2,7 +2,6 @@ import { hex } from "../../../keys/bytes.js";
 import { canonicalize } from "../../../keys/canonical.js";
 import { isDid } from "../../../keys/did.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
-import { isRelayUrl } from "../../../keys/identity/relay-url.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { AgentHome } from "../../agent/home.js";
 import type { AuthLine } from "../../client/connection.js";
@@ -17,6 +16,7 @@ import type { Filter } from "../../protocol/filter.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { FollowPrinter } from "../follow-printer.js";
 import { FollowStateFile } from "../follow-state-file.js";
+import { relayUrl } from "../relay-url-option.js";
 import { unlock } from "../unlock.js";
 import { usageError } from "../usage.js";
 
@@ -41,7 +41,10 @@ export async function follow(context: CommandContext, options: FollowCommandOpti
   checkOptions(options);
   const home =
     options.relay === undefined || options.asAgent ? await AgentHome.open(nodeDisk, context.home) : undefined;
-  const relays = options.relay ?? home!.identity.newest?.op.relays.map(({ url }) => url) ?? [];
+  const relays =
+    options.relay?.map((url) => relayUrl(url, "follow")) ??
+    home!.identity.newest?.op.relays.map(({ url }) => url) ??
+    [];
   const reader = options.asAgent === true ? await readAs(context, home!, options) : undefined;
   const { did: dids, kind: kinds, tag: tags } = options;
   const chosen = { ...(kinds === undefined ? {} : { kinds }), ...(tags === undefined ? {} : { tags }) };
@@ -112,7 +115,8 @@ function afterOf({ after }: FollowCommandOptions, relays: readonly string[]): Pi
 function checkOptions({ relay, after, did, kind, tag }: FollowCommandOptions): void {
   const wrong = (option: string, value: string, expected: string): AntsError =>
     usageError(`--${option} ${value}: expected ${expected}`, "follow");
-  for (const url of relay ?? []) if (!isRelayUrl(url)) throw wrong("relay", url, "ws://… or wss://…");
+  const urls = (relay ?? []).map((url) => relayUrl(url, "follow"));
+  if (new Set(urls).size < urls.length) throw usageError("the same --relay is named twice", "follow");
   for (const text of did ?? []) if (!isDid(text)) throw wrong("did", text, "did:ants:…");
   for (const text of kind ?? []) if (!KIND.test(text)) throw wrong("kind", text, "[a-z][a-z0-9.-]{0,63}");
   for (const text of tag ?? []) if (!TAG_LABEL.test(text)) throw wrong("tag", text, "[A-Za-z0-9._:/@+=#-]{1,64}");

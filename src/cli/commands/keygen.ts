@@ -1,10 +1,9 @@
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { utf8, zero } from "../../../keys/bytes.js";
 import { generateSeed } from "../../../keys/ed25519/index.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { type CreatedOperation, createIdentity } from "../../../keys/identity/create.js";
-import { isRelayUrl } from "../../../keys/identity/relay-url.js";
 import type { RelayAddress } from "../../../keys/identity/shape.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
@@ -19,11 +18,13 @@ import { publishIdentity } from "../../client/identity-exchange.js";
 import type { IdentityLog } from "../../client/identity-log.js";
 import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
+import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
-import { defaultVaultPath } from "../places.js";
+import { defaultVaultPath, isInside, vaultsFolder } from "../places.js";
 import { giveWords, wordsPlace } from "../recovery-words.js";
 import { askRelay } from "../relay-info.js";
+import { relayUrl } from "../relay-url-option.js";
 import { usageError } from "../usage.js";
 
 export interface KeygenOptions {
@@ -47,14 +48,15 @@ const ADVISED_RELAYS = 3;
  */
 export async function keygen(context: CommandContext, options: KeygenOptions): Promise<CommandResult> {
   const { out, home, signal } = context;
-  checkRelays(options);
+  const urls = relayUrls(options);
   await requireNoHome(home);
+  await requireOutside(context, options);
   const allowEphemeral = options.allowEphemeral === true;
-  await assertDurablePlace(join(home, ".ants"), { allowEphemeral });
-  if (options.vault !== undefined) await assertDurablePlace(options.vault, { allowEphemeral });
-  const place = await wordsPlace(options.phraseFile);
+  await assertDurablePlace(homeLayout(home).state, { allowEphemeral });
+  await assertDurablePlace(resolve(options.vault ?? vaultsFolder(context.env)), { allowEphemeral });
+  const place = await wordsPlace(options.phraseFile === undefined ? undefined : resolve(options.phraseFile));
   try {
-    const relays = await Promise.all(options.relay.map((url) => addressOf(url, signal)));
+    const relays = await Promise.all(urls.map((url) => addressOf(url, signal)));
     if (relays.length < ADVISED_RELAYS)
       out.warn(
         `with ${relays.length === 1 ? "one relay" : `${relays.length} relays`} the agent stops when one of them does: ` +
@@ -72,11 +74,19 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
     const made = make(phrase, relays, options.faults, passphrase);
     zero(passphrase);
     const { identity, vaultBytes } = made;
-    const vaultPath = options.vault ?? defaultVaultPath(identity.did, context.env);
+    const vaultPath = resolve(options.vault ?? defaultVaultPath(identity.did, context.env));
 
-    await giveWords(place, phrase, signal);
     signal.throwIfAborted();
-    await writeVaultFile(vaultPath, vaultBytes, { allowEphemeral });
+    await giveWords(place, phrase, signal);
+    try {
+      signal.throwIfAborted();
+      await writeVaultFile(vaultPath, vaultBytes, { allowEphemeral });
+    } catch (error) {
+      // Without a vault there is no agent, and these words are nobody's.
+      if (place.kind === "file") await nodeDisk.remove(place.path);
+      throw error;
+    }
+    // From here on there is an agent: an interruption cuts short what relays are told, and nothing else.
     const config = { did: identity.did, label: label(), founded: true };
     const founded = await AgentHome.create(nodeDisk, home, config, utf8(identity.line));
     out.note(`the vault opens with ${describeSource(source)}, or with the recovery words`);
@@ -98,20 +108,36 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
         ...told.map(({ url }) => `  relay  ${url}`),
       ],
     );
+    return signal.aborted ? EXIT.interrupted : undefined;
   } finally {
     if (place.kind === "terminal") place.terminal.close();
   }
-  return undefined;
 }
 
-function checkRelays({ relay, faults }: KeygenOptions): void {
-  const wrong = relay.find((url) => !isRelayUrl(url));
-  if (wrong !== undefined) throw usageError(`--relay ${wrong}: expected ws://… or wss://…`, "keygen");
-  if (new Set(relay.map((url) => new URL(url).href)).size < relay.length) {
-    throw usageError("the same --relay is named twice", "keygen");
-  }
+/** The relays in their one spelling. */
+function relayUrls({ relay, faults }: KeygenOptions): string[] {
+  const urls = relay.map((url) => relayUrl(url, "keygen"));
+  if (new Set(urls).size < urls.length) throw usageError("the same --relay is named twice", "keygen");
   if (relay.length < 3 * faults + 1) {
     throw usageError(`${faults} lying relays take ${3 * faults + 1} relays, ${relay.length} are named`, "keygen");
+  }
+  return urls;
+}
+
+/** A home is copied, backed up and read: neither the key nor the words may go along. */
+async function requireOutside({ home, env }: CommandContext, { vault, phraseFile }: KeygenOptions): Promise<void> {
+  const vaultPath = resolve(vault ?? vaultsFolder(env));
+  if (await isInside(vaultPath, home)) {
+    throw new AntsError("vault-in-home", `refused to keep the key in ${vaultPath}: that is within the home ${home}`, {
+      hint: "homes are copied and read: name a place outside with --vault, or another home with --home",
+      details: { path: vaultPath, home },
+    });
+  }
+  if (phraseFile !== undefined && (await isInside(phraseFile, home))) {
+    throw new AntsError("phrase-file", `refused to write the recovery words into the home ${home}`, {
+      hint: "homes are copied and read: name a file outside with --phrase-file",
+      details: { path: resolve(phraseFile), home },
+    });
   }
 }
 
@@ -125,8 +151,17 @@ async function requireNoHome(home: string): Promise<void> {
 }
 
 async function addressOf(url: string, signal: AbortSignal): Promise<RelayAddress> {
-  const { stream } = await askRelay(url, { signal, timeoutMs: RELAY_TIMEOUT_MS, retry: true });
-  return { url, stream };
+  try {
+    const { stream } = await askRelay(url, { signal, timeoutMs: RELAY_TIMEOUT_MS, retry: true });
+    return { url, stream };
+  } catch (error) {
+    if (!isAntsError(error, "relay-unreachable")) throw error;
+    throw new AntsError(error.code, `${error.message} (tried for ${RELAY_TIMEOUT_MS / 1000} s)`, {
+      hint: "nothing was made: run the same command again when the relay is up, or name others",
+      cause: error,
+      details: error.details,
+    });
+  }
 }
 
 interface Made {
@@ -181,7 +216,6 @@ async function tellRelays(identity: IdentityLog, signal: AbortSignal): Promise<T
         const refusal = await publishIdentity(connection, identity, limit);
         return { url, stream, ...(refusal === undefined ? {} : { refused: refusal.message }) };
       } catch (error) {
-        signal.throwIfAborted();
         const refused = isAntsError(error) ? error.message : `no answer within ${PUBLISH_TIMEOUT_MS / 1000} s`;
         return { url, stream, refused };
       }

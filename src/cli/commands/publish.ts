@@ -1,12 +1,16 @@
 import type { JsonObject } from "../../../keys/canonical.js";
 import { isDid } from "../../../keys/did.js";
+import { isAntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
 import type { Agent } from "../../agent/open-agent.js";
 import type { Durability, Publication, PublishDraft } from "../../client/publication.js";
-import { KIND } from "../../protocol/event.js";
+import { EXIT } from "../../protocol/errors.js";
+import { type ChainHead, KIND, TAG_LABEL } from "../../protocol/event.js";
+import { MAX_RECIPIENTS, MAX_TAGS } from "../../protocol/limits.js";
 import { agentAtWork } from "../agent-at-work.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { type BodySource, readBodies, readBody } from "../event-body.js";
+import { type BodyInput, type BodySource, openLines, readBodies, readBody } from "../event-body.js";
+import type { Output } from "../output.js";
 import { usageError } from "../usage.js";
 
 export interface PublishCommandOptions {
@@ -39,13 +43,14 @@ export async function publish(context: CommandContext, options: PublishCommandOp
     ...(options.file === undefined ? {} : { file: options.file }),
   };
   // A body that cannot be read is found out before the pen is taken.
-  const single = options.lines === true ? undefined : await readBody(source, context.signal);
+  const body = options.lines === true ? undefined : await readBody(source, context.signal);
+  const lines = options.lines === true ? await openLines(source) : undefined;
   const timeoutMs = options.timeout * 1000;
-  await agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
-    if (single === undefined) await publishLines(context, options, agent, source);
-    else await publishOne(context, options, agent, single);
+  return agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
+    if (body !== undefined) return publishOne(context, options, agent, body);
+    if (lines !== undefined) await publishLines(context, options, agent, lines);
+    return undefined;
   });
-  return undefined;
 }
 
 async function publishOne(
@@ -53,31 +58,47 @@ async function publishOne(
   options: PublishCommandOptions,
   agent: Agent,
   body: JsonObject,
-): Promise<void> {
+): Promise<CommandResult> {
   const { out, signal } = context;
-  const publication = await agent.publisher.publish([draftOf(options, body)], {
-    durability: options.durability,
-    signal: AbortSignal.any([signal, lateAfter(options)]),
-  });
-  await laggards(agent, signal);
-  const relays = relayReport(agent, publication);
-  const [event] = publication.events;
-  await out.result(
-    { did: agent.did, id: event!.id, epoch: event!.epoch, seq: event!.seq, durability: options.durability, relays },
-    [
-      `${event!.id} (seq ${event!.seq}, epoch ${event!.epoch})`,
-      ...relays.map(
-        ({ url, stored, why }) => `  ${url}  ${stored ? "on disk" : `not yet: ${why} (kept in the outbox)`}`,
-      ),
-    ],
-  );
+  const { durability, timeout } = options;
+  let published: Published;
+  /** Why nobody waits any longer for a durability that is not reached. */
+  let late: unknown;
+  try {
+    published = await agent.publisher.publish([draftOf(options, body)], {
+      durability,
+      signal: AbortSignal.any([signal, lateAfter(options)]),
+    });
+    await laggards(agent, signal);
+  } catch (error) {
+    if (!isAntsError(error, "publish-unknown") || signal.aborted) throw error;
+    late = error;
+    published = { events: [agent.pen.head], relays: error.details.relays as Publication["relays"] };
+  }
+  const relays = relayReport(agent, published);
+  const { id, epoch, seq } = published.events[0]!;
+  const committed = agent.pen.committedSeq >= seq;
+  await out.result({ did: agent.did, id, epoch, seq, durability, reached: late === undefined, committed, relays }, [
+    `${id} (seq ${seq}, epoch ${epoch})`,
+    ...relays.map(({ url, stored, why }) => `  ${url}  ${stored ? "on disk" : `not yet: ${why} (kept in the outbox)`}`),
+  ]);
+  if (late === undefined) return undefined;
+  if (!committed) throw late;
+  const wanted = durability === "all" ? "every relay" : "the relay";
+  out.warn(`not on ${wanted} within ${timeout} s; a quorum has it, so it stays: do not publish it again`);
+  return EXIT.partlyDone;
+}
+
+/** What is known of a publication, also of one that nobody waits for any longer. */
+interface Published extends Pick<Publication, "relays"> {
+  readonly events: readonly ChainHead[];
 }
 
 async function publishLines(
   context: CommandContext,
   options: PublishCommandOptions,
   agent: Agent,
-  source: BodySource,
+  input: BodyInput,
 ): Promise<void> {
   const { out, signal } = context;
   const failed = new AbortController();
@@ -86,24 +107,39 @@ async function publishLines(
   const reports: Promise<void>[] = [];
   let last: Promise<void> = Promise.resolve();
   let events = 0;
-  for await (const body of readBodies(source, reading)) {
-    const publication = agent.publisher.publish([draftOf(options, body)], {
-      durability: options.durability,
-      signal: AbortSignal.any([signal, lateAfter(options)]),
-    });
-    // Awaited in its turn; one that fails before must not count as unhandled.
-    publication.catch(() => {});
-    last = last.then(async () => {
-      const [event] = (await publication).events;
-      events += 1;
-      if (out.json) await out.value({ id: event!.id, seq: event!.seq, epoch: event!.epoch });
-    });
-    last.catch((error: unknown) => failed.abort(error));
-    reports.push(last);
-    if (reports.length >= MAX_WAITING) await reports.shift();
+  let stopped: unknown;
+  try {
+    for await (const body of readBodies(input, reading)) {
+      const publication = agent.publisher.publish([draftOf(options, body)], {
+        durability: options.durability,
+        signal: AbortSignal.any([signal, lateAfter(options)]),
+      });
+      // Awaited in its turn; one that fails before must not count as unhandled.
+      publication.catch(() => {});
+      last = last.then(async () => {
+        const [event] = (await publication).events;
+        events += 1;
+        if (out.json) await out.value({ id: event!.id, seq: event!.seq, epoch: event!.epoch });
+      });
+      last.catch((error: unknown) => failed.abort(error));
+      reports.push(last);
+      if (reports.length >= MAX_WAITING) await reports.shift();
+    }
+  } catch (error) {
+    stopped = error;
   }
-  await last;
+  // A line that cannot be published does not take the report of those before it away.
+  const unpublished: unknown = await last.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   await laggards(agent, signal);
+  await reportLines(out, agent, events);
+  if (unpublished !== undefined) throw unpublished;
+  if (stopped !== undefined) throw stopped;
+}
+
+async function reportLines(out: Output, agent: Agent, events: number): Promise<void> {
   if (out.json) return;
   await out.line(`${events} events (up to seq ${agent.pen.head.seq})`);
   for (const { url, behind } of agent.publisher.relays()) {
@@ -120,7 +156,7 @@ interface RelayReport {
 }
 
 /** What became of the event at each relay: what its publication knew, and what has come since. */
-function relayReport(agent: Agent, publication: Publication): RelayReport[] {
+function relayReport(agent: Agent, publication: Published): RelayReport[] {
   const { seq } = publication.events[0]!;
   return agent.publisher.relays().map(({ url, acknowledgedSeq, status }) => {
     const result = publication.relays[url];
@@ -147,7 +183,10 @@ async function laggards(agent: Agent, signal: AbortSignal): Promise<void> {
       .some(
         ({ status }) => status.state === "sending" || (status.state === "unreachable" && status.error === undefined),
       );
-  while (underWay() && systemClock.monotonicMs() < deadlineMs) await systemClock.sleep(LOOK_AGAIN_MS, signal);
+  while (underWay() && !signal.aborted && systemClock.monotonicMs() < deadlineMs) {
+    // An interruption ends the waiting, and the report is given all the same.
+    await systemClock.sleep(LOOK_AGAIN_MS, signal).catch(() => {});
+  }
 }
 
 function lateAfter({ timeout }: PublishCommandOptions): AbortSignal {
@@ -165,10 +204,19 @@ function draftOf(options: PublishCommandOptions, body: JsonObject): PublishDraft
   };
 }
 
-function checkOptions({ kind, to }: PublishCommandOptions): void {
+function checkOptions({ kind, to, tag }: PublishCommandOptions): void {
   if (!KIND.test(kind)) throw usageError(`--kind ${kind}: expected [a-z][a-z0-9.-]{0,63}`, "publish");
   if (kind.startsWith("ants."))
     throw usageError(`--kind ${kind}: kinds that begin with "ants." are the protocol's own`, "publish");
   const wrong = to?.find((did) => !isDid(did));
-  if (wrong !== undefined) throw usageError(`--to ${wrong}: expected did:ants:…`, "publish");
+  if (wrong !== undefined) throw usageError(`--to ${wrong}: expected did:ants:… with 52 characters`, "publish");
+  const unfit = tag?.find((label) => !TAG_LABEL.test(label));
+  if (unfit !== undefined) throw usageError(`--tag ${unfit}: expected [A-Za-z0-9._:/@+=#-]{1,64}`, "publish");
+  checkList("--to", to ?? [], MAX_RECIPIENTS);
+  checkList("--tag", tag ?? [], MAX_TAGS);
+}
+
+function checkList(option: string, values: readonly string[], max: number): void {
+  if (new Set(values).size < values.length) throw usageError(`the same ${option} is named twice`, "publish");
+  if (values.length > max) throw usageError(`at most ${max} times ${option}, ${values.length} are named`, "publish");
 }

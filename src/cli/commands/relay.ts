@@ -34,6 +34,10 @@ async function readConfigFile(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new AntsError("config-file", `${path}: ${(cause as Error).message}`, { cause, details: { path } });
+    throw new AntsError("config-file", `cannot read ${path}: ${(cause as Error).message}`, {
+      cause,
+      hint: "check the path: --config names a TOML file, docs/relay-config.md has a whole one",
+      details: { path },
+    });
   }
 }

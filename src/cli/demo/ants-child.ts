@@ -10,8 +10,7 @@ const MAX_STDERR_CHARACTERS = 4_000;
 
 export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly signal: AbortSignal;
-  /** Called for each line of stdout, in order; the child is not read faster than this resolves. */
+  /** Called for each line of stdout, in order. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -22,7 +21,7 @@ export interface ChildEnd {
 
 /**
  * Another `ants` process: the same program as this one, with its own memory, so that killing it is really killing it.
- * It ends with this process's signal. Not for anything that a function call would do.
+ * Not for anything that a function call would do. Whoever starts it sees to its end: {@link Company}.
  */
 export class AntsChild {
   readonly #child: ChildProcess;
@@ -46,12 +45,12 @@ export class AntsChild {
     });
     const lines = createInterface({ input: this.#child.stdout! });
     if (options.onLine !== undefined) lines.on("line", options.onLine);
-    const onAbort = (): void => this.signal("SIGKILL");
-    options.signal.addEventListener("abort", onAbort, { once: true });
-    this.#end = Promise.all([once(this.#child, "exit"), once(lines, "close")]).then(([[exit, killedBy]]) => {
-      options.signal.removeEventListener("abort", onAbort);
-      return { exit: exit as number | null, killedBy: killedBy as NodeJS.Signals | null };
-    });
+    this.#end = Promise.all([once(this.#child, "exit"), once(lines, "close")]).then(([[exit, killedBy]]) => ({
+      exit: exit as number | null,
+      killedBy: killedBy as NodeJS.Signals | null,
+    }));
+    // Whoever asks hears of a child that could not be started; it must not end this process when nobody does.
+    this.#end.catch(() => {});
   }
 
   /** Writes to its stdin; resolves when there is room for more. */

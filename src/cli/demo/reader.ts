@@ -1,4 +1,5 @@
-import { AntsChild, type ChildOptions } from "./ants-child.js";
+import type { AntsChild } from "./ants-child.js";
+import type { Company } from "./company.js";
 
 /** A reader of the demo: `ants follow` over all relays, with its place kept in a file. */
 export class Reader {
@@ -7,15 +8,12 @@ export class Reader {
   readonly numbers: number[] = [];
   #onLine: () => void = () => {};
 
-  constructor(args: readonly string[], options: Pick<ChildOptions, "env" | "signal">) {
-    this.#child = new AntsChild(["follow", "--json", ...args], {
-      ...options,
-      onLine: (line) => {
-        const event = JSON.parse(line) as { type: string; body?: { n: number } };
-        if (event.type !== "event") return;
-        this.numbers.push(event.body?.n ?? -1);
-        this.#onLine();
-      },
+  constructor(args: readonly string[], company: Company) {
+    this.#child = company.start(["follow", "--json", ...args], (line) => {
+      const event = JSON.parse(line) as { type: string; body?: { n: number } };
+      if (event.type !== "event") return;
+      this.numbers.push(event.body?.n ?? -1);
+      this.#onLine();
     });
   }
 

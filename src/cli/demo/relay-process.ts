@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { AntsChild, type ChildOptions } from "./ants-child.js";
+import type { AntsChild } from "./ants-child.js";
+import type { Company } from "./company.js";
 
 interface Ready {
   readonly url: string;
@@ -11,14 +12,14 @@ interface Ready {
 export class RelayProcess {
   readonly name: string;
   readonly #folder: string;
-  readonly #options: ChildOptions;
+  readonly #company: Company;
   #child: AntsChild | undefined;
   #ready: Ready | undefined;
 
-  constructor(name: string, folder: string, options: Pick<ChildOptions, "env" | "signal">) {
+  constructor(name: string, folder: string, company: Company) {
     this.name = name;
     this.#folder = join(folder, name);
-    this.#options = options;
+    this.#company = company;
   }
 
   get url(): string {
@@ -41,10 +42,7 @@ export class RelayProcess {
       "error",
     ];
     this.#ready = await new Promise<Ready>((resolve, reject) => {
-      const child = new AntsChild(args, {
-        ...this.#options,
-        onLine: (line) => resolve(JSON.parse(line) as Ready),
-      });
+      const child = this.#company.start(args, (line) => resolve(JSON.parse(line) as Ready));
       this.#child = child;
       child.ended.then(() => reject(child.failure("ended before it was ready")), reject);
     });

@@ -1,4 +1,5 @@
-import { AntsChild, type ChildOptions } from "./ants-child.js";
+import type { AntsChild } from "./ants-child.js";
+import type { Company } from "./company.js";
 
 /** Events written ahead of their commit: enough to fill batches, few enough that a killed relay is killed amid them. */
 const MAX_AHEAD = 64;
@@ -14,14 +15,11 @@ export class Writer {
   /** Ids in the order in which they were committed. */
   readonly committed: string[] = [];
 
-  constructor(args: readonly string[], total: number, options: Pick<ChildOptions, "env" | "signal">) {
+  constructor(args: readonly string[], total: number, company: Company) {
     this.#total = total;
-    this.#child = new AntsChild(["publish", "-", "--lines", "--json", ...args], {
-      ...options,
-      onLine: (line) => {
-        this.committed.push((JSON.parse(line) as { id: string }).id);
-        this.#changed();
-      },
+    this.#child = company.start(["publish", "-", "--lines", "--json", ...args], (line) => {
+      this.committed.push((JSON.parse(line) as { id: string }).id);
+      this.#changed();
     });
     this.#child.ended.finally(() => this.#changed());
   }

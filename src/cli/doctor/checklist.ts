@@ -14,27 +14,28 @@ const LATER = "not part of this version";
 
 /** What a well-kept agent has: the deployment checklist, as far as findings show it. */
 export function checklist(findings: readonly Finding[]): Item[] {
-  const broken = (check: string): Finding | undefined =>
-    findings.find((finding) => finding.check === check && finding.level === "broken");
-  const lost = broken("home") ?? broken("vault");
-  const damaged = broken("chain") ?? broken("quorum");
+  /** "yes" is what was found to be so; what was not looked at, or is only advised against, is not. */
+  const whenAll = (checks: readonly string[], why: string): Pick<Item, "state" | "why"> => {
+    for (const check of checks) {
+      const finding = findings.find((candidate) => candidate.check === check);
+      if (finding === undefined) return { state: "no", why: `nothing is known of the ${check}` };
+      if (finding.level !== "ok") return { state: "no", why: finding.found };
+    }
+    return { state: "yes", why };
+  };
   const later = (group: Item["group"], ...items: string[]): Item[] =>
     items.map((item) => ({ group, item, state: "later", why: LATER }));
   return [
+    { group: "storage", item: "durable, not in memory", ...whenAll(["home", "vault"], "home and vault are on a disk") },
     {
       group: "storage",
-      item: "durable, not in memory",
-      ...(lost === undefined
-        ? { state: "yes", why: "home and vault are on a disk" }
-        : { state: "no", why: lost.found }),
+      item: "one writer enforced",
+      ...whenAll(["identity"], "the home's lock, and a quorum of relays"),
     },
-    { group: "storage", item: "one writer enforced", state: "yes", why: "the home's lock, and a quorum of relays" },
     {
       group: "storage",
       item: "copies elsewhere",
-      ...(damaged === undefined
-        ? { state: "yes", why: "the chain is on a quorum of relays" }
-        : { state: "no", why: damaged.found }),
+      ...whenAll(["chain", "quorum"], "the chain is on a quorum of relays"),
     },
     ...later("storage", "backup strategy defined and verified", "old checkpoints expire"),
     ...later(

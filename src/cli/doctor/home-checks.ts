@@ -14,7 +14,7 @@ import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
 
 /** The home's place, and whether an instance is at work in it. */
 export async function checkHome({ env }: CommandContext, home: AgentHome): Promise<Finding[]> {
-  const findings = [await checkPlace("home", home.layout.config, env)];
+  const findings = [await checkPlace("home", home.path, home.layout.state, env)];
   try {
     await (await home.lock()).release();
   } catch (error) {
@@ -58,7 +58,7 @@ export async function checkVault(context: CommandContext, home: AgentHome, vault
   } catch (error) {
     return { findings: [brokenBy("vault", error)] };
   }
-  const findings = [await checkPlace("vault", path, context.env)];
+  const findings = [await checkPlace("vault", path, path, context.env)];
   const { CREDENTIALS_DIRECTORY, ANTS_PASSPHRASE_COMMAND, ANTS_PASSPHRASE_FILE } = context.env;
   if (!(CREDENTIALS_DIRECTORY || ANTS_PASSPHRASE_COMMAND || ANTS_PASSPHRASE_FILE)) {
     const fix = "set ANTS_PASSPHRASE_COMMAND or ANTS_PASSPHRASE_FILE, see docs/vault.md";
@@ -113,8 +113,14 @@ export async function checkChain(home: AgentHome, highWater: HighWater | undefin
   }
 }
 
-async function checkPlace(check: "home" | "vault", path: string, env: CommandContext["env"]): Promise<Finding> {
-  const { verdict, fileSystem, mountPoint } = await placeOf(path);
+/** `inside` is what is looked at for `path`: its folder is judged. */
+async function checkPlace(
+  check: "home" | "vault",
+  path: string,
+  inside: string,
+  env: CommandContext["env"],
+): Promise<Finding> {
+  const { verdict, fileSystem, mountPoint } = await placeOf(inside);
   if (verdict === "durable") return ok(check, `${path} (${fileSystem})`);
   const why = {
     memory: `${mountPoint ?? path} lives in memory and is gone after a restart`,
