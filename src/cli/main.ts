@@ -11,6 +11,8 @@ import { usageError } from "./usage.js";
 
 /** The one place that decides how the process ends. Everything below throws, returns, or listens to a signal. */
 
+// Nobody reads what a person should know: that ends no command.
+process.stderr.on("error", () => {});
 process.exitCode = await main(process.argv.slice(2));
 // Sockets and timers that a command left behind must not keep a finished command running; what it printed must arrive.
 process.stdout.write("", () => process.exit());

@@ -18,8 +18,24 @@ export function homePath(option: string | undefined, env: Environment): string {
  * home, so that a copy or a backup of the home never carries the key; derived from the DID, so that the home stores
  * no path of this host and works wherever it is copied.
  */
-export function defaultVaultPath(did: Did, env: Environment): string {
+function defaultVaultPath(did: Did, env: Environment): string {
   return join(vaultsFolder(env), `${did.slice("did:ants:".length)}.json`);
+}
+
+/** Where an agent's vault is: --vault, else ANTS_VAULT, else its usual place. Absolute. */
+export function vaultPath(option: string | undefined, did: Did, env: Environment): string {
+  return namedVaultPath(option, env) ?? defaultVaultPath(did, env);
+}
+
+/** The place that --vault or ANTS_VAULT names, if one does. */
+export function namedVaultPath(option: string | undefined, env: Environment): string | undefined {
+  const named = option ?? set(env.ANTS_VAULT);
+  return named === undefined ? undefined : resolve(named);
+}
+
+/** Whether ANTS_ALLOW_EPHEMERAL says that an agent may live where nothing lasts. */
+export function allowsEphemeral(env: Environment): boolean {
+  return !["", "0", "no", "false"].includes(env.ANTS_ALLOW_EPHEMERAL?.toLowerCase() ?? "");
 }
 
 /** Where vaults lie unless told otherwise. */

@@ -61,15 +61,11 @@ function addIdentityCommands(program: Command, runner: Runner): void {
         .makeOptionMandatory(),
     )
     .option("--faults <n>", "how many of the relays may lie; needs at least 3n+1 relays", wholeNumber, 0)
-    .addOption(
-      new Option("--vault <file>", "where the vault goes, if not to $XDG_DATA_HOME/ants/vaults").env("ANTS_VAULT"),
-    )
+    .option("--vault <file>", "where the vault goes (ANTS_VAULT, else into $XDG_DATA_HOME/ants/vaults)")
     .option("--phrase-file <file>", "write the 24 words to a new 0600 file instead of the terminal")
-    .addOption(
-      new Option(
-        "--allow-ephemeral",
-        "allow places that do not survive a restart (tmpfs, /tmp, a container's layer)",
-      ).env("ANTS_ALLOW_EPHEMERAL"),
+    .option(
+      "--allow-ephemeral",
+      "allow places that do not survive a restart: tmpfs, /tmp, a container's layer (ANTS_ALLOW_EPHEMERAL=1)",
     )
     .action((options) => runner(async (c) => (await import("./commands/keygen.js")).keygen(c, options)));
   examples(keygen, [
@@ -214,7 +210,7 @@ function command(parent: Command, name: string, summary: string): Command {
 }
 
 function vaultOption(): Option {
-  return new Option("--vault <file>", "the vault, where it is not in its usual place").env("ANTS_VAULT");
+  return new Option("--vault <file>", "the vault (ANTS_VAULT, else its usual place)");
 }
 
 function examples(target: Command, rows: readonly (readonly [line: string, remark?: string])[]): void {

@@ -20,9 +20,14 @@ export type WordsPlace =
  */
 export async function wordsPlace(file: string | undefined): Promise<WordsPlace> {
   if (file !== undefined) {
-    if ((await lstat(file).catch(() => undefined)) !== undefined) throw refused(file, "there is something already");
+    if ((await lstat(file).catch(() => undefined)) !== undefined) throw refused(file, TAKEN, TAKEN_HINT);
     await access(dirname(file), constants.W_OK).catch((cause: Error) => {
-      throw refused(file, `its folder cannot be written (${cause.message})`, cause);
+      throw refused(
+        file,
+        `its folder cannot be written (${cause.message})`,
+        "name a file in a folder of your own",
+        cause,
+      );
     });
     return { kind: "file", path: file };
   }
@@ -39,7 +44,7 @@ export async function giveWords(place: WordsPlace, phrase: GeneratedPhrase, sign
     try {
       await createFile(place.path, utf8(`${phrase.words} ${phrase.check}\n`), 0o600);
     } catch (error) {
-      throw isAntsError(error, "disk-exists") ? refused(place.path, "there is something already", error) : error;
+      throw isAntsError(error, "disk-exists") ? refused(place.path, TAKEN, TAKEN_HINT, error) : error;
     }
     return;
   }
@@ -59,9 +64,13 @@ function wordLines({ words, check }: GeneratedPhrase): string[] {
   return [...lines, `  check word: ${check}`, ""];
 }
 
-function refused(path: string, why: string, cause?: unknown): AntsError {
+const TAKEN = "there is something already";
+const TAKEN_HINT =
+  "name a new file; words that a cut-off keygen left belong to no agent (ants whoami says whether one was made)";
+
+function refused(path: string, why: string, hint: string, cause?: unknown): AntsError {
   return new AntsError("phrase-file", `cannot write the recovery words to ${path}: ${why}`, {
-    hint: "name a new file; words that a cut-off keygen left belong to no agent (ants whoami says whether one was made)",
+    hint,
     details: { path },
     ...(cause === undefined ? {} : { cause }),
   });

@@ -8,7 +8,7 @@ import { parsePhrase } from "../../keys/phrase.js";
 import { assertVaultOf } from "../agent/open-home.js";
 import type { CommandContext } from "./context.js";
 import { describeSource, readPassphrase } from "./passphrase.js";
-import { defaultVaultPath } from "./places.js";
+import { vaultPath } from "./places.js";
 import { readSecretFile } from "./secret-file.js";
 
 export interface UnlockOptions {
@@ -30,7 +30,7 @@ export interface UnlockedVault {
  * throws, "vault-wrong-passphrase" with the source that was wrong, and "vault-other-agent".
  */
 export async function unlock(context: CommandContext, did: Did, options: UnlockOptions): Promise<UnlockedVault> {
-  const path = options.vault ?? defaultVaultPath(did, context.env);
+  const path = vaultPath(options.vault, did, context.env);
   // Before anybody is asked: a passphrase for a file that isn't there helps nobody.
   const bytes = await readVaultFile(path);
   keepMemoryOutOfCoreDumps();

@@ -69,17 +69,26 @@ export class Sandbox {
 
   /** Starts a relay process on a free port and returns its URL once it says that it is ready. */
   async relay(name: string): Promise<string> {
-    const child = spawn(process.execPath, [ANTS, "relay", "--json", "--port", "0", "--data", join(this.root, name)], {
-      cwd: this.root,
-      env: this.env,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = spawn(
+      process.execPath,
+      [ANTS, "relay", "--json", "--port", "0", "--log-level", "error", "--data", join(this.root, name)],
+      {
+        cwd: this.root,
+        env: this.env,
+        stdio: ["ignore", "pipe", "inherit"],
+      },
+    );
     this.#relays.push(child);
     for await (const line of createInterface({ input: child.stdout! })) {
       child.stdout!.resume();
       return (JSON.parse(line) as { url: string }).url;
     }
     throw new Error(`the relay ${name} ended before it was ready`);
+  }
+
+  /** Process ids of the relays, in the order in which they were started. */
+  get relayPids(): number[] {
+    return this.#relays.map(({ pid }) => pid!);
   }
 
   async close(): Promise<void> {

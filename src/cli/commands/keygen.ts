@@ -21,7 +21,7 @@ import { RelayPool } from "../../client/relay-pool.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
-import { defaultVaultPath, isInside, vaultsFolder } from "../places.js";
+import { allowsEphemeral, isInside, namedVaultPath, vaultPath, vaultsFolder } from "../places.js";
 import { giveWords, wordsPlace } from "../recovery-words.js";
 import { askRelay } from "../relay-info.js";
 import { relayUrl } from "../relay-url-option.js";
@@ -51,9 +51,9 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
   const urls = relayUrls(options);
   await requireNoHome(home);
   await requireOutside(context, options);
-  const allowEphemeral = options.allowEphemeral === true;
+  const allowEphemeral = options.allowEphemeral === true || allowsEphemeral(context.env);
   await assertDurablePlace(homeLayout(home).state, { allowEphemeral });
-  await assertDurablePlace(resolve(options.vault ?? vaultsFolder(context.env)), { allowEphemeral });
+  await assertDurablePlace(namedVaultPath(options.vault, context.env) ?? vaultsFolder(context.env), { allowEphemeral });
   const place = await wordsPlace(options.phraseFile === undefined ? undefined : resolve(options.phraseFile));
   try {
     const relays = await Promise.all(urls.map((url) => addressOf(url, signal)));
@@ -74,13 +74,13 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
     const made = make(phrase, relays, options.faults, passphrase);
     zero(passphrase);
     const { identity, vaultBytes } = made;
-    const vaultPath = resolve(options.vault ?? defaultVaultPath(identity.did, context.env));
+    const vaultFile = vaultPath(options.vault, identity.did, context.env);
 
     signal.throwIfAborted();
     await giveWords(place, phrase, signal);
     try {
       signal.throwIfAborted();
-      await writeVaultFile(vaultPath, vaultBytes, { allowEphemeral });
+      await writeVaultFile(vaultFile, vaultBytes, { allowEphemeral });
     } catch (error) {
       // Without a vault there is no agent, and these words are nobody's.
       if (place.kind === "file") await nodeDisk.remove(place.path);
@@ -96,14 +96,14 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
       {
         did: identity.did,
         home,
-        vault: vaultPath,
+        vault: vaultFile,
         ...(place.kind === "file" ? { phraseFile: place.path } : {}),
         relays: told.map(({ url, stream, refused }) => ({ url, stream, has: refused === undefined })),
       },
       [
         identity.did,
         `  home   ${home}`,
-        `  vault  ${vaultPath}`,
+        `  vault  ${vaultFile}`,
         ...(place.kind === "file" ? [`  words  ${place.path}`] : []),
         ...told.map(({ url }) => `  relay  ${url}`),
       ],
@@ -126,11 +126,11 @@ function relayUrls({ relay, faults }: KeygenOptions): string[] {
 
 /** A home is copied, backed up and read: neither the key nor the words may go along. */
 async function requireOutside({ home, env }: CommandContext, { vault, phraseFile }: KeygenOptions): Promise<void> {
-  const vaultPath = resolve(vault ?? vaultsFolder(env));
-  if (await isInside(vaultPath, home)) {
-    throw new AntsError("vault-in-home", `refused to keep the key in ${vaultPath}: that is within the home ${home}`, {
+  const keyPlace = namedVaultPath(vault, env) ?? vaultsFolder(env);
+  if (await isInside(keyPlace, home)) {
+    throw new AntsError("vault-in-home", `refused to keep the key in ${keyPlace}: that is within the home ${home}`, {
       hint: "homes are copied and read: name a place outside with --vault, or another home with --home",
-      details: { path: vaultPath, home },
+      details: { path: keyPlace, home },
     });
   }
   if (phraseFile !== undefined && (await isInside(phraseFile, home))) {

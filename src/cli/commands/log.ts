@@ -4,7 +4,7 @@ import { AgentHome } from "../../agent/home.js";
 import type { ChainStore } from "../../client/chain-store.js";
 import { type Event, parseEvent } from "../../protocol/event.js";
 import { DEFAULT_LIMITS } from "../../protocol/limits.js";
-import { readChain } from "../chain-reading.js";
+import { readChain, tornText } from "../chain-reading.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { eventLines } from "../event-text.js";
 
@@ -20,7 +20,7 @@ const PAGE = { maxBytes: DEFAULT_LIMITS.maxFrameBytes, maxEntries: DEFAULT_LIMIT
 export async function logCat(context: CommandContext, options: LogCatOptions): Promise<CommandResult> {
   const { out, signal } = context;
   const home = await AgentHome.open(nodeDisk, context.home);
-  const chain = await readChain(home);
+  const { chain } = await readChain(home);
   for await (const { event, line } of events(chain, options.sinceSeq)) {
     signal.throwIfAborted();
     if (options.kind !== undefined && !options.kind.includes(event.kind)) continue;
@@ -34,14 +34,18 @@ export async function logCat(context: CommandContext, options: LogCatOptions): P
 export async function logVerify(context: CommandContext): Promise<CommandResult> {
   const { out } = context;
   const home = await AgentHome.open(nodeDisk, context.home);
-  const chain = await readChain(home, "all");
+  const { chain, tornBytes } = await readChain(home, "all");
   const { head } = chain;
+  if (tornBytes > 0) out.warn(`${tornText(tornBytes)}; the next ants publish mends it from the relays`);
   const events = head === undefined ? 0 : head.seq + 1;
-  await out.result({ did: home.config.did, ok: true, events, ...(head === undefined ? {} : { head: head.id }) }, [
-    head === undefined
-      ? "the chain is empty"
-      : `${events} events, every signature, hash and link verified; head ${head.id} (epoch ${head.epoch})`,
-  ]);
+  await out.result(
+    { did: home.config.did, ok: true, events, tornBytes, ...(head === undefined ? {} : { head: head.id }) },
+    [
+      head === undefined
+        ? "the chain is empty"
+        : `${events} events, every signature, hash and link verified; head ${head.id} (epoch ${head.epoch})`,
+    ],
+  );
   return undefined;
 }
 

@@ -2,7 +2,7 @@ import { nodeDisk } from "../../../keys/node/disk.js";
 import { AgentHome } from "../../agent/home.js";
 import { readChain } from "../chain-reading.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { defaultVaultPath } from "../places.js";
+import { vaultPath } from "../places.js";
 
 export interface WhoamiOptions {
   readonly vault?: string;
@@ -16,8 +16,8 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
   const { identity } = home;
   const { status } = identity.resolution;
   const newest = identity.newest?.op;
-  const { head } = await readChain(home);
-  const vault = options.vault ?? defaultVaultPath(did, env);
+  const { head } = (await readChain(home)).chain;
+  const vault = vaultPath(options.vault, did, env);
   const vaultIsThere = (await nodeDisk.read(vault)) !== undefined;
   const relays = newest?.relays ?? [];
   await out.result(

@@ -6,9 +6,9 @@ import type { HighWater } from "../../../keys/node/vault-content.js";
 import { readVaultFile } from "../../../keys/node/vault-file.js";
 import type { AgentHome } from "../../agent/home.js";
 import type { ChainHead } from "../../protocol/event.js";
-import { readChain } from "../chain-reading.js";
+import { readChain, tornText } from "../chain-reading.js";
 import type { CommandContext } from "../context.js";
-import { defaultVaultPath } from "../places.js";
+import { allowsEphemeral, vaultPath } from "../places.js";
 import { unlock } from "../unlock.js";
 import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
 
@@ -52,7 +52,7 @@ export interface VaultCheck {
 /** The vault's file, and, where it opens without a person, that it opens and holds the agent's key. */
 export async function checkVault(context: CommandContext, home: AgentHome, vaultOption?: string): Promise<VaultCheck> {
   const { did } = home.config;
-  const path = vaultOption ?? defaultVaultPath(did, context.env);
+  const path = vaultPath(vaultOption, did, context.env);
   try {
     await readVaultFile(path);
   } catch (error) {
@@ -97,7 +97,14 @@ export interface ChainCheck {
 /** Every line of the chain, and whether the home is as new as the vault remembers. */
 export async function checkChain(home: AgentHome, highWater: HighWater | undefined): Promise<ChainCheck> {
   try {
-    const { head } = await readChain(home, "all");
+    const { chain, tornBytes } = await readChain(home, "all");
+    const { head } = chain;
+    if (tornBytes > 0) {
+      return {
+        finding: advice("chain", tornText(tornBytes), "the next ants publish mends it from the relays"),
+        ...(head === undefined ? {} : { head }),
+      };
+    }
     if (highWater !== undefined && highWater.seq > (head?.seq ?? -1)) {
       const missing = highWater.seq - (head?.seq ?? -1);
       const found = `the chain is older than what the vault remembers: ${missing} events are missing`;
@@ -132,5 +139,5 @@ async function checkPlace(
       ? "move the file, and name it with --vault or ANTS_VAULT"
       : "move the folder, and name it with ANTS_HOME";
   // Whoever allows it knows that the agent may be lost; it stays worth saying.
-  return env.ANTS_ALLOW_EPHEMERAL ? advice(check, `${path}: ${why}`, fix) : broken(check, `${path}: ${why}`, fix);
+  return allowsEphemeral(env) ? advice(check, `${path}: ${why}`, fix) : broken(check, `${path}: ${why}`, fix);
 }

@@ -70,7 +70,7 @@ async function askOne(did: Did, relay: RelayAddress, options: RelayCheckOptions)
     };
   } catch (error) {
     signal.throwIfAborted();
-    const found = isAntsError(error) ? error.message : "no answer in time";
+    const found = isAntsError(error) ? error.message.replace(`${url}: `, "") : "no answer in time";
     return {
       finding: advice(check, found, "start it again or ask its operator; events for it wait in the outbox"),
       counts: false,
