@@ -42,6 +42,13 @@ export type PromiseReply =
     }
   | { readonly refused: RefusedFrame };
 
+/** A group of entries that a crash can no longer take back. */
+export interface DurableGroup {
+  readonly entries: number;
+  /** How long the disk took. */
+  readonly persistMs: number;
+}
+
 /** Entries replayed into a stale index between two writes to it. */
 const REPLAY_GROUP_ENTRIES = 4_096;
 const REPLAY_SLICE = { maxBytes: 2 ** 20, maxEntries: 1_024 };
@@ -55,10 +62,11 @@ export class Ledger {
   readonly #admission: Admission;
   readonly #holders: Holders;
   readonly #groups: GroupCommit<IndexGroup | undefined>;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(group: DurableGroup) => void>();
 
   private constructor(folder: DataFolder, clock: Clock) {
     this.folder = folder;
+    let persistMs = 0;
     this.#holders = new Holders(clock);
     this.#admission = new Admission({
       index: folder.index,
@@ -69,8 +77,12 @@ export class Ledger {
     });
     this.#groups = new GroupCommit({
       close: () => this.#admission.closeGroup(),
-      persist: () => folder.log.commit(),
-      publish: (group) => this.#publishGroup(group),
+      persist: async () => {
+        const startMs = clock.monotonicMs();
+        await folder.log.commit();
+        persistMs = clock.monotonicMs() - startMs;
+      },
+      publish: (group) => this.#publishGroup(group, persistMs),
     });
   }
 
@@ -127,7 +139,7 @@ export class Ledger {
   }
 
   /** Calls `listener` after every group; returns how to stop that. */
-  onAdvance(listener: () => void): () => void {
+  onAdvance(listener: (group: DurableGroup) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -234,10 +246,11 @@ export class Ledger {
     }
   }
 
-  #publishGroup(group: IndexGroup | undefined): void {
+  #publishGroup(group: IndexGroup | undefined, persistMs: number): void {
     if (group === undefined) return;
     this.#applyGroup(group);
-    for (const listener of this.#listeners) listener();
+    const durable = { entries: group.entries.length, persistMs };
+    for (const listener of this.#listeners) listener(durable);
   }
 
   #applyGroup(group: IndexGroup | undefined): void {

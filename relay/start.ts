@@ -9,6 +9,7 @@ import { limitsOf, parseRelayConfig, type RelayConfig, type RelayConfigInput } f
 import { DataFolder } from "./data-folder.js";
 import { Ledger } from "./ledger.js";
 import { nodeLogFiles } from "./log/log-files.js";
+import { Metrics } from "./metrics.js";
 import { Reading } from "./reading.js";
 import { type LogSink, RelayLog } from "./relay-log.js";
 import { relayUrls } from "./relay-urls.js";
@@ -132,6 +133,16 @@ class RunningRelay implements Relay {
     });
     const onFault = (error: unknown) => this.#onFault(error);
     const reading = new Reading(folder, clock);
+    const awaiting = new ByteBudget(config.maxAwaitingBytes);
+    const unsent = new ByteBudget(config.maxUnsentTotalBytes);
+    const metrics = new Metrics({
+      position: () => ledger.position,
+      isReady: async () => (await this.#unreadiness()) === undefined,
+      connections: () => this.#sockets.size,
+      awaitingBytes: () => awaiting.used,
+      unsentBytes: () => unsent.used,
+    });
+    ledger.onAdvance(({ entries, persistMs }) => metrics.committed(entries, persistMs));
     this.#context = {
       config,
       limits,
@@ -140,13 +151,21 @@ class RunningRelay implements Relay {
       folder,
       ledger,
       reading,
-      intake: new Intake({ ledger, pool: this.#pool, rates: new RateLimits(limits, clock), onFault }),
+      intake: new Intake({
+        ledger,
+        pool: this.#pool,
+        rates: new RateLimits(limits, clock),
+        clock,
+        onAnswer: (kind, message, ms) => metrics.answered(kind, "code" in message ? message.code : "ok", ms),
+        onFault,
+      }),
       reader: new LogReader(folder, reading),
       turns: new Turns(),
       messages: new MessageBudget(),
-      awaiting: new ByteBudget(config.maxAwaitingBytes),
-      unsent: new ByteBudget(config.maxUnsentTotalBytes),
+      awaiting,
+      unsent,
       log,
+      metrics,
       info: () => this.#info(),
       urls: () => urls.all(),
       isClosing: () => this.#isClosing,

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { isAntsError } from "../../keys/errors.js";
 import { encodeFrame } from "../../src/protocol/frame.js";
+import { HEAD_INTERVAL_MS } from "../../src/protocol/limits.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
 import { untilAdvance } from "./advance.js";
 import type { ByteBudget } from "./byte-budget.js";
@@ -13,8 +14,6 @@ import type { Exchange } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
 import { nextPage, type Wanted } from "./next-page.js";
 
-/** A head keeps the connection alive and proves what was read; one every 15 s is promised. */
-const HEAD_EVERY_MS = 10_000;
 /** What a browser waits before it connects again. */
 const RETRY_MS = 1_000;
 const NEWLINE = 0x0a;
@@ -41,7 +40,7 @@ export async function streamEvents(exchange: Exchange, wanted: Wanted): Promise<
         isCaughtUp = true;
         await sendMessage({ t: "caught-up", ref: 0, cursor });
       }
-      if (await untilAdvance(ledger, position, { clock, signal, maxMs: HEAD_EVERY_MS })) continue;
+      if (await untilAdvance(ledger, position, { clock, signal, maxMs: HEAD_INTERVAL_MS })) continue;
       const { checkpoint } = await reader.treeHead(position);
       if (!signal.aborted) await sendMessage({ t: "head", ref: 0, cursor, checkpoint });
     }

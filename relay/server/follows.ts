@@ -5,6 +5,7 @@
 import { AntsError } from "../../keys/errors.js";
 import type { Filter } from "../../src/protocol/filter.js";
 import { encodeFrame } from "../../src/protocol/frame.js";
+import { HEAD_INTERVAL_MS } from "../../src/protocol/limits.js";
 import type { EntriesMessage, FollowMessage, RelayMessage } from "../../src/protocol/messages.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
 import type { Page } from "./log-reader.js";
@@ -19,8 +20,6 @@ import type { Viewer } from "./viewer.js";
 const READ_AHEAD_BYTES = 512 * 1024;
 /** Frames are this small while the relay's unsent bytes are at their bound: everybody still gets on. */
 const SCARCE_FRAME_BYTES = 128 * 1024;
-/** A head goes out this often on every follow; the promise is one every 15 s (HEAD_INTERVAL_MS). */
-const HEAD_EVERY_MS = 10_000;
 
 interface Follow {
   readonly ref: number;
@@ -108,7 +107,7 @@ export class Follows {
   beat(): void {
     const nowMs = this.#context.clock.monotonicMs();
     for (const follow of this.#follows.values()) {
-      if (nowMs - follow.lastHeadMs >= HEAD_EVERY_MS) follow.isHeadDue = true;
+      if (nowMs - follow.lastHeadMs >= HEAD_INTERVAL_MS) follow.isHeadDue = true;
     }
     this.wake();
   }

@@ -4,6 +4,7 @@
  * verification ends, and several may be under way.
  */
 import { AntsError } from "../../keys/errors.js";
+import type { Clock } from "../../keys/ports.js";
 import type { RelayMessage } from "../../src/protocol/messages.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
 import type { Ledger, PromiseReply, PublishReply } from "../ledger.js";
@@ -44,6 +45,9 @@ export interface IntakeOptions {
   readonly ledger: Ledger;
   readonly pool: VerifierPool;
   readonly rates: RateLimits;
+  /** Told of every answer, and how long it took. */
+  readonly onAnswer?: (kind: "publish" | "promise", message: RelayMessage, ms: number) => void;
+  readonly clock: Clock;
   /** Told of faults of this side, which the sender only hears of as `internal`. */
   readonly onFault: (error: unknown) => void;
 }
@@ -107,11 +111,14 @@ export class Lane {
       return Promise.resolve(refusedFor(ref, new AntsError("shutting-down", "the relay is shutting down")));
     }
     this.#intake.count(1);
+    const { clock, onAnswer } = this.#intake.options;
+    const startMs = clock.monotonicMs();
     return new Promise<Answer>((resolve) => {
       const slot: Slot = {
         submission,
         answer: (answer) => {
           this.#intake.count(-1);
+          onAnswer?.(submission.t, answer.message, clock.monotonicMs() - startMs);
           resolve(answer);
         },
       };

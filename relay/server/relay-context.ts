@@ -5,6 +5,7 @@ import type { RelayInfo } from "../../src/protocol/relay-info.js";
 import type { RelayConfig } from "../config.js";
 import type { DataFolder } from "../data-folder.js";
 import type { Ledger } from "../ledger.js";
+import type { Metrics } from "../metrics.js";
 import type { Reading } from "../reading.js";
 import type { RelayLog } from "../relay-log.js";
 import type { ByteBudget } from "./byte-budget.js";
@@ -30,6 +31,7 @@ export interface RelayContext {
   /** Bytes written and not yet sent. */
   readonly unsent: ByteBudget;
   readonly log: RelayLog;
+  readonly metrics: Metrics;
   /** What the relay says of itself. */
   info(): RelayInfo;
   /** Every URL under which auth lines may name this relay. */

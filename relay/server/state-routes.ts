@@ -9,6 +9,7 @@ export const stateRoutes: readonly Route[] = [
   { method: "GET", path: /^\/\.well-known\/ants-relay$/, handle: info },
   { method: "GET", path: /^\/healthz$/, handle: health },
   { method: "GET", path: /^\/readyz$/, handle: readiness },
+  { method: "GET", path: /^\/metrics$/, handle: metrics },
   { method: "GET", path: /^\/$/, handle: page },
 ];
 
@@ -27,6 +28,10 @@ async function readiness({ context, response }: Exchange): Promise<void> {
   const reason = await context.unreadiness();
   if (reason === undefined) replyJson(response, 200, { ready: true, position: context.ledger.position });
   else replyJson(response, 503, { ready: false, ...reason });
+}
+
+async function metrics({ context, response }: Exchange): Promise<void> {
+  reply(response, 200, context.metrics.contentType, await context.metrics.text());
 }
 
 async function page({ context, response }: Exchange): Promise<void> {

@@ -41,8 +41,8 @@ export const NEW_DIDS_PER_HOUR = 20;
 /** 64 MiB a minute of a chain's own backfill: catching up with an old chain must not look like flooding. */
 export const BACKFILL_BYTES_PER_MINUTE = 64 * 2 ** 20;
 
-/** A signed head is sent at least this often on a live follow, also when nothing matched. */
-export const HEAD_INTERVAL_MS = 15_000;
+/** A live follow gets a signed head this often, also when nothing matched: 15 s are promised. */
+export const HEAD_INTERVAL_MS = 10_000;
 /** An authenticated connection is kept alive this often. */
 export const KEEP_ALIVE_MS = 15_000;
 /** An instance that wrote or authenticated within this time holds the pen as far as courtesy goes. */

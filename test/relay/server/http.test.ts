@@ -290,7 +290,7 @@ describe("the relay itself", () => {
 
   test.each([
     ["GET", "/nowhere", 404, "not-found"],
-    ["GET", "/metrics", 404, "not-found"],
+
     ["GET", "/.well-known/webfinger", 404, "not-found"],
     ["GET", "/1.0/identifiers/x", 404, "not-found"],
     ["DELETE", "/entries", 405, "method-not-allowed"],
