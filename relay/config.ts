@@ -137,7 +137,7 @@ export const relayConfigSchema = z.strictObject({
     "Received and not yet answered, all connections together; above it only one frame each is taken.",
   ),
   maxUnsentTotalBytes: integer(
-    32 * MIB,
+    16 * MIB,
     "bytes",
     MIB,
     64 * GIB,
