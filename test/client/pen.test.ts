@@ -247,6 +247,21 @@ describe("relays that fail or lie", () => {
     expect(error.message).toContain("another incarnation");
   });
 
+  it("does not count a relay that became another incarnation while the pen is held", async () => {
+    const world = new World();
+    const { context } = await world.start();
+    const pen = await world.clock.run(acquirePen(context));
+    await world.clock.run(note(pen, world, "one"));
+    await world.clock.pass(1_000);
+    expect(pen.committedSeq).toBe(1);
+    for (const i of [0, 1]) world.replaceRelay(i, world.acceptors[i]!.again());
+    await world.clock.run(note(pen, world, "two"));
+    await world.clock.pass(60_000);
+    expect(pen.committedSeq).toBe(1);
+    expect(pen.lanes.map(({ status }) => status.state)).toEqual(["wrong-stream", "wrong-stream", "up-to-date"]);
+    expect(world.acceptors[0]!.chain(world.did)).toEqual([]);
+  });
+
   it("does not count a promise whose head nobody delivers", async () => {
     const world = new World();
     const liar = world.acceptors[0]!;
