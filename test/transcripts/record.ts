@@ -14,6 +14,8 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\bps -p \d+/g, "ps -p …"],
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "…"],
   [/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "{10} {8}"],
+  [/seen \d+ s ago \(told by [^)]*\)/g, "seen …"],
+  [/"at":\d+/g, '"at":…'],
   [/\bin \d+ ms/g, "in … ms"],
   [/[a-z2-7]{52}\.json/g, "{52}.json"],
 ];

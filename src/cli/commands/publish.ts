@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../../keys/canonical.js";
 import { isDid } from "../../../keys/did.js";
-import { isAntsError } from "../../../keys/errors.js";
+import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
 import type { Agent } from "../../agent/open-agent.js";
 import type { Durability, Publication, PublishDraft } from "../../client/publication.js";
@@ -46,10 +46,25 @@ export async function publish(context: CommandContext, options: PublishCommandOp
   const body = options.lines === true ? undefined : await readBody(source, context.signal);
   const lines = options.lines === true ? await openLines(source) : undefined;
   const timeoutMs = options.timeout * 1000;
-  return agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
-    if (body !== undefined) return publishOne(context, options, agent, body);
-    if (lines !== undefined) await publishLines(context, options, agent, lines);
-    return undefined;
+  try {
+    return await agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
+      if (body !== undefined) return publishOne(context, options, agent, body);
+      if (lines !== undefined) await publishLines(context, options, agent, lines);
+      return undefined;
+    });
+  } catch (error) {
+    throw lossFirst(error);
+  }
+}
+
+/** Whoever lost the pen has to stop: that comes before what became of the last events, which the next turn shows. */
+function lossFirst(error: unknown): unknown {
+  if (!isAntsError(error, "publish-unknown") || !isAntsError(error.cause, "pen-lost")) return error;
+  const { cause } = error;
+  return new AntsError(cause.code, `${cause.message}; ${error.message}`, {
+    cause: error,
+    details: { ...cause.details, ...error.details },
+    ...(cause.hint === undefined ? {} : { hint: cause.hint }),
   });
 }
 
