@@ -61,6 +61,7 @@ function addIdentityCommands(program: Command, runner: Runner): void {
         .makeOptionMandatory(),
     )
     .option("--faults <n>", "how many of the relays may lie; needs at least 3n+1 relays", wholeNumber, 0)
+    .option("--label <text>", "what its runs are called where others ask who holds the pen; public", "agent")
     .option("--vault <file>", "where the vault goes (ANTS_VAULT, else into $XDG_DATA_HOME/ants/vaults)")
     .option("--phrase-file <file>", "write the 24 words to a new 0600 file instead of the terminal")
     .option(

@@ -14,8 +14,9 @@ export interface ChainStoreOptions {
   /** What the identity log says of the keys. Call {@link ChainStore.keysChanged} when it says more. */
   readonly keys: KeyView;
   /**
-   * What opening verifies besides form, ids and links: the signatures of the ends of all branches (default; since ids
-   * chain, these vouch for everything before them), or of every event.
+   * What opening verifies besides the form and id of every line. `ends` (default): the signatures of the ends of all
+   * branches; since ids chain, these vouch for everything before them. What has lost its place is left out, as the
+   * relays have it still. `all`: every signature, and that every line stands where it belongs, once.
    */
   readonly verify?: "ends" | "all";
 }
@@ -71,17 +72,20 @@ export class ChainStore {
     const roots = new RootCache();
     /** The ends of the branches seen so far, by id. */
     const ends = new Map<string, ScannedLine<ParsedEvent>>();
+    const misplaced: Misplaced[] = [];
     for await (const lines of files.scan(parseEvent)) {
       if (options.verify === "all") requireSignatures(lines, roots, files);
       for (const line of lines) {
         const { parsed, ordinal } = line;
         if (parsed.did !== options.did) throw files.damaged(ordinal, `an event of ${parsed.did}`);
-        store.#place(parsed, ordinal);
+        const verdict = store.#place(parsed, ordinal);
+        if (isMisplaced(verdict)) misplaced.push({ line, verdict });
         if (parsed.event.prev !== undefined) ends.delete(parsed.event.prev);
         ends.set(parsed.id, line);
       }
     }
     if (options.verify !== "all") requireSignatures([...ends.values()], roots, files);
+    else store.#requirePlaces(misplaced);
     return store;
   }
 
@@ -189,6 +193,21 @@ export class ChainStore {
     return verdict;
   }
 
+  /**
+   * A line that was refused because one before it was missing is forgiven when a copy of it found its place later: so
+   * it is after the missing one was fetched from a relay.
+   */
+  #requirePlaces(misplaced: readonly Misplaced[]): void {
+    const forgiven = new Set<string>();
+    for (const { line, verdict } of misplaced) {
+      const { id, event } = line.parsed;
+      if (verdict.kind === "refuse" && this.tree.find(id, event.seq) !== undefined) forgiven.add(id);
+      else if (!forgiven.has(id)) {
+        throw this.#files.damaged(line.ordinal, `event ${id} is out of its place: ${describe(verdict)}`);
+      }
+    }
+  }
+
   async #write(events: readonly ParsedEvent[]): Promise<void> {
     try {
       await this.#files.append(events.map(({ line }) => line));
@@ -232,6 +251,17 @@ function requireSignatures(lines: readonly ScannedLine<ParsedEvent>[], roots: Ro
   const events = lines.map(({ parsed }) => parsed);
   const bad = lines[verifyBatch(events, roots).indexOf(false)];
   if (bad !== undefined) throw files.damaged(bad.ordinal, `the signature of event ${bad.parsed.id} does not verify`);
+}
+
+interface Misplaced {
+  readonly line: ScannedLine<ParsedEvent>;
+  readonly verdict: ChainVerdict;
+}
+
+/** Stored lines are refused rightly only where the identity log ended their key, or does not know it yet. */
+function isMisplaced(verdict: ChainVerdict): boolean {
+  if (verdict.kind !== "refuse") return verdict.kind === "duplicate";
+  return verdict.code !== "key-not-live" && verdict.code !== "identity-needed";
 }
 
 function describe(verdict: ChainVerdict): string {

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { utf8, zero } from "../../../keys/bytes.js";
 import { generateSeed } from "../../../keys/ed25519/index.js";
@@ -19,6 +18,7 @@ import type { IdentityLog } from "../../client/identity-log.js";
 import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
 import { EXIT } from "../../protocol/errors.js";
+import { MAX_LABEL_LENGTH } from "../../protocol/limits.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
 import { allowsEphemeral, isInside, namedVaultPath, vaultPath, vaultsFolder } from "../places.js";
@@ -30,6 +30,7 @@ import { usageError } from "../usage.js";
 export interface KeygenOptions {
   readonly relay: readonly string[];
   readonly faults: number;
+  readonly label: string;
   readonly vault?: string;
   readonly phraseFile?: string;
   readonly allowEphemeral?: true;
@@ -49,6 +50,7 @@ const ADVISED_RELAYS = 3;
 export async function keygen(context: CommandContext, options: KeygenOptions): Promise<CommandResult> {
   const { out, home, signal } = context;
   const urls = relayUrls(options);
+  const label = labelOf(options);
   await requireNoHome(home);
   await requireOutside(context, options);
   const allowEphemeral = options.allowEphemeral === true || allowsEphemeral(context.env);
@@ -87,7 +89,7 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
       throw error;
     }
     // From here on there is an agent: an interruption cuts short what relays are told, and nothing else.
-    const config = { did: identity.did, label: label(), founded: true };
+    const config = { did: identity.did, label, founded: true };
     const founded = await AgentHome.create(nodeDisk, home, config, utf8(identity.line));
     out.note(`the vault opens with ${describeSource(source)}, or with the recovery words`);
     const told = await tellRelays(founded.identity, signal);
@@ -164,6 +166,12 @@ async function addressOf(url: string, signal: AbortSignal): Promise<RelayAddress
   }
 }
 
+/** Public, in every claim: nothing of this host is in it unless somebody says so. */
+function labelOf({ label }: KeygenOptions): string {
+  if (label !== "" && label.length <= MAX_LABEL_LENGTH && !/\p{Cc}/u.test(label)) return label;
+  throw usageError(`--label: expected 1 to ${MAX_LABEL_LENGTH} characters on one line`, "keygen");
+}
+
 interface Made {
   readonly identity: CreatedOperation;
   readonly vaultBytes: Uint8Array;
@@ -193,11 +201,6 @@ function make(phrase: GeneratedPhrase, relays: readonly RelayAddress[], faults: 
   } finally {
     zero(entropy, recovery.seed, escrow.secret, signSeed, agreeSecret, stateKey);
   }
-}
-
-/** What this agent's instances are called, for people who ask who holds the pen. */
-function label(): string {
-  return hostname().slice(0, 64) || "agent";
 }
 
 interface Told extends RelayAddress {
