@@ -84,7 +84,7 @@ function everything(): Record<string, string> {
   };
 }
 
-describe("the order of sources", () => {
+describe("the order of sources (I4)", () => {
   it("is credential, command, file, terminal, variable", async () => {
     const env = everything();
     const terminal = () => person("from-terminal");
@@ -207,7 +207,7 @@ describe("a systemd credential", () => {
   });
 });
 
-describe("a passphrase command", () => {
+describe("a passphrase command (I5)", () => {
   it.each([
     ["echo one", ["echo", "one"]],
     ["  pass   show\tagents/ants ", ["pass", "show", "agents/ants"]],

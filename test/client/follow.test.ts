@@ -217,7 +217,7 @@ describe("following several relays", () => {
   });
 });
 
-describe("resuming", () => {
+describe("resuming (E4)", () => {
   it("from the state after any item gives exactly the rest, once", async () => {
     const { world, author, urls } = worldWith(2);
     const chain = author.chain(40, (i) => (i % 3 === 0 ? { to: [author.did] } : {}));

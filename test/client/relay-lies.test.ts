@@ -97,7 +97,7 @@ describe("a relay that rewrote what was read already, with hidden entries in bet
 
 type Entries = RelayMessage & { t: "entries" };
 
-describe("a relay that alters what it serves next, with hidden entries in between (N6)", () => {
+describe("a relay that alters what it serves next, with hidden entries in between (N6, I7)", () => {
   /** Changes a frame that holds seq 20 to 39; index `i` of the public event, `h` of the hidden one. */
   type Change = (frame: {
     lines: Uint8Array[];

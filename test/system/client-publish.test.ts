@@ -53,7 +53,7 @@ afterAll(async () => {
   for (const place of [fast, slow, third]) await place[Symbol.asyncDispose]();
 });
 
-describe("three relays, one dead and one slow (N1)", () => {
+describe("three relays, one dead and one slow (N1, B23)", () => {
   for (const death of ["refuses connections", "is a black hole", "was killed with -9"] as const) {
     it(`publishing at quorum takes no longer because a relay ${death}; it catches up in order`, async () => {
       const withoutDead = foundAgent([fast, slow]);

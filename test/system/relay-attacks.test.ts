@@ -62,7 +62,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe("a relay with default limits", () => {
+describe("a relay with default limits (N12)", () => {
   test.each<readonly [name: string, expected: (report: AttackReport) => void]>([
     [
       "garbage",

@@ -98,7 +98,7 @@ class Expectation {
 const isEntries = (frame: ReturnType<typeof readRelayFrame>): frame is ReceivedFrame<EntriesMessage> =>
   frame.message.t === "entries";
 
-describe(`each of the ${ENTRIES + 1} cursors of a log with 30 % addressed events`, () => {
+describe(`each of the ${ENTRIES + 1} cursors of a log with 30 % addressed events (N4, E4)`, () => {
   test.each([
     ["anyone", false],
     ["a recipient", true],

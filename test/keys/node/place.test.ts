@@ -33,7 +33,7 @@ describe("the mount of a folder", () => {
   });
 });
 
-describe("a place for a key", () => {
+describe("a place for a key (I2)", () => {
   it.each(["/tmp/agent-keys/vault.json", "/tmp/vault.json", "/var/tmp/a/b/c/vault.json", "/dev/shm/vault.json"])(
     "is not %s, whether it exists or not",
     async (path) => {

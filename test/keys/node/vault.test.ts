@@ -73,7 +73,7 @@ describe("a vault", () => {
   });
 });
 
-describe("a vault refuses", () => {
+describe("a vault refuses (I3)", () => {
   it.each<[string, VaultUnlock, string]>([
     ["a wrong passphrase", { passphrase: "correct horse battery stapl" }, "vault-wrong-passphrase"],
     ["an empty passphrase", { passphrase: "" }, "passphrase-empty"],

@@ -54,7 +54,7 @@ function withFlip(line: string, at: number): string {
   return `${line.slice(0, at)}${String.fromCharCode(flipped === 0x0a ? code ^ 1 : flipped)}${line.slice(at + 1)}`;
 }
 
-describe("verifying a relay's folder", () => {
+describe("verifying a relay's folder (N2)", () => {
   it("finds nothing wrong with one that was closed, and reads all of it", async () => {
     const folder = await served();
     const reached: number[] = [];

@@ -71,7 +71,7 @@ async function nothingStored(...authors: readonly Author[]): Promise<void> {
   }
 }
 
-describe("one bit flipped in any byte", () => {
+describe("one bit flipped in any byte (N2, I7)", () => {
   test("of an identity operation is refused by socket and HTTP", async () => {
     const author = new Author();
     const altered = flips(author.genesis.line);

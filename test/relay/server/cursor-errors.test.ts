@@ -61,7 +61,7 @@ async function refusalOf(
   return { code, retryable, ...(details === undefined ? {} : { details }) };
 }
 
-describe("a cursor", () => {
+describe("a cursor (N5)", () => {
   test("of a log that was deleted and begun anew: stream-changed", async () => {
     const author = new Author();
     const cursor = await withRelay(async (relay) => {

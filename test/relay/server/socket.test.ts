@@ -313,7 +313,7 @@ describe("a follow", () => {
   });
 });
 
-describe("addressed events", () => {
+describe("addressed events (N11)", () => {
   test("go to their author and their recipients; others learn id and place only", async () => {
     await using wire = await Wire.open(relay.url);
     const [author, friend, stranger] = [new Author(), new Author(), new Author()];
