@@ -141,7 +141,7 @@ export class Session {
   #waitForTurn(): void {
     if (this.#isWaitingForTurn) return;
     this.#isWaitingForTurn = true;
-    void this.#context.turns.next(this.#address).then(() => {
+    this.#context.turns.run(this.#address, () => {
       this.#isWaitingForTurn = false;
       this.#drainInbox();
     });
