@@ -1,15 +1,18 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { recorded } from "./record.js";
 import { type Outcome, Sandbox } from "./sandbox.js";
 import { difference, parseTranscript, type Step } from "./transcript.js";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
+// Most of their time they wait: for relays that are gone, and for one process after the other.
+vi.setConfig({ maxConcurrency: 2 });
+
 describe("what a person sees at a terminal", () => {
   for (const name of readdirSync(folder).filter((file) => file.endsWith(".txt"))) {
-    test(`is what ${name} says`, { timeout: 120_000 }, async () => {
+    test.concurrent(`is what ${name} says`, { timeout: 240_000 }, async () => {
       const text = readFileSync(`${folder}/${name}`, "utf8");
       const transcript = parseTranscript(text);
       const sandbox = new Sandbox(name.replace(".txt", ""));
