@@ -61,7 +61,7 @@ async function audit(data: string, acknowledged: readonly [number, string][]): P
   return auditor.ids.length;
 }
 
-describe.runIf(hasStrace)("a relay whose fdatasync does not return (strace)", () => {
+describe.runIf(hasStrace)("a relay whose fdatasync does not return (N3; strace)", () => {
   const injected = (action: string, n: number, trace: string) => ({
     // With --seccomp-bpf only what is traced stops: a relay starts as fast as without strace.
     under: [
