@@ -243,7 +243,8 @@ class RunningRelay implements Relay {
 
   /** Binds the relay to all it took: without it the next start trusts the tree only as far as some reader asked. */
   async #signLastHead(): Promise<void> {
-    if (this.#parts.ledger.failure !== undefined) return;
+    // One that never listened took nothing, and may not know its own URL.
+    if (!this.#isListening || this.#parts.ledger.failure !== undefined) return;
     await this.#context.reader.treeHead(this.position).catch((error: unknown) => this.#onFault(error));
   }
 

@@ -1,6 +1,9 @@
+import { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import type { AgentHome } from "../agent/home.js";
 import { ChainStore } from "../client/chain-store.js";
+
+const NEWLINE = 0x0a;
 
 export interface ReadChain {
   readonly chain: ChainStore;
@@ -19,11 +22,21 @@ export async function readChain(home: AgentHome, verify: "ends" | "all" = "ends"
   const disk = {
     ...nodeDisk,
     truncate: async (path: string, size: number): Promise<void> => {
-      tornBytes = ((await nodeDisk.read(path))?.length ?? size) - size;
+      const torn = ((await nodeDisk.read(path)) ?? new Uint8Array(0)).subarray(size);
+      tornBytes = torn.length;
+      if (verify === "all" && torn.includes(NEWLINE)) throw changedEnd(path);
     },
   };
   const chain = await ChainStore.open({ disk, folder: layout.chain, did: config.did, keys: identity, verify });
   return { chain, tornBytes };
+}
+
+/** A crash can leave part of a line; a whole line that is no event is somebody's hand, or the disk's. */
+function changedEnd(path: string): AntsError {
+  return new AntsError("chain-damaged", `${path}: its last line is whole, and no event`, {
+    hint: "the next ants publish cuts it and fetches the event from the relays",
+    details: { file: path },
+  });
 }
 
 /** What a person has to know of a torn end. */

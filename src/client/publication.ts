@@ -174,9 +174,10 @@ export class PendingPublication {
 
   #unknown(cause: unknown): AntsError {
     const events = this.events.map(({ id }) => id);
-    return new AntsError("publish-unknown", `whether ${events.length} signed events are committed is not known yet`, {
+    const what = events.length === 1 ? "the signed event is" : `the ${events.length} signed events are`;
+    return new AntsError("publish-unknown", `whether ${what} committed is not known yet`, {
       cause,
-      hint: "they are on this disk and go to the relays with the next turn of the pen; do not publish them again",
+      hint: "what is signed is on this disk and goes to the relays with the next turn of the pen; do not publish it again",
       details: { events, relays: this.relays() },
     });
   }

@@ -16,8 +16,6 @@ const WITHOUT_TEST: Readonly<Record<string, string>> = {
   "auth-required": "kept for relays that serve nothing to strangers; ours refuses nobody for this",
   "bad-range": "a guard behind the bounds that the relay's HTTP reader checks first, as bad-request",
   "chain-order": "two writers of one epoch within one process: the pen makes that impossible",
-  closed: "shown by the client's own tests of connections, on a stand-in for the network",
-  "connection-lost": "shown by the client's own tests of connections, on a stand-in for the network",
   "demo-child": "the demonstration finds that the package itself is broken",
   "demo-failed": "the demonstration finds that the package itself is broken",
   "identity-conflicted": "takes two rival rotates: the resolver's tests make them, no command does yet",
