@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
@@ -13,8 +15,7 @@ const tested = pages()
   .map(({ path, text }) => ({ path, blocks: blocks(text).filter((block) => block.words.includes("test")) }))
   .filter((page) => page.blocks.length > 0);
 
-// A page's relays take the ports that it names: one page after the other.
-describe.sequential("the examples of the documentation", () => {
+describe("the examples of the documentation", () => {
   test("there are some, in README.md too", () => {
     expect(tested.map((page) => page.path)).toContain("README.md");
   });
@@ -24,9 +25,11 @@ describe.sequential("the examples of the documentation", () => {
       const sandbox = new Sandbox("docs");
       try {
         if (page.blocks.some(({ language }) => language === "ts")) install(sandbox.work);
+        const withPorts = await portMapping(page.blocks);
         const script = page.blocks.map((block) => {
-          const command = block.language === "ts" ? `node ${compile(sandbox.work, block)}` : block.text;
-          return `# ${page.path}:${block.line}\n${command}`;
+          const { language, line } = block;
+          const text = withPorts(block.text);
+          return `# ${page.path}:${line}\n${language === "ts" ? `node ${compile(sandbox.work, { line, text })}` : text}`;
         });
         const { exit, stdout, stderr } = await sandbox.sh(`set -euo pipefail\n${script.join("\n")}`, {
           timeoutMs: 170_000,
@@ -38,6 +41,22 @@ describe.sequential("the examples of the documentation", () => {
     });
 });
 
+/** The relays of a page take ports that are free here, whatever runs on those that the page names (74xx). */
+async function portMapping(found: readonly Block[]): Promise<(text: string) => string> {
+  const named = new Set(found.flatMap(({ text }) => text.match(/\b74\d\d\b/g) ?? []));
+  const free = new Map<string, string>();
+  // All are held until all are known, so that no two are the same.
+  const servers: Server[] = [];
+  for (const port of named) {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    free.set(port, String((server.address() as AddressInfo).port));
+    servers.push(server);
+  }
+  for (const server of servers) server.close();
+  return (text) => text.replace(/\b74\d\d\b/g, (port) => free.get(port)!);
+}
+
 /** Makes the folder a package that has installed this one. */
 function install(folder: string): void {
   mkdirSync(join(folder, "node_modules"));
@@ -46,7 +65,7 @@ function install(folder: string): void {
 }
 
 /** Type-checks the block and compiles it in the folder; returns the program's name. */
-function compile(folder: string, block: Block): string {
+function compile(folder: string, block: Pick<Block, "line" | "text">): string {
   const name = `example-${block.line}`;
   const file = join(folder, `${name}.ts`);
   writeFileSync(file, block.text);
