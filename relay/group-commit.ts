@@ -14,8 +14,9 @@ export interface GroupWork<Group> {
  * Group commit: one write and one fdatasync for all frames that came meanwhile. Whoever admitted something waits in
  * {@link durable}; answers leave in the order of those calls.
  *
- * The first failure is final. After a failed fsync nobody knows what the disk holds, so everything that waits and
- * everything later is refused with the same error, and nothing more is published.
+ * The first failure is final. After a failed fsync nobody knows what the disk holds, and after an error that nobody
+ * expected nobody knows what is in memory: everything that waits and everything later is refused with the same error,
+ * and nothing more is written or published.
  */
 export class GroupCommit<Group> {
   readonly #work: GroupWork<Group>;
@@ -40,6 +41,18 @@ export class GroupCommit<Group> {
     return done;
   }
 
+  /** Something went wrong where groups are made: nothing is taken any more. Returns why, which is the first failure. */
+  fail(error: unknown): AntsError {
+    this.#failure ??=
+      error instanceof AntsError
+        ? error
+        : new AntsError("internal", "the relay met an error of its own and takes nothing more until it is restarted", {
+            hint: "look at the relay's log for the cause, then restart it; nothing acknowledged is lost",
+            cause: error,
+          });
+    return this.#failure;
+  }
+
   /** Resolves when nothing is under way any more. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
@@ -52,19 +65,22 @@ export class GroupCommit<Group> {
       const waiting = this.#waiting;
       this.#waiting = [];
       try {
+        this.#throwFailure();
         const group = this.#work.close();
         await this.#work.persist();
+        this.#throwFailure();
         this.#work.publish(group);
         for (const { resolve } of waiting) resolve();
       } catch (error) {
-        this.#failure =
-          error instanceof AntsError
-            ? error
-            : new AntsError("storage-failed", "the relay could not write its log", { cause: error });
-        for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);
+        const failure = this.fail(error);
+        for (const { reject } of [...waiting, ...this.#waiting]) reject(failure);
         this.#waiting = [];
       }
     }
     this.#running = undefined;
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 }

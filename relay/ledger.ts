@@ -76,7 +76,7 @@ export class Ledger {
       prunedAt: (position) => prunedAt(folder, position),
     });
     this.#groups = new GroupCommit({
-      close: () => this.#admission.closeGroup(),
+      close: () => this.#closeGroup(),
       persist: async () => {
         const startMs = clock.monotonicMs();
         await folder.log.commit();
@@ -115,7 +115,7 @@ export class Ledger {
     return this.folder.index.appliedPosition;
   }
 
-  /** Why nothing is taken any more: a failed write or fsync. Readers go on. */
+  /** Why nothing is taken any more: a failed write or fsync, or an error of this program. Readers go on. */
   get failure(): AntsError | undefined {
     return this.#groups.failure;
   }
@@ -145,7 +145,48 @@ export class Ledger {
   }
 
   /** Judges the entries in order, the first refusal ends it, and resolves when what was taken is durable. */
-  async publish(frame: VerifiedFrame, sender: FrameSender): Promise<PublishReply> {
+  publish(frame: VerifiedFrame, sender: FrameSender): Promise<PublishReply> {
+    return this.#answer(() => this.#judge(frame, sender));
+  }
+
+  /** Takes the identity operations of the frame, then judges its promise; resolves when the grant is durable. */
+  promise(frame: VerifiedFrame): Promise<PromiseReply> {
+    return this.#answer(() => this.#judgePromise(frame));
+  }
+
+  /** Waits for what is under way, then closes the folder. What comes later is refused. */
+  async close(): Promise<void> {
+    await this.#groups.idle();
+    await this.folder.close();
+  }
+
+  /**
+   * Calls `judge` at once and resolves with its answer when all that it took is durable. An error in it is as final as a
+   * failed fsync: admission may have given out positions whose lines never reach the log, and whatever came after them
+   * would be published one off.
+   */
+  async #answer<Reply>(judge: () => Reply): Promise<Reply | { readonly refused: RefusedFrame }> {
+    const { failure } = this.#groups;
+    if (failure !== undefined) return refusedWhole(failure);
+    try {
+      const reply = this.#judgeOrFail(judge);
+      await this.#groups.durable();
+      return reply;
+    } catch (error) {
+      if (error instanceof AntsError && error.code !== "internal") return refusedWhole(error);
+      throw error;
+    }
+  }
+
+  #judgeOrFail<Reply>(judge: () => Reply): Reply {
+    try {
+      return judge();
+    } catch (error) {
+      throw this.#groups.fail(error);
+    }
+  }
+
+  #judge(frame: VerifiedFrame, sender: FrameSender): PublishReply {
     const at: number[] = [];
     let refusal: Omit<RefusedFrame, "at"> | undefined;
     const kept: boolean[] = [];
@@ -166,14 +207,12 @@ export class Ledger {
       const { i, code, message } = frame.failure;
       refusal = { i, ...refusalOf(new AntsError(code, message)) };
     }
-    this.#noteHolder(frame, sender);
-    const failure = await this.#store(frame, kept);
-    if (failure !== undefined) return { refused: { i: 0, at: [], ...refusalOf(failure) } };
+    this.#stage(frame, kept);
+    this.#noteHolder(frame, kept, sender);
     return refusal === undefined ? { at } : { refused: { ...refusal, at } };
   }
 
-  /** Takes the identity operations of the frame, then judges its promise; resolves when the grant is durable. */
-  async promise(frame: VerifiedFrame): Promise<PromiseReply> {
+  #judgePromise(frame: VerifiedFrame): PromiseReply {
     const asked = frame.entries.findIndex((entry) => entry.type === "promise");
     const promise = frame.entries[asked];
     if (promise?.type !== "promise") {
@@ -199,51 +238,45 @@ export class Ledger {
         break;
       }
     }
-    const state = this.#admission.agent(promise.did);
-    const head = state?.head;
-    const newest = state?.keys.newest;
-    const failure = await this.#store(frame, kept, stored);
-    if (failure !== undefined) return { refused: { i: 0, at: [], ...refusalOf(failure) } };
+    this.#stage(frame, kept, stored);
     if (outcome.kind === "refused") return { refused: { i: refusedAt, at: [], ...asRefusal(outcome) } };
+    const state = this.#admission.agent(promise.did);
+    const newest = state?.keys.newest;
     if (newest === undefined)
       throw new AntsError("internal", `a promise was granted to ${promise.did} without its identity`);
     return {
       epoch: promise.epoch,
-      ...(head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } }),
+      ...(state?.head === undefined ? {} : { head: pointOf(state.head) }),
       identity: newest.hash,
       identityLine: newest.line,
     };
   }
 
-  /** Waits for what is under way, then closes the folder. What comes later is refused. */
-  async close(): Promise<void> {
-    await this.#groups.idle();
-    await this.folder.close();
+  /** Stages the kept lines in `order` (default: as they stand). */
+  #stage(frame: VerifiedFrame, kept: readonly boolean[], order?: readonly number[]): void {
+    const { log } = this.folder;
+    if (order === undefined && kept.length === frame.entries.length && kept.every(Boolean)) {
+      if (kept.length > 0) log.append(frame.bytes, frame.lengths);
+      return;
+    }
+    const ends = lineEnds(frame.lengths);
+    for (const i of order ?? [...kept.keys()].filter((at) => kept[at])) {
+      const end = ends[i]!;
+      const length = frame.lengths[i]!;
+      log.append(frame.bytes.subarray(end - length, end), [length]);
+    }
   }
 
-  /** Stages the kept lines in `order` (default: as they stand) and waits for the disk; returns why it failed. */
-  async #store(
-    frame: VerifiedFrame,
-    kept: readonly boolean[],
-    order?: readonly number[],
-  ): Promise<AntsError | undefined> {
-    try {
-      if (order === undefined && kept.length === frame.entries.length && kept.every(Boolean)) {
-        if (kept.length > 0) this.folder.log.append(frame.bytes, frame.lengths);
-      } else {
-        const ends = lineEnds(frame.lengths);
-        for (const i of order ?? [...kept.keys()].filter((at) => kept[at])) {
-          const end = ends[i]!;
-          const length = frame.lengths[i]!;
-          this.folder.log.append(frame.bytes.subarray(end - length, end), [length]);
-        }
-      }
-      await this.#groups.durable();
-      return undefined;
-    } catch (error) {
-      if (error instanceof AntsError) return error;
-      throw error;
+  /** What was admitted is exactly what the log was given, or nothing of it may become visible. */
+  #closeGroup(): IndexGroup | undefined {
+    const group = this.#admission.closeGroup();
+    const { stagedPosition } = this.folder.log;
+    const { lastPosition } = this.#admission;
+    if (stagedPosition !== lastPosition) {
+      const message = `entries were admitted up to position ${lastPosition}, and the log has lines up to ${stagedPosition}`;
+      throw new AntsError("internal", message);
     }
+    return group;
   }
 
   #publishGroup(group: IndexGroup | undefined, persistMs: number): void {
@@ -263,12 +296,17 @@ export class Ledger {
     this.#admission.settle(this.folder.index.appliedPosition);
   }
 
-  #noteHolder(frame: VerifiedFrame, { epoch, instance }: FrameSender): void {
-    const did = frame.entries[0]?.did;
+  /**
+   * A holder is alive when it is authenticated on the connection that a frame came by, or when an event of its epoch
+   * comes that was not here: it signed that. What anybody can send again, or only state, says nothing of it.
+   */
+  #noteHolder({ entries }: VerifiedFrame, kept: readonly boolean[], { epoch, instance }: FrameSender): void {
+    const did = entries[0]?.did;
     if (did === undefined || epoch === undefined) return;
     const binding = this.#admission.agent(did)?.binding;
-    const holder = binding?.epoch === epoch ? (instance ?? binding.instance) : undefined;
-    if (holder !== undefined) this.#holders.saw(did, holder);
+    if (binding?.instance === undefined || binding.epoch !== epoch) return;
+    const isNew = entries.some((entry, i) => kept[i] === true && entry.type === "event" && entry.epoch === epoch);
+    if (isNew || instance === binding.instance) this.#holders.saw(did, binding.instance);
   }
 
   #keepForkProof({ bytes, lengths }: VerifiedFrame, i: number, entry: VerifiedEntry, { forkOf }: Objection): void {
@@ -283,6 +321,14 @@ export class Ledger {
 
 function objection(code: string, message: string): Objection {
   return { kind: "refused", code, message };
+}
+
+function refusedWhole(failure: AntsError): { readonly refused: RefusedFrame } {
+  return { refused: { i: 0, at: [], ...refusalOf(failure) } };
+}
+
+function pointOf({ epoch, seq, id }: ChainHead): ChainHead {
+  return { epoch, seq, id };
 }
 
 function asRefusal({ code, message, head, promised, holder, seenMs }: Objection): Omit<RefusedFrame, "i" | "at"> {

@@ -52,6 +52,14 @@ export interface AdmissionOptions {
   readonly prunedAt: (position: number) => boolean;
 }
 
+/**
+ * Events of one agent that wait for its chain. When the chain comes they join it in one go, while nobody else is served
+ * (some 20 ms); a correspondent who writes more than that to agents here sends its chain along and is hosted.
+ */
+export const MAX_FOREIGN_EVENTS = 1_024;
+/** What a row of the index holds for an epoch or a seq: 6 bytes. No chain gets there in 200 years. */
+const MAX_FOREIGN_NUMBER = 2 ** 48 - 1;
+
 /** Agents kept in memory; the others are read back from the index when they are needed. */
 const MAX_AGENTS_IN_MEMORY = 4_096;
 
@@ -73,6 +81,11 @@ export class Admission {
   #touched = new Set<AgentState>();
   /** Agents with changes in closed groups that the index has not taken in. */
   readonly #unsettled = new Set<AgentState>();
+
+  /** The position of the entry admitted last: as many lines must be in the log when the group is closed. */
+  get lastPosition(): number {
+    return this.#next - 1;
+  }
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -191,7 +204,8 @@ export class Admission {
     for (const state of this.#touched) {
       const changes = state.takeChanges();
       agents.push(changes.update);
-      tree.push(...changes.tree);
+      // One by one: what a single frame adopts is more than a call takes arguments.
+      for (const change of changes.tree) tree.push(change);
     }
     const group = { first: this.#first, entries: this.#entries, agents, tree };
     for (const state of this.#touched) this.#unsettled.add(state);
@@ -245,6 +259,15 @@ export class Admission {
   #admitForeign(state: AgentState, event: VerifiedEvent): Outcome {
     const known = this.#recentIds.get(event.id) ?? this.#index.byId(event.id);
     if (known !== undefined) return { kind: "duplicate", position: known };
+    if (state.details.foreign >= MAX_FOREIGN_EVENTS) {
+      return refused(
+        "gap",
+        `${MAX_FOREIGN_EVENTS} events of this agent wait here for its chain: send the chain from seq 0, which is a claim`,
+      );
+    }
+    if (isOutOfReach(event)) {
+      return refused("epoch-order", `no chain gets to epoch ${event.epoch} at seq ${event.seq}`);
+    }
     if (!event.to.some((did) => this.agent(did)?.hosted === true)) {
       return refused("gap", "this relay does not hold this agent's chain: send it from seq 0, which is a claim");
     }
@@ -338,6 +361,11 @@ export class Admission {
     this.#agents.set(state.did, state);
     return state;
   }
+}
+
+/** A claim leaps at most so far, and there are at most seq + 1 claims: such an event never finds its place in a chain. */
+function isOutOfReach({ epoch, seq }: VerifiedEvent): boolean {
+  return seq > MAX_FOREIGN_NUMBER || epoch > Math.min(MAX_FOREIGN_NUMBER, (seq + 1) * MAX_EPOCH_LEAP);
 }
 
 function refused(code: string, message: string, extras: Partial<Refusal> = {}): Refusal {

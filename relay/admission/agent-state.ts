@@ -108,12 +108,15 @@ export class AgentState implements ChainView {
     return (this.#path.get(seq)?.id ?? this.#index.chainAt(this.no, seq)?.id) === id;
   }
 
-  /**
-   * Puts a judged event into the tree, and after it the foreign events that now have their place.
-   *
-   * @param since the log position that is the reason: the event's own, or its predecessor's for a foreign event
-   */
-  place(event: PlacedEvent, movesHead: boolean, instance?: string, since = event.position): void {
+  /** Puts a judged event into the tree, and after it the foreign events that now have their place. */
+  place(event: PlacedEvent, movesHead: boolean, instance?: string): void {
+    const since = event.position;
+    this.#take(event, movesHead, since, instance);
+    if (this.details.foreign > 0) this.#adoptAfter(event, since);
+  }
+
+  /** @param since the log position that is the reason: the event's own, or that of the event which a foreign one waited for */
+  #take(event: PlacedEvent, movesHead: boolean, since: number, instance?: string): void {
     this.#remember(event, since);
     const { details } = this;
     this.details = { ...details, events: details.events + 1, maxSeq: Math.max(details.maxSeq, event.seq) };
@@ -124,7 +127,6 @@ export class AgentState implements ChainView {
       this.bind({ epoch, key, line: id, position, ...(instance === undefined ? {} : { instance }) });
     }
     if (this.keys.rotations > 0) this.#leaveVoid(since);
-    if (this.details.foreign > 0) this.#adoptAfter(event, since);
   }
 
   /** A full line arrived for an event that was stored without its body: the same place, a new position. */
@@ -206,19 +208,30 @@ export class AgentState implements ChainView {
     this.#head = to;
   }
 
+  /**
+   * A work list, since strangers decide how long a chain of foreign events is: a call for each would end at the stack's
+   * depth. An event's own followers come before those beside it, as in every earlier replay of the same log.
+   */
   #adoptAfter(parent: PlacedEvent, since: number): void {
-    const indexed = this.#index.foreignAfter(this.no, parent.id);
-    for (const { position, epoch, seq, id, prev, key, claim } of [
-      ...indexed,
-      ...(this.#foreign.get(parent.id) ?? []),
-    ]) {
-      const child: PlacedEvent = { position, epoch, seq, id, prev: prev ?? parent.id, key, claim };
+    const next = this.#waitingFor(parent);
+    for (let child = next.pop(); child !== undefined; child = next.pop()) {
       if (this.find(child.id, child.seq) !== undefined) continue;
       const verdict = judge(this, Number.POSITIVE_INFINITY, child);
       if (verdict.kind !== "store") continue;
       this.details = { ...this.details, foreign: this.details.foreign - 1 };
-      this.place(child, verdict.movesHead, undefined, since);
+      this.#take(child, verdict.movesHead, since);
+      for (const grandchild of this.#waitingFor(child)) next.push(grandchild);
     }
+  }
+
+  /** The foreign events that follow this one, the last to arrive first. */
+  #waitingFor(parent: PlacedEvent): PlacedEvent[] {
+    const events: PlacedEvent[] = [];
+    const indexed = this.#index.foreignAfter(this.no, parent.id);
+    for (const { position, epoch, seq, id, key, claim } of [...indexed, ...(this.#foreign.get(parent.id) ?? [])]) {
+      events.push({ position, epoch, seq, id, prev: parent.id, key, claim });
+    }
+    return events.reverse();
   }
 
   #leaveVoid(since: number): void {

@@ -1,6 +1,9 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import { storageFailed } from "../log/storage-failure.js";
 
+/** Not in its types: the mode of the files that it creates, 0664 otherwise. */
+const OWNER_ONLY = { permissionsMode: 0o600 } as object;
+
 type Table = Database<Buffer, Buffer>;
 
 /** One row of a {@link Tables.range}. */
@@ -50,6 +53,7 @@ export class Tables {
           path: folder,
           noSubdir: false,
           noSync: true,
+          ...OWNER_ONLY,
           overlappingSync: false,
           maxDbs: 8,
           cache: false,

@@ -5,7 +5,7 @@ import { type ParsedOperation, parseOperation } from "../../../keys/identity/ope
 import { generateSeed, publicKeyFromSeed } from "../../../keys/index.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import { systemClock } from "../../../keys/ports.js";
-import { Admission, type Outcome } from "../../../relay/admission/admission.js";
+import { Admission, MAX_FOREIGN_EVENTS, type Outcome } from "../../../relay/admission/admission.js";
 import { Holders } from "../../../relay/admission/holders.js";
 import type { VerifiedEntry, VerifiedEvent, VerifiedPromise } from "../../../relay/verified-frame.js";
 import { ChainTree, keyView } from "../../protocol/chain-tree.js";
@@ -325,6 +325,46 @@ describe("events at a relay", () => {
     expect(relay.send(after)).toEqual({ kind: "stored", position: 7 });
     relay.commit();
     expect(relay.index.chainFrom(2, 0, 9).map(({ position }) => position)).toEqual([5, 6, 4, 7]);
+  });
+
+  it("gives thousands of strangers' events their place one after the other, as an old log may ask for", () => {
+    const relay = new Bench();
+    const guest = agent();
+    const letters = [event(guest, "1.0")];
+    for (let seq = 1; seq <= 6_000; seq++) letters.push(event(guest, `1.${seq}`, letters.at(-1)));
+    const log = [asEntry(guest.genesis), ...letters.slice(1), letters[0]!];
+    for (const [i, entry] of log.entries()) relay.admission.replay(entry, i + 1);
+    expect(relay.admission.agent(guest.did)).toMatchObject({
+      head: { id: letters.at(-1)!.id },
+      details: { events: 6_001, foreign: 0 },
+    });
+    const group = relay.admission.closeGroup()!;
+    expect(group.entries).toHaveLength(6_002);
+    expect(group.tree.filter(({ op }) => op === "place")).toHaveLength(6_001);
+  });
+
+  it("keeps so many of a stranger's events and no more until its chain comes, and none that no chain reaches", () => {
+    const relay = new Bench();
+    const [host, guest] = [agent(), agent()];
+    for (const each of [host, guest]) relay.send(asEntry(each.genesis));
+    relay.send(event(host, "1.0"), 1);
+    const to = [host.did];
+    const far = (epoch: number, seq: number) => event(guest, `${epoch}.${seq}`, { ...claim, epoch }, { to });
+    const claim = event(guest, "1.0");
+    const letters = [claim];
+    for (let seq = 1; seq <= MAX_FOREIGN_EVENTS + 1; seq++)
+      letters.push(event(guest, `1.${seq}`, letters.at(-1), { to }));
+    expect(codeOf(relay.send(far(Number.MAX_SAFE_INTEGER, 5)))).toBe("epoch-order");
+    expect(codeOf(relay.send(far(2 ** 20 * 6 + 1, 5)))).toBe("epoch-order");
+    expect(codeOf(relay.send(far(1, Number.MAX_SAFE_INTEGER - 1)))).toBe("epoch-order");
+    for (const letter of letters.slice(1, -1)) expect(codeOf(relay.send(letter))).toBe("stored");
+    expect(codeOf(relay.send(letters.at(-1)!))).toBe("gap");
+    expect(codeOf(relay.send(letters[1]!))).toBe("duplicate");
+    relay.commit();
+    expect(codeOf(relay.send(claim))).toBe("stored");
+    expect(codeOf(relay.send(letters.at(-1)!))).toBe("stored");
+    relay.commit();
+    expect(relay.admission.agent(guest.did)?.head?.id).toBe(letters.at(-1)!.id);
   });
 
   it("takes pruned lines from their author's backfill only, and the full line in their place later", () => {
