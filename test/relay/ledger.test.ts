@@ -106,7 +106,7 @@ describe("the holder of the pen", () => {
     const { ledger, author, begun, askedAfter } = await held();
     expect(await askedAfter(40_000)).toBe("held");
     const unknown = [...author.notes(1), ...author.notes(1)].slice(1);
-    expect(await ledger.publish(begun, { epoch: 1 })).toMatchObject({ at: [2, 3] });
+    expect(await ledger.publish(begun, { epoch: 1 })).toMatchObject({ at: [1, 3] });
     expect(await ledger.publish(frameOf(unknown), { epoch: 1 })).toMatchObject({ refused: { code: "gap" } });
     expect(await askedAfter(20_001)).toBe("promised");
   });
