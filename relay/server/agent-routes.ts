@@ -1,6 +1,7 @@
 /** What a relay knows about one agent, by HTTP: identity log, head, chain, fork proofs. */
 import { assertDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
+import { makePage, PIECE_BYTES, pageBytes, writeBytes } from "./answer-bytes.js";
 import type { Exchange, Route } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
 import { FRAME_TYPE, reply, replyJson } from "./http-reply.js";
@@ -23,13 +24,30 @@ export const agentRoutes: readonly Route[] = [
   { method: "GET", path: /^\/agents\/([^/]+)\/forks$/, handle: forks },
 ];
 
-/** Every identity operation that this relay holds of the agent, also those of losing branches, as lines. */
+/**
+ * Every identity operation that this relay holds of the agent, also those of losing branches, as lines. Their number
+ * has no bound, so they are read as fast as the client takes them.
+ */
 async function identity(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
   const did = didOf(exchange);
-  const lines = await exchange.context.reader.identityLines(did);
-  if (lines.length === 0) throw unknownAgent(did);
-  reply(exchange.response, 200, FRAME_TYPE, asLines(lines));
+  const { context, response, address } = exchange;
+  const operations = context.reader.identityPositions(did);
+  if (operations.length === 0) throw unknownAgent(did);
+  response.writeHead(200, { "content-type": FRAME_TYPE });
+  try {
+    for (let next = 0; next < operations.length && !response.destroyed; ) {
+      await context.turns.next(address);
+      const piece = await context.reader.linesAt(operations, next, PIECE_BYTES);
+      await writeBytes(exchange, piece.bytes);
+      next = piece.next;
+    }
+  } catch (error) {
+    // The status is out: only a cut answer still says that it is not whole.
+    context.onFault(error);
+    response.destroy();
+  }
+  response.end();
 }
 
 /** Takes identity operations of this agent as lines; answers like a publish frame with ref 0. */
@@ -48,12 +66,12 @@ async function addIdentity(exchange: Exchange): Promise<void> {
   await submit(exchange, { t: "publish", ref: 0, body, identityOf: did });
 }
 
-function head(exchange: Exchange): void {
+function head(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
   const did = didOf(exchange);
   const known = exchange.context.reading.agent(did);
   if (known === undefined) throw unknownAgent(did);
-  replyJson(exchange.response, 200, known);
+  return replyJson(exchange, 200, known);
 }
 
 /**
@@ -68,9 +86,11 @@ async function chain(exchange: Exchange): Promise<void> {
   const { maxFrameEntries } = limits;
   const limit = integerQuery(exchange, "limit", { min: 1, max: maxFrameEntries, fallback: maxFrameEntries });
   await turns.next(exchange.address);
-  const page = await reader.chainPage(did, from, { viewer: ANYONE, maxEntries: limit, maxBytes: limits.maxFrameBytes });
+  const page = await makePage(exchange.context, (maxBytes) =>
+    reader.chainPage(did, from, { viewer: ANYONE, maxEntries: limit, maxBytes }),
+  );
   if (page === undefined) throw unknownAgent(did);
-  reply(exchange.response, 200, FRAME_TYPE, entriesFrame(0, page, reader.cursorAt(page.position)));
+  await reply(exchange, 200, FRAME_TYPE, entriesFrame(0, page, reader.cursorAt(page.position)));
 }
 
 /**
@@ -80,11 +100,20 @@ async function chain(exchange: Exchange): Promise<void> {
 async function forks(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
   const did = didOf(exchange);
-  const { reading } = exchange.context;
+  const { reading, turns } = exchange.context;
   if (reading.agent(did) === undefined) throw unknownAgent(did);
+  await turns.next(exchange.address);
   const proofs = await reading.forks(did, MAX_FORK_SEARCH);
-  const shown = proofs.filter((proof) => proof.every((line) => !isAddressed(line))).slice(0, MAX_FORK_PROOFS);
-  reply(exchange.response, 200, FRAME_TYPE, asLines(shown.flat()));
+  const maxBytes = pageBytes(exchange.context);
+  const lines: Uint8Array[] = [];
+  let bytes = 0;
+  for (const proof of proofs) {
+    if (proof.some((line) => isAddressed(line))) continue;
+    lines.push(...proof);
+    bytes += proof[0].length + proof[1].length;
+    if (lines.length >= 2 * MAX_FORK_PROOFS || bytes >= maxBytes) break;
+  }
+  await reply(exchange, 200, FRAME_TYPE, asLines(lines));
 }
 
 function didOf({ params }: Exchange): string {

@@ -2,14 +2,12 @@
  * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): each event is one frame, its id
  * is the cursor after it, so a browser's EventSource resumes exactly there by itself (`Last-Event-ID`).
  */
-import { once } from "node:events";
-import type { ServerResponse } from "node:http";
 import { isAntsError } from "../../keys/errors.js";
 import { encodeFrame } from "../../src/protocol/frame.js";
 import { HEAD_INTERVAL_MS } from "../../src/protocol/limits.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
 import { untilAdvance } from "./advance.js";
-import type { ByteBudget } from "./byte-budget.js";
+import { writeBytes } from "./answer-bytes.js";
 import type { Exchange } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
 import { nextPage, type Wanted } from "./next-page.js";
@@ -27,7 +25,7 @@ export async function streamEvents(exchange: Exchange, wanted: Wanted): Promise<
   response.write(`retry: ${RETRY_MS}\n\n`);
   let { position } = wanted;
   let isCaughtUp = false;
-  const send = (frame: Buffer) => write(response, event(reader.cursorAt(position), frame), context.unsent);
+  const send = (frame: Buffer) => writeBytes(exchange, event(reader.cursorAt(position), frame));
   const sendMessage = (message: object) => send(Buffer.from(encodeFrame(message)));
   try {
     while (!signal.aborted) {
@@ -62,15 +60,4 @@ function event(id: string, frame: Buffer): Buffer {
   }
   parts.push(Buffer.of(NEWLINE));
   return Buffer.concat(parts);
-}
-
-/** Writes, and waits until the client has taken most of it: nothing more is read for it before. */
-async function write(response: ServerResponse, bytes: Buffer, unsent: ByteBudget): Promise<void> {
-  if (response.destroyed) return;
-  unsent.take(bytes.length);
-  try {
-    if (!response.write(bytes)) await Promise.race([once(response, "drain"), once(response, "close")]);
-  } finally {
-    unsent.give(bytes.length);
-  }
 }

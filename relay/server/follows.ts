@@ -8,6 +8,7 @@ import { encodeFrame } from "../../src/protocol/frame.js";
 import { HEAD_INTERVAL_MS } from "../../src/protocol/limits.js";
 import type { EntriesMessage, FollowMessage, RelayMessage } from "../../src/protocol/messages.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
+import { pageBytes } from "./answer-bytes.js";
 import type { Page } from "./log-reader.js";
 import type { Outlet } from "./outlet.js";
 import type { RelayContext } from "./relay-context.js";
@@ -18,8 +19,6 @@ import type { Viewer } from "./viewer.js";
  * link busy, more would only be memory. The configured bound of unsent bytes holds beside it.
  */
 const READ_AHEAD_BYTES = 512 * 1024;
-/** Frames are this small while the relay's unsent bytes are at their bound: everybody still gets on. */
-const SCARCE_FRAME_BYTES = 128 * 1024;
 
 interface Follow {
   readonly ref: number;
@@ -130,12 +129,12 @@ export class Follows {
   }
 
   async #serveOne(follow: Follow): Promise<void> {
-    const { reader, limits, unsent } = this.#context;
+    const { reader, limits } = this.#context;
     try {
       const page = await reader.page(follow.position, {
         viewer: this.#viewer,
         maxEntries: limits.maxFrameEntries,
-        maxBytes: unsent.isExceeded ? SCARCE_FRAME_BYTES : limits.maxFrameBytes,
+        maxBytes: pageBytes(this.#context),
         ...(follow.filter === undefined ? {} : { filter: follow.filter }),
       });
       if (this.#follows.get(follow.ref) !== follow) return;

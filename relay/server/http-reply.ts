@@ -1,8 +1,8 @@
 /** How HTTP answers are written: frames, JSON, plain text; errors always as JSON in the form of a refused frame. */
-import type { ServerResponse } from "node:http";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { RefusedMessage } from "../../src/protocol/messages.js";
 import { refusalOf } from "../../src/protocol/refusal.js";
+import { type Answering, endWith, PIECE_BYTES, writeBytes } from "./answer-bytes.js";
 
 export const FRAME_TYPE = "application/x-ndjson; charset=utf-8";
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -43,30 +43,37 @@ export function statusOf(code: string): number {
   return STATUS[code] ?? 400;
 }
 
-/** Writes a whole answer; a client that is gone is not an error. */
-export function reply(response: ServerResponse, status: number, type: string, body: string | Uint8Array): void {
+/** Writes a whole answer; resolves when most of it was taken. A client that is gone is not an error. */
+export async function reply(
+  answering: Answering,
+  status: number,
+  type: string,
+  body: string | Uint8Array,
+): Promise<void> {
+  const { response } = answering;
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, {
-    "content-type": type,
-    "content-length": typeof body === "string" ? Buffer.byteLength(body) : body.length,
-  });
-  response.end(body);
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  response.writeHead(status, { "content-type": type, "content-length": bytes.length });
+  const last = Math.max(0, bytes.length - PIECE_BYTES);
+  if (last > 0) await writeBytes(answering, bytes.subarray(0, last));
+  endWith(answering, bytes.subarray(last));
 }
 
-export function replyJson(response: ServerResponse, status: number, value: unknown): void {
-  reply(response, status, JSON_TYPE, `${JSON.stringify(value)}\n`);
+export function replyJson(answering: Answering, status: number, value: unknown): Promise<void> {
+  return reply(answering, status, JSON_TYPE, `${JSON.stringify(value)}\n`);
 }
 
 /** Answers with an error. What is no AntsError is a fault of this side: `onFault` is told, the asker hears `internal`. */
-export function replyError(response: ServerResponse, error: unknown, onFault: (error: unknown) => void): void {
-  if (!isAntsError(error)) onFault(error);
+export function replyError(answering: Answering, error: unknown): Promise<void> {
+  if (!isAntsError(error)) answering.context.onFault(error);
   const told = isAntsError(error) ? error : new AntsError("internal", "the relay could not answer this request");
-  replyRefused(response, { t: "refused", ...refusalOf(told) });
+  return replyRefused(answering, { t: "refused", ...refusalOf(told) });
 }
 
-export function replyRefused(response: ServerResponse, message: RefusedMessage): void {
+export function replyRefused(answering: Answering, message: RefusedMessage): Promise<void> {
+  const { response } = answering;
   if (message.retryAfterMs !== undefined && !response.headersSent) {
     response.setHeader("retry-after", Math.ceil(message.retryAfterMs / 1000));
   }
-  replyJson(response, statusOf(message.code), message);
+  return replyJson(answering, statusOf(message.code), message);
 }

@@ -2,16 +2,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { AntsError } from "../../keys/errors.js";
+import { refusalOf } from "../../src/protocol/refusal.js";
+import { AnswerLine, MAX_REQUESTS_PER_CONNECTION } from "./answer-line.js";
 import { addressGroup, clientAddress } from "./client-address.js";
-import { replyError } from "./http-reply.js";
+import { JSON_TYPE, replyError, statusOf } from "./http-reply.js";
 import type { RelayContext } from "./relay-context.js";
 import { routeOf } from "./routes.js";
 import type { SocketServer } from "./socket-server.js";
 import { TokenBuckets } from "./token-buckets.js";
 import { refuseUpgrade } from "./upgrade-refusal.js";
 
-/** Requests of one connection under way at once: browsers use one, pipelining clients a few. */
-const MAX_REQUESTS_PER_CONNECTION = 8;
 /** An idle connection is kept this long for the next request. */
 const KEEP_ALIVE_MS = 5_000;
 /** Bytes of a request's header: more than any honest client sends. */
@@ -34,7 +34,7 @@ export class HttpServer {
   readonly #perAddress = new Map<string, number>();
   readonly #newConnections: TokenBuckets;
   readonly #refusals: TokenBuckets;
-  readonly #requests = new WeakMap<Socket, number>();
+  readonly #lines = new WeakMap<Socket, AnswerLine>();
   #connections = 0;
   readonly #stopping = new AbortController();
 
@@ -162,19 +162,31 @@ export class HttpServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { context } = { context: this.#context };
     const { socket } = request;
-    const underWay = (this.#requests.get(socket) ?? 0) + 1;
-    this.#requests.set(socket, underWay);
+    const line = this.#lineOf(socket);
+    response.on("error", () => undefined);
+    const admitted = line.enter();
+    if (admitted === "cut") socket.destroy();
+    if (admitted === "cut" || socket.destroyed) return;
+    allowReading(request, response);
+    if (admitted === "refuse") {
+      // Out of turn: Node keeps it until those before it are answered.
+      refuseRequest(response);
+      return;
+    }
+    await line.turn();
+    if (socket.destroyed) return;
     const gone = new AbortController();
     response.once("close", () => {
-      this.#requests.set(socket, (this.#requests.get(socket) ?? 1) - 1);
       gone.abort();
+      line.leave();
     });
-    response.on("error", () => undefined);
-    allowReading(request, response);
+    await this.#answerNow(request, response, gone.signal);
+  }
+
+  async #answerNow(request: IncomingMessage, response: ServerResponse, gone: AbortSignal): Promise<void> {
+    const context = this.#context;
     try {
-      if (underWay > MAX_REQUESTS_PER_CONNECTION) throw tooManyRequests();
       if (request.method === "OPTIONS") {
         response.writeHead(204).end();
         return;
@@ -182,15 +194,26 @@ export class HttpServer {
       const url = urlOf(request);
       if (context.isClosing() && !HEALTH_PATHS.includes(url.pathname)) throw shuttingDown();
       const { route, params } = routeOf(request.method ?? "GET", url.pathname);
-      const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
+      const signal = AbortSignal.any([gone, this.#stopping.signal]);
       const address = clientAddress(request, context.config.trustProxy);
       await route.handle({ request, response, url, params: params.map(decode), address, signal, context });
     } catch (error) {
       if (error instanceof AntsError && error.code === "method-not-allowed") {
         response.setHeader("allow", (error.details.allowed as string[]).join(", "));
       }
-      replyError(response, error, context.onFault);
+      await replyError({ response, context }, error);
     }
+  }
+
+  #lineOf(socket: Socket): AnswerLine {
+    let line = this.#lines.get(socket);
+    if (line === undefined) {
+      const made = new AnswerLine();
+      line = made;
+      this.#lines.set(socket, made);
+      socket.once("close", () => made.close());
+    }
+    return line;
   }
 }
 
@@ -226,10 +249,12 @@ function shuttingDown(): AntsError {
   return new AntsError("shutting-down", "the relay is shutting down", { hint: "try again in a moment" });
 }
 
-function tooManyRequests(): AntsError {
-  return new AntsError("overloaded", `a connection has at most ${MAX_REQUESTS_PER_CONNECTION} requests under way`, {
-    details: { limit: "requestsPerConnection", value: MAX_REQUESTS_PER_CONNECTION, retryAfterMs: 1000 },
-  });
+function refuseRequest(response: ServerResponse): void {
+  const value = MAX_REQUESTS_PER_CONNECTION;
+  const details = { limit: "requestsPerConnection", value, retryAfterMs: 1000 };
+  const error = new AntsError("overloaded", `a connection has at most ${value} requests under way`, { details });
+  response.writeHead(statusOf(error.code), { "content-type": JSON_TYPE, "retry-after": "1" });
+  response.end(`${JSON.stringify({ t: "refused", ...refusalOf(error) })}\n`);
 }
 
 function clientError(error: NodeJS.ErrnoException, { config }: RelayContext): AntsError {

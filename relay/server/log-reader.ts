@@ -123,13 +123,27 @@ export class LogReader {
     return page.page(this.#reading.position, page.taken === positions.length);
   }
 
-  /** Every identity operation held of an agent, in the order of arrival, without newlines; none for a stranger. */
-  async identityLines(did: string): Promise<Uint8Array[]> {
+  /** Where every identity operation held of an agent stands, in the order of arrival; nowhere for a stranger. */
+  identityPositions(did: string): readonly number[] {
     const record = this.#folder.index.agent(did);
-    const operations = record === undefined ? [] : readDetails(record.details).operations;
+    return record === undefined ? [] : readDetails(record.details).operations;
+  }
+
+  /** Lines with their newlines, from `positions[from]` on: at least one, and no more once there are `maxBytes`. */
+  async linesAt(
+    positions: readonly number[],
+    from: number,
+    maxBytes: number,
+  ): Promise<{ readonly bytes: Uint8Array; readonly next: number }> {
     const lines: Uint8Array[] = [];
-    for (const position of operations) lines.push(await this.#reading.line(position));
-    return lines;
+    let bytes = 0;
+    let next = from;
+    while (next < positions.length && bytes < maxBytes) {
+      const slice = await this.#reading.after(positions[next++]! - 1, { maxEntries: 1, maxBytes: 1 });
+      lines.push(slice.bytes);
+      bytes += slice.bytes.length;
+    }
+    return { bytes: Buffer.concat(lines), next };
   }
 
   /** The newest signed tree head that covers at least `minPosition`, and the cursor of its position. */

@@ -42,12 +42,12 @@ export async function submit(exchange: Exchange, submission: Submission): Promis
   context.awaiting.take(bytes);
   const lane = context.intake.lane({ address, instanceOf: () => undefined });
   const answer = await lane.submit(submission).finally(() => context.awaiting.give(bytes));
-  replyAnswer(exchange, answer);
+  await replyAnswer(exchange, answer);
 }
 
-function replyAnswer({ response }: Exchange, { message, line }: Answer): void {
-  if (message.t === "refused") replyRefused(response, message);
-  else reply(response, 200, FRAME_TYPE, encodeFrame(message, line === undefined ? [] : [line]));
+async function replyAnswer(exchange: Exchange, { message, line }: Answer): Promise<void> {
+  if (message.t === "refused") await replyRefused(exchange, message);
+  else await reply(exchange, 200, FRAME_TYPE, encodeFrame(message, line === undefined ? [] : [line]));
 }
 
 async function readEntries(exchange: Exchange): Promise<void> {
@@ -66,7 +66,7 @@ async function readEntries(exchange: Exchange): Promise<void> {
 
 /** One `entries` frame; with a wait, not before it has something in it or the time is over. */
 async function onePage(exchange: Exchange, wanted: Wanted, waitMs: number): Promise<void> {
-  const { context, response, signal } = exchange;
+  const { context, signal } = exchange;
   const { clock, ledger, reader } = context;
   const untilMs = clock.monotonicMs() + waitMs;
   let page = await nextPage(exchange, wanted);
@@ -75,5 +75,5 @@ async function onePage(exchange: Exchange, wanted: Wanted, waitMs: number): Prom
     if (leftMs <= 0 || !(await untilAdvance(ledger, page.position, { clock, signal, maxMs: leftMs }))) break;
     page = await nextPage(exchange, { ...wanted, position: page.position });
   }
-  reply(response, 200, FRAME_TYPE, entriesFrame(0, page, reader.cursorAt(page.position)));
+  await reply(exchange, 200, FRAME_TYPE, entriesFrame(0, page, reader.cursorAt(page.position)));
 }

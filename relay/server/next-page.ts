@@ -1,5 +1,6 @@
 /** The next page for a reader by HTTP, whoever it is: nobody authenticates there. */
 import type { Filter } from "../../src/protocol/filter.js";
+import { makePage } from "./answer-bytes.js";
 import type { Exchange } from "./exchange.js";
 import type { Page } from "./log-reader.js";
 import { ANYONE } from "./viewer.js";
@@ -16,16 +17,13 @@ export async function nextPage(
   { context, address, signal }: Exchange,
   { position, limit, filter }: Wanted,
 ): Promise<Page> {
-  const { reader, limits, turns } = context;
+  const { reader, turns } = context;
   let from = position;
   for (;;) {
     await turns.next(address);
-    const page = await reader.page(from, {
-      viewer: ANYONE,
-      maxEntries: limit,
-      maxBytes: limits.maxFrameBytes,
-      ...(filter === undefined ? {} : { filter }),
-    });
+    const page = await makePage(context, (maxBytes) =>
+      reader.page(from, { viewer: ANYONE, maxEntries: limit, maxBytes, ...(filter === undefined ? {} : { filter }) }),
+    );
     if (page.at.length > 0 || page.withheld.length > 0 || page.isEnd || signal.aborted) return page;
     from = page.position;
   }

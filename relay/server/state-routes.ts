@@ -13,30 +13,33 @@ export const stateRoutes: readonly Route[] = [
   { method: "GET", path: /^\/$/, handle: page },
 ];
 
-function info(exchange: Exchange): void {
+function info(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
-  replyJson(exchange.response, 200, exchange.context.info());
+  return replyJson(exchange, 200, exchange.context.info());
 }
 
 /** The process answers; nothing more is said by this. */
-function health({ response }: Exchange): void {
-  reply(response, 200, TEXT_TYPE, "alive\n");
+function health(exchange: Exchange): Promise<void> {
+  return reply(exchange, 200, TEXT_TYPE, "alive\n");
 }
 
 /** Ready means: a head of now was signed, and writes are taken. 503 says why not. */
-async function readiness({ context, response }: Exchange): Promise<void> {
+async function readiness(exchange: Exchange): Promise<void> {
+  const { context } = exchange;
   const reason = await context.unreadiness();
-  if (reason === undefined) replyJson(response, 200, { ready: true, position: context.ledger.position });
-  else replyJson(response, 503, { ready: false, ...reason });
+  if (reason === undefined) await replyJson(exchange, 200, { ready: true, position: context.ledger.position });
+  else await replyJson(exchange, 503, { ready: false, ...reason });
 }
 
-async function metrics({ context, response }: Exchange): Promise<void> {
-  reply(response, 200, context.metrics.contentType, await context.metrics.text());
+async function metrics(exchange: Exchange): Promise<void> {
+  const { context } = exchange;
+  await reply(exchange, 200, context.metrics.contentType, await context.metrics.text());
 }
 
-async function page({ context, response }: Exchange): Promise<void> {
+async function page(exchange: Exchange): Promise<void> {
+  const { context, response } = exchange;
   const reason = await context.unreadiness();
   for (const [name, value] of Object.entries(STATUS_PAGE_HEADERS)) response.setHeader(name, value);
   const html = statusPage(context.info(), context.reader.cursorAt(context.ledger.position), reason);
-  reply(response, reason === undefined ? 200 : 503, "text/html; charset=utf-8", html);
+  await reply(exchange, reason === undefined ? 200 : 503, "text/html; charset=utf-8", html);
 }

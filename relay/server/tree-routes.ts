@@ -19,13 +19,13 @@ export const treeRoutes: readonly Route[] = [
 /** The signed head; `fresh=1` signs one of this moment. */
 async function checkpoint(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, ["fresh"]);
-  const { context, response, url } = exchange;
+  const { context, url } = exchange;
   const isFresh = url.searchParams.get("fresh") === "1";
   const head = await context.reader.treeHead(isFresh ? context.ledger.position : 0);
-  reply(response, 200, TEXT_TYPE, head.checkpoint);
+  await reply(exchange, 200, TEXT_TYPE, head.checkpoint);
 }
 
-function tile(exchange: Exchange): void {
+function tile(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
   const { context, params, response } = exchange;
   const path = params[0]!;
@@ -33,25 +33,25 @@ function tile(exchange: Exchange): void {
   const bytes = wanted && context.folder.tree.tile(wanted.level, wanted.index, wanted.width);
   if (bytes === undefined) throw new AntsError("not-found", `there is no such tile: /${path}`);
   if (!path.includes(".p/")) response.setHeader("cache-control", FOREVER);
-  reply(response, 200, "application/octet-stream", bytes);
+  return reply(exchange, 200, "application/octet-stream", bytes);
 }
 
 /** The path from the entry at a position to the root at a size; without one, at the log's. */
-function inclusion(exchange: Exchange): void {
+function inclusion(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, ["at", "size"]);
   const { reading } = exchange.context;
   const size = integerQuery(exchange, "size", { min: 1, max: reading.position, fallback: reading.position });
   const at = integerQuery(exchange, "at", { min: 1, max: size });
   const { path, root } = reading.inclusion(at, size);
-  replyJson(exchange.response, 200, { at, size, path: path.map((hash) => base64url(hash)), root: base64url(root) });
+  return replyJson(exchange, 200, { at, size, path: path.map((hash) => base64url(hash)), root: base64url(root) });
 }
 
 /** The proof that the tree at size `to` begins with the tree at size `from`. */
-function consistency(exchange: Exchange): void {
+function consistency(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, ["from", "to"]);
   const { reading } = exchange.context;
   const to = integerQuery(exchange, "to", { min: 1, max: reading.position, fallback: reading.position });
   const from = integerQuery(exchange, "from", { min: 1, max: to });
   const proof = reading.consistency(from, to).map((hash) => base64url(hash));
-  replyJson(exchange.response, 200, { from, to, proof });
+  return replyJson(exchange, 200, { from, to, proof });
 }
