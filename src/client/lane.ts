@@ -39,7 +39,8 @@ export interface LaneContext {
   readonly authLine: AuthLine;
   /** A relay acknowledged the chain from `fromSeq` on, at these positions. */
   acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void;
-  lost(loss: PenLoss): void;
+  /** The relay says that the epoch is over, for this reason. */
+  disputed(lane: Lane, loss: PenLoss): void;
 }
 
 interface Flight {
@@ -76,6 +77,7 @@ export class Lane {
   #sentSeq = -1;
   #stepBack = FIRST_STEP_BACK;
   #authenticating: Promise<void> | undefined;
+  #isToConfirm = false;
 
   /** `head`: what the relay said when it gave its promise; its mark is taken where it gave none. */
   constructor(relay: RelayAddress, connection: RelayConnection, context: LaneContext, head?: ChainHead) {
@@ -109,6 +111,12 @@ export class Lane {
 
   /** The chain grew. */
   wake(): void {
+    this.#more.open();
+  }
+
+  /** Asks the relay whether it still takes this epoch: sends what it has last once more, if there is nothing newer. */
+  confirm(): void {
+    this.#isToConfirm = true;
     this.#more.open();
   }
 
@@ -146,7 +154,12 @@ export class Lane {
     this.#authenticating = undefined;
     const underWay: Flight[] = [];
     let next = this.#base;
+    let isConfirming = false;
     while (!signal.aborted) {
+      if (this.#isToConfirm && !isConfirming) {
+        isConfirming = true;
+        next = Math.min(next, chain.head?.seq ?? 0);
+      }
       while (underWay.length < MAX_FRAMES_UNDER_WAY && next <= (chain.head?.seq ?? -1)) {
         const from = next;
         const lines = await chain.read(from, limits);
@@ -169,6 +182,7 @@ export class Lane {
       const message = await oldest.answer;
       underWay.shift();
       if (message.t === "ack") {
+        this.#isToConfirm = isConfirming = false;
         this.#acknowledged(oldest.from, oldest.count, message.at ?? []);
       } else {
         await this.#refused(oldest, message, underWay, signal);
@@ -247,24 +261,26 @@ export class Lane {
       case "fork":
       case "superseded":
       case "key-not-live":
+        // The pen is lost, and this lane with it; or the others say otherwise, and this relay may come to its senses.
+        await this.#pause(message, signal, this.#backoff.nextDelayMs());
         return;
       default:
         await this.#pause(message, signal);
     }
   }
 
-  /** Whatever a relay says in passing can end the epoch. */
+  /** Whatever a relay says in passing can end the epoch, if enough of them say so. */
   #observe({ code, message, promised, head }: RefusedMessage): void {
     const { epoch, chain } = this.#context;
     const relay = this.relay.url;
     const facts = { relay, ...(promised === undefined ? {} : { promised }), ...(head === undefined ? {} : { head }) };
     if (code === "fenced" || (promised ?? 0) > epoch || (head?.epoch ?? 0) > epoch) {
-      this.#context.lost({ reason: "fenced", ...facts });
+      this.#context.disputed(this, { reason: "fenced", ...facts });
     } else if (head !== undefined && head.epoch === epoch && chain.tree.find(head.id, head.seq) === undefined) {
-      this.#context.lost({ reason: "foreign-event", relay, head });
+      this.#context.disputed(this, { reason: "foreign-event", relay, head });
     } else if (code === "fork" || code === "superseded") {
-      this.#context.lost({ reason: code, relay, ...(head === undefined ? {} : { head }) });
-    } else if (code === "key-not-live") this.#context.lost({ reason: code, relay, message });
+      this.#context.disputed(this, { reason: code, relay, ...(head === undefined ? {} : { head }) });
+    } else if (code === "key-not-live") this.#context.disputed(this, { reason: code, relay, message });
   }
 
   async #sendIdentity(refusal: RefusedMessage, signal: AbortSignal): Promise<void> {
@@ -274,8 +290,11 @@ export class Lane {
     else this.#backoff.nextDelayMs();
   }
 
-  async #pause(refusal: RefusedMessage, signal: AbortSignal): Promise<void> {
-    const delayMs = pauseAskedFor(refusal.retryAfterMs) ?? this.#backoff.nextDelayMs();
+  async #pause(
+    refusal: RefusedMessage,
+    signal: AbortSignal,
+    delayMs = pauseAskedFor(refusal.retryAfterMs) ?? this.#backoff.nextDelayMs(),
+  ): Promise<void> {
     this.#status = { state: "refused", error: errorOfRefusal(refusal), delayMs };
     await this.#context.ports.clock.sleep(delayMs, signal);
   }

@@ -56,3 +56,12 @@ export function penLost(loss: PenLoss): AntsError {
     details: { reason, ...("error" in facts ? {} : facts) },
   });
 }
+
+/** What `pen.check()` throws while one relay says that the pen is lost and no quorum of the others says that it isn't. */
+export function penUnconfirmed(dispute: PenLoss): AntsError {
+  const { reason, ...facts } = dispute;
+  return new AntsError("pen-unconfirmed", `it is not certain that the pen is held: ${describeLoss(dispute)}`, {
+    hint: "have no effects until a quorum of the other relays answers; it is being asked",
+    details: { reason, ...("error" in facts ? {} : facts) },
+  });
+}

@@ -5,7 +5,8 @@ import type { SignedEvent } from "../protocol/batch.js";
 import { type ChainHead, type ParsedEvent, parseEvent } from "../protocol/event.js";
 import { Lane } from "./lane.js";
 import { authLineOf, type PenContext } from "./pen-context.js";
-import { type PenLoss, penLost } from "./pen-loss.js";
+import { PenDisputes } from "./pen-disputes.js";
+import { type PenLoss, penLost, penUnconfirmed } from "./pen-loss.js";
 import type { RoundOutcome } from "./promise-round.js";
 import { hasQuorum, quorumSeq, relayKey, relaysOf } from "./quorum.js";
 
@@ -49,6 +50,9 @@ export class Pen {
   readonly #running: Promise<void>[] = [];
   readonly #listeners = new Set<PenListener>();
   #set: RelaySet;
+  readonly #disputes = new PenDisputes();
+  /** What the last relay said that contradicts. */
+  #dispute: PenLoss | undefined;
   #isHeld = false;
   #acknowledgements = 0;
   #committedSeq = -1;
@@ -79,7 +83,7 @@ export class Pen {
         ports: context.ports,
         authLine: authLineOf(context),
         acknowledged: (lane: Lane, fromSeq: number, at: readonly number[]) => this.#acknowledged(lane, fromSeq, at),
-        lost: (loss: PenLoss) => this.#lose(loss),
+        disputed: (lane: Lane, loss: PenLoss) => this.#disputed(lane, loss),
       };
       const head = round.heads.get(relayKey(relay));
       const lane = new Lane(relay, context.relays.get(relay.url), laneContext, head);
@@ -124,9 +128,13 @@ export class Pen {
     return this.#loss;
   }
 
-  /** Throws `pen-lost` once the pen is lost. Call it right before every effect. */
+  /**
+   * Throws `pen-lost` once the pen is lost, and `pen-unconfirmed` while a relay says so and a quorum of the others has
+   * not confirmed the contrary since. Call it right before every effect.
+   */
   check(): void {
-    if (this.#loss !== undefined) throw penLost(this.#loss);
+    this.#requireHeld();
+    if (this.#dispute !== undefined && !this.#disputes.isConfirmed(this.#set)) throw penUnconfirmed(this.#dispute);
   }
 
   /** Tells the listener everything from now on, until the returned function is called. */
@@ -149,7 +157,8 @@ export class Pen {
    */
   write(sign: (place: PenPlace) => readonly SignedEvent[]): Promise<ParsedEvent[]> {
     const result = this.#writing.then(async () => {
-      this.check();
+      // What is written while relays disagree is committed by a quorum or not at all: that needs no confirmation first.
+      this.#requireHeld();
       const { epoch, seq, id } = this.head;
       if (epoch !== this.epoch) throw penLost(this.#lose({ reason: "superseded", relay: "this home" }));
       const events = sign({ epoch, after: { epoch, seq, id } }).map(({ line }) => parseEvent(utf8(line)));
@@ -180,6 +189,7 @@ export class Pen {
   #acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void {
     if (this.#loss !== undefined) return;
     this.#acknowledgements += 1;
+    this.#disputes.confirms(lane.key);
     const reached = (key: string) => this.#lanes.get(key)?.lane.acknowledgedSeq ?? -1;
     const claimSeq = this.claim.event.seq;
     if (!this.#isHeld && this.#claimSets.every((set) => hasQuorum(set, (key) => reached(key) >= claimSeq))) {
@@ -193,6 +203,19 @@ export class Pen {
     if (seq < claimSeq || seq <= this.#committedSeq) return;
     this.#committedSeq = seq;
     for (const listener of this.#listeners) listener.committed?.(seq);
+  }
+
+  /** One relay's word ends the pen only where that relay cannot be among those that may lie. */
+  #disputed(lane: Lane, loss: PenLoss): void {
+    if (this.#loss !== undefined) return;
+    const isNew = this.#disputes.contradicts(lane.key);
+    this.#dispute = loss;
+    if (this.#disputes.endIt(this.#isHeld ? [this.#set] : [...this.#claimSets, this.#set])) this.#lose(loss);
+    else if (isNew) for (const other of this.#lanes.values()) if (other.lane !== lane) other.lane.confirm();
+  }
+
+  #requireHeld(): void {
+    if (this.#loss !== undefined) throw penLost(this.#loss);
   }
 
   /** Relays of earlier sets had to know of the claim; what follows is not for them. */

@@ -6,7 +6,7 @@ import { compareHeads } from "../protocol/chain.js";
 import type { ChainHead } from "../protocol/event.js";
 import type { PromisedMessage, RefusedMessage } from "../protocol/messages.js";
 import { createPromise } from "../protocol/promise.js";
-import { errorOfRefusal } from "../protocol/refusal.js";
+import { errorOfRefusal, isRefusal } from "../protocol/refusal.js";
 import { Backoff, pauseAskedFor } from "./backoff.js";
 import { fetchChain } from "./chain-fetch.js";
 import type { TreeEvent } from "./chain-tree.js";
@@ -210,7 +210,7 @@ class PromiseRound {
         } else await ports.clock.sleep(pauseAskedFor(message.retryAfterMs) ?? backoff.nextDelayMs(), signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (!isAntsError(error) || FATAL.has(error.code)) {
+        if (!isAntsError(error) || (FATAL.has(error.code) && !isRefusal(error))) {
           this.#fail(error);
           return;
         }
@@ -317,7 +317,7 @@ class PromiseRound {
   }
 }
 
-/** Errors that no other relay's answer can heal. */
+/** Errors that no other relay's answer can heal, where they were found here and are not a relay's word. */
 const FATAL: ReadonlySet<string> = new Set([
   "key-not-live",
   "identity-conflicted",

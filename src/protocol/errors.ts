@@ -476,6 +476,11 @@ export const ERRORS = {
     "Stop all effects; claim anew to continue here.",
     EXIT.refusedForSafety,
   ),
+  "pen-unconfirmed": passing(
+    "A relay says that the pen is lost, and a quorum of the others has not yet confirmed that it is held.",
+    "Have no effects now; check again in a moment. If it stays so, look at the relays with ants doctor.",
+    EXIT.unreachable,
+  ),
   "phrase-check-word": fatal(
     "The check word does not fit: a word of the recovery phrase is wrong or two are exchanged.",
     "Compare every word with what was written down.",
@@ -545,6 +550,10 @@ export const ERRORS = {
   "relay-protocol": fatal(
     "What the relay sent is not what the protocol asks for.",
     "Update the older side; read from another relay.",
+  ),
+  "relay-refused": fatal(
+    "A relay refused with a code that relays don't send, or that this version doesn't know: details.code.",
+    "Read its message; update this side if the relay is newer, else use another relay.",
   ),
   "relay-rewrote": fatal(
     "A relay shows another history than the one it signed; details hold both signed heads where there are two.",

@@ -2,6 +2,7 @@
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { isRetryable } from "./errors.js";
 import { MAX_MESSAGE_LENGTH } from "./limits.js";
+import { WIRE_CODES } from "./wire-codes.js";
 
 /** What every refusal says. */
 export interface Refusal {
@@ -32,10 +33,30 @@ export function refusalOf(error: unknown): Refusal {
   };
 }
 
-/** The refusal that another side sent, as an error of this side; its details hold what the refusal said beside. */
+/** An error of which only another side's word is known. */
+class RefusalError extends AntsError {}
+
+/**
+ * Whether an error is what another side said, and not something that was found out here. The same code means less then:
+ * one relay that says `key-not-live` is no proof of it.
+ */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof RefusalError;
+}
+
+/**
+ * The refusal that another side sent, as an error of this side; its details hold what the refusal said beside. A code
+ * that relays don't send ({@link WIRE_CODES}) becomes `relay-refused` with `details.code`.
+ */
 export function errorOfRefusal(refusal: Refusal): AntsError {
   const { code, message, retryable, retryAfterMs, details } = refusal;
-  return new AntsError(code, message, {
-    details: { ...details, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  const isKnown = WIRE_CODES.has(code);
+  return new RefusalError(isKnown ? code : "relay-refused", message, {
+    details: {
+      ...details,
+      ...(isKnown ? {} : { code }),
+      retryable,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
   });
 }

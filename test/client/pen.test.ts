@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { AntsError } from "../../keys/errors.js";
 import { acquirePen } from "../../src/client/acquire-pen.js";
 import type { Pen } from "../../src/client/pen.js";
 import { createBatch } from "../../src/protocol/batch.js";
+import type { RefusedMessage } from "../../src/protocol/messages.js";
+import type { Acceptor } from "../simulation/acceptor.js";
 import { World } from "../simulation/world.js";
 
 const note = (pen: Pen, world: World, text: string) =>
@@ -288,5 +291,108 @@ describe("relays that fail or lie", () => {
     const pen = await world.clock.run(acquirePen(context));
     expect(lost).toBe(3);
     expect(pen.epoch).toBe(1);
+  });
+});
+
+describe("one relay of four lies, faults = 1", () => {
+  type Answer = Acceptor["onAnswer"];
+  const refusal = (code: string, more: Partial<RefusedMessage> = {}): Partial<RefusedMessage> => ({
+    code,
+    message: "liar",
+    retryable: false,
+    ...more,
+  });
+  const lies: Record<string, (epoch: number) => Partial<RefusedMessage>> = {
+    fenced: (epoch) => refusal("fenced", { promised: epoch + 1 }),
+    "key-not-live": () => refusal("key-not-live"),
+    fork: () => refusal("fork"),
+    superseded: () => refusal("superseded"),
+    "a foreign head": (epoch) => refusal("gap", { head: { epoch, seq: 1, id: "ab".repeat(32) } }),
+    "a code of this side": () => refusal("chain-write-failed"),
+  };
+  const refusingPublishes =
+    (lie: Partial<RefusedMessage>): Answer =>
+    (message) =>
+      message.t === "ack" && message.at !== undefined
+        ? ({ t: "refused", ref: message.ref, i: 0, at: [], ...lie } as RefusedMessage)
+        : message;
+
+  async function heldPen() {
+    const world = new World({ relays: 4, faults: 1 });
+    const instance = await world.start();
+    const pen = await world.clock.run(acquirePen(instance.context));
+    await world.clock.pass(1_000);
+    return { world, pen, instance };
+  }
+
+  for (const [name, lie] of Object.entries(lies)) {
+    it(`goes on beside a relay that answers ${name}, and takes it in again later`, async () => {
+      const { world, pen } = await heldPen();
+      world.acceptors[0]!.onAnswer = refusingPublishes(lie(pen.epoch));
+      await world.clock.run(note(pen, world, "one"));
+      await world.clock.pass(100);
+      expect(pen.loss).toBeUndefined();
+      pen.check();
+      expect(pen.committedSeq).toBe(1);
+      expect(pen.lanes[0]!.status).toMatchObject({ state: "refused", error: { message: "liar" } });
+      world.acceptors[0]!.onAnswer = (message) => message;
+      await world.clock.pass(120_000);
+      expect(pen.lanes.map(({ status }) => status.state)).toEqual(Array(4).fill("up-to-date"));
+    });
+  }
+
+  it("is held by a claim that it refuses", async () => {
+    const world = new World({ relays: 4, faults: 1 });
+    world.acceptors[0]!.onAnswer = refusingPublishes(refusal("fenced", { promised: 2 }));
+    const { context } = await world.start();
+    expect((await world.clock.run(acquirePen(context))).epoch).toBe(1);
+  });
+
+  it("stops when a second relay says that it is fenced", async () => {
+    const { world, pen } = await heldPen();
+    for (const i of [0, 1]) {
+      world.acceptors[i]!.onAnswer = refusingPublishes(refusal("fenced", { promised: pen.epoch + 1 }));
+    }
+    await world.clock.run(note(pen, world, "one"));
+    expect(await world.clock.run(pen.lost)).toMatchObject({ reason: "fenced" });
+    expect(() => pen.check()).toThrow(expect.objectContaining({ code: "pen-lost" }));
+  });
+
+  it("asks the others at once, and allows no effect while a quorum of them doesn't answer", async () => {
+    const { world, pen } = await heldPen();
+    const [liar, away] = world.acceptors;
+    liar!.onAnswer = refusingPublishes(refusal("fenced", { promised: pen.epoch + 1 }));
+    world.network.cut(away!.url);
+    world.network.line(away!.url).refuses = true;
+    await world.clock.run(note(pen, world, "one"));
+    await world.clock.pass(60_000);
+    expect(pen.loss).toBeUndefined();
+    expect(() => pen.check()).toThrow(expect.objectContaining({ code: "pen-unconfirmed" }));
+    world.network.line(away!.url).refuses = false;
+    await world.clock.pass(60_000);
+    pen.check();
+  });
+
+  it("a real fence is learnt of from the relays that it had not written to", async () => {
+    const { world, pen } = await heldPen();
+    const second = await world.start({ madeGenesis: false });
+    await world.clock.run(acquirePen(second.context, { takeover: true }));
+    // The lines to all but one hold back what is written, so that one relay alone tells of it first.
+    for (const { url } of world.acceptors.slice(1)) world.network.line(url).delayMs = 500;
+    await world.clock.run(note(pen, world, "too late"));
+    await world.clock.pass(10);
+    expect(() => pen.check()).toThrow(expect.objectContaining({ code: "pen-unconfirmed" }));
+    expect(await world.clock.run(pen.lost)).toMatchObject({ reason: "fenced" });
+  });
+
+  it("is not stopped by a promise whose identity log it then refuses with a code of ours", async () => {
+    for (const code of ["no-relays", "key-not-live", "identity-conflicted"]) {
+      const world = new World({ relays: 4, faults: 1 });
+      const [liar] = world.acceptors;
+      liar!.onAnswer = (message) => (message.t === "promised" ? { ...message, identity: "ab".repeat(32) } : message);
+      liar!.refusing = (message) => (message.t === "follow" ? new AntsError(code, "the relay's word") : undefined);
+      const { context } = await world.start();
+      expect((await world.clock.run(acquirePen(context))).epoch).toBe(1);
+    }
   });
 });

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { AntsError } from "../../keys/errors.js";
 import { ERRORS, type ErrorCode, EXIT, errorRow, exitCodeOf, isRetryable } from "../../src/protocol/errors.js";
-import { errorOfRefusal, refusalOf } from "../../src/protocol/refusal.js";
+import { errorOfRefusal, isRefusal, refusalOf } from "../../src/protocol/refusal.js";
+import { WIRE_CODES } from "../../src/protocol/wire-codes.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const table = "src/protocol/errors.ts";
@@ -101,6 +102,16 @@ describe("a refusal", () => {
     const back = errorOfRefusal(refusal);
     expect(back).toMatchObject({ code: "rate-limited", message: "slower" });
     expect(back.details).toEqual({ limit: "entriesPerSecond", retryable: true, retryAfterMs: 50 });
+  });
+
+  test("with a code that relays don't send is no error of this side", () => {
+    for (const code of ["no-relays", "vault-missing", "relay-altered", "connection-lost", "made-up"]) {
+      const error = errorOfRefusal({ code, message: "x", retryable: false, details: { code: "fenced" } });
+      expect(error).toMatchObject({ code: "relay-refused", details: { code, retryable: false } });
+      expect(isRefusal(error)).toBe(true);
+    }
+    for (const code of WIRE_CODES) expect(errorRow(code), code).toBeDefined();
+    expect(isRefusal(new AntsError("key-not-live", "found here"))).toBe(false);
   });
 
   test("leaves out what there is not, and cuts a long text", () => {
