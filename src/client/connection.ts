@@ -164,8 +164,8 @@ export class RelayConnection {
 
   /** Asks for a promise: a promise line, and the newest identity operation where there is one. Throws as publish. */
   async promise(lines: Iterable<string | Uint8Array>, options: RequestOptions = {}): Promise<PromiseAnswer> {
-    const { message, entries, body } = await this.#request({ t: "promise" }, lines, options);
-    if (message.t === "promised" || message.t === "refused") return { message, entries, body };
+    const { message, ...frame } = await this.#request({ t: "promise" }, lines, options);
+    if (message.t === "promised" || message.t === "refused") return { message, ...frame };
     throw this.#broken(`answered a promise with ${message.t}`);
   }
 

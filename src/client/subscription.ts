@@ -97,8 +97,9 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
     }
     if (this.#state === "closing") return;
     this.#cursor = message.cursor;
-    this.#queuedBytes += frame.body.length;
-    this.#queue.push({ message, entries: frame.entries, body: frame.body });
+    // All of it, since an envelope alone can be as large as a frame may be.
+    this.#queuedBytes += frame.size;
+    this.#queue.push({ message, entries: frame.entries, body: frame.body, size: frame.size });
     if (this.#queuedBytes > MAX_QUEUED_BYTES) {
       this.#wire.fail(relayProtocol(this.#wire.url, "goes on sending after it was asked to stop"));
     } else if (this.#state === "running" && this.#queuedBytes > STOP_AT_QUEUED_BYTES) {
@@ -116,7 +117,7 @@ export class Subscription implements AsyncIterableIterator<FollowFrame> {
   async next(): Promise<IteratorResult<FollowFrame>> {
     const result = await this.#queue.next();
     if (result.done !== true) {
-      this.#queuedBytes -= result.value.body.length;
+      this.#queuedBytes -= result.value.size;
       this.#resume();
     }
     return result;

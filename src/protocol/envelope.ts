@@ -3,7 +3,7 @@ import { AntsError, isAntsError } from "../../keys/errors.js";
 import { parseCursor } from "./cursor.js";
 import type { ChainHead } from "./event.js";
 import { HASH, isInteger, isText } from "./grammar.js";
-import { MAX_MESSAGE_LENGTH } from "./limits.js";
+import { MAX_CHECKPOINT_LENGTH, MAX_DETAILS_LENGTH, MAX_MESSAGE_LENGTH } from "./limits.js";
 import type { Refusal } from "./refusal.js";
 
 /** Codes are lower-case words joined by hyphens. */
@@ -67,7 +67,9 @@ export class EnvelopeReader {
 
   checkpoint(field: string): string {
     const value = this.#envelope[field];
-    if (typeof value !== "string") throw this.bad(field, "a signed checkpoint");
+    if (typeof value !== "string" || value.length > MAX_CHECKPOINT_LENGTH) {
+      throw this.bad(field, `a signed checkpoint of at most ${MAX_CHECKPOINT_LENGTH} characters`);
+    }
     return value;
   }
 
@@ -99,8 +101,14 @@ export class EnvelopeReader {
       message: message.slice(0, MAX_MESSAGE_LENGTH),
       retryable: this.flag("retryable", false),
       ...(this.has("retryAfterMs") ? { retryAfterMs: this.integer("retryAfterMs", 0) } : {}),
-      ...(this.has("details") ? { details: this.object("details") } : {}),
+      ...(this.has("details") ? this.#details() : {}),
     };
+  }
+
+  /** Details are for people and for programs that know the code: what is too large for that is left out. */
+  #details(): Pick<Refusal, "details"> {
+    const details = this.object("details");
+    return isSmall(details, MAX_DETAILS_LENGTH) ? { details } : {};
   }
 
   /** Throws unless min to max entries came with the envelope. */
@@ -146,5 +154,14 @@ export class EnvelopeReader {
   #place(): Record<string, unknown> {
     const { t, ref } = this.#envelope;
     return { ...(typeof t === "string" ? { t: t.slice(0, 64) } : {}), ...(isInteger(ref, 0) ? { ref } : {}) };
+  }
+}
+
+/** Whether a value takes at most so many characters as JSON; false also for one that is nested too deep to be written. */
+function isSmall(value: object, maxLength: number): boolean {
+  try {
+    return JSON.stringify(value).length <= maxLength;
+  } catch {
+    return false;
   }
 }

@@ -23,6 +23,12 @@ export const MAX_EPOCH_LEAP = 2 ** 20;
 export const MAX_FRAME_ENTRIES = 256;
 /** 1 MiB: what one frame may make the other side buffer before anything in it is verified. */
 export const MAX_FRAME_BYTES = 2 ** 20;
+/** Characters of a relay's signed tree head on the wire: an origin twice, a root, and room for some witnesses. */
+export const MAX_CHECKPOINT_LENGTH = 8192;
+/** Withheld events that one frame of entries may name: what a page holds, many times over. */
+export const MAX_WITHHELD = 4096;
+/** Characters of a refusal's details as JSON; larger ones are left out. */
+export const MAX_DETAILS_LENGTH = 8192;
 /** Characters of a human-readable message on the wire. */
 export const MAX_MESSAGE_LENGTH = 1024;
 /** "Any of" values of one filter field: enough for a wide address book, small enough to test on every entry. */

@@ -8,6 +8,7 @@ import type { ChainHead } from "./event.js";
 import { type Filter, parseFilter } from "./filter.js";
 import { type Frame, type FrameLimits, splitFrame } from "./frame.js";
 import { BYTES32, HASH, isInteger, isText } from "./grammar.js";
+import { MAX_WITHHELD } from "./limits.js";
 import type { Refusal } from "./refusal.js";
 import { parseRelayInfo, type RelayInfo } from "./relay-info.js";
 import { PROTOCOL_VERSION, versionUnsupported } from "./version.js";
@@ -131,6 +132,8 @@ export type RelayMessage =
 /** A frame whose envelope was read; its entries were not looked into. */
 export interface ReceivedFrame<Message> extends Pick<Frame, "entries" | "body"> {
   readonly message: Message;
+  /** Bytes of the whole frame, as it was received. */
+  readonly size: number;
 }
 
 /**
@@ -139,13 +142,13 @@ export interface ReceivedFrame<Message> extends Pick<Frame, "entries" | "body"> 
  */
 export function readClientFrame(bytes: Uint8Array, limits?: FrameLimits): ReceivedFrame<ClientMessage> {
   const { envelope, entries, body } = splitFrame(bytes, limits);
-  return { message: parseClientMessage(envelope, entries.length), entries, body };
+  return { message: parseClientMessage(envelope, entries.length), entries, body, size: bytes.length };
 }
 
 /** Splits and reads a frame from a relay; throws as {@link readClientFrame}, and `version-unsupported` for a hello. */
 export function readRelayFrame(bytes: Uint8Array, limits?: FrameLimits): ReceivedFrame<RelayMessage> {
   const { envelope, entries, body } = splitFrame(bytes, limits);
-  return { message: parseRelayMessage(envelope, entries.length), entries, body };
+  return { message: parseRelayMessage(envelope, entries.length), entries, body, size: bytes.length };
 }
 
 /** Reads a client's envelope; `entries` is how many lines came after it. Throws as {@link readClientFrame}. */
@@ -257,7 +260,9 @@ function entriesOf(read: EnvelopeReader): EntriesMessage {
 
 function withheldOf(read: EnvelopeReader): Withheld[] {
   const list = read.raw("withheld");
-  if (!Array.isArray(list)) throw read.bad("withheld", "an array");
+  if (!Array.isArray(list) || list.length > MAX_WITHHELD) {
+    throw read.bad("withheld", `an array of at most ${MAX_WITHHELD}`);
+  }
   return list.map((item: Withheld | null) => {
     if (!isInteger(item?.at, 1) || !isText(item.id, HASH) || !isDid(item.did) || !isInteger(item.seq, 0)) {
       throw read.bad("withheld", "an array of {at, id, did, seq}");

@@ -4,6 +4,7 @@ import { AntsError } from "../../keys/errors.js";
 import { RelayConnection } from "../../src/client/connection.js";
 import { abortable } from "../../src/client/deadline.js";
 import type { Dial, Socket } from "../../src/client/socket/socket.js";
+import { encodeFrame } from "../../src/protocol/frame.js";
 import type { RelayMessage } from "../../src/protocol/messages.js";
 import { Author, linesOf } from "../simulation/author.js";
 import { World } from "../simulation/world.js";
@@ -106,4 +107,54 @@ it("many that wait for one signal are one listener, and none is left behind", as
   const reason = new AntsError("closed", "enough");
   abort.abort(reason);
   for (const outcome of await Promise.allSettled(never)) expect(outcome).toEqual({ status: "rejected", reason });
+});
+
+describe("a relay that sends without end to a reader that is busy", () => {
+  const flood = async (frame: (ref: number, cursor: string) => object) => {
+    const sent: Socket[] = [];
+    const { world, acceptor, connection } = worldWith();
+    world.network.listen(acceptor.url, (socket) => {
+      sent.push(socket);
+      acceptor.accept(socket);
+    });
+    await world.clock.run(connection.opened());
+    const following = connection.follow({ after: "start" });
+    const first = await world.clock.run(following.next());
+    const { cursor, ref } = (first as { value: { message: { cursor: string; ref: number } } }).value.message;
+    for (let i = 0; i < 100; i++) sent[0]!.send(encodeFrame(frame(ref, cursor)));
+    await world.clock.pass(10);
+    let bytes = 0;
+    let error: unknown;
+    const drain = async () => {
+      for await (const { size } of following) bytes += size;
+    };
+    await world.clock.run(drain().catch((reason) => (error = reason)));
+    await world.clock.run(connection.close());
+    return { bytes, error };
+  };
+
+  it("is cut off: envelopes count, not only entries", async () => {
+    const pad = "x".repeat(1_900_000);
+    const { bytes, error } = await flood((ref, cursor) => ({ t: "caught-up", ref, cursor, pad }));
+    expect(bytes).toBeLessThan(40 * 2 ** 20);
+    expect(error).toMatchObject({ code: "connection-lost" });
+  });
+
+  it("has checkpoints and lists of withheld events within bounds", async () => {
+    const { did } = new Author(new World().random, []);
+    const withheld = Array.from({ length: 5_000 }, (_, i) => ({
+      at: i + 1,
+      id: "ab".repeat(32),
+      did,
+      seq: 1,
+    }));
+    for (const frame of [
+      (ref: number, cursor: string) => ({ t: "head", ref, cursor, checkpoint: "x".repeat(10_000) }),
+      (ref: number, cursor: string) => ({ t: "entries", ref, cursor, at: [], withheld }),
+    ]) {
+      const { bytes, error } = await flood(frame);
+      expect(bytes).toBeLessThan(10_000);
+      expect(error).toMatchObject({ code: "connection-lost" });
+    }
+  });
 });
