@@ -157,8 +157,12 @@ export class RelayConnection {
   ): Promise<AckMessage | RefusedMessage> {
     const { epoch } = options;
     const envelope = { t: "publish", ...(epoch === undefined ? {} : { epoch }) };
-    const { message } = await this.#request(envelope, lines, options);
-    if (message.t === "ack" || message.t === "refused") return message;
+    const sent = [...lines];
+    const { message } = await this.#request(envelope, sent, options);
+    if (message.t === "ack" && (message.at?.length ?? sent.length) === sent.length) return message;
+    // An entry beyond the frame would mean that all of it was taken.
+    if (message.t === "refused" && (message.i ?? 0) < sent.length) return message;
+    if (message.t === "ack" || message.t === "refused") throw this.#broken("answered for entries that were not sent");
     throw this.#broken(`answered a publish with ${message.t}`);
   }
 

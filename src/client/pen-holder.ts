@@ -37,6 +37,8 @@ export async function describeHolder(
       for await (const { entries } of connection.follow({ after: "start", live: false, filter, signal })) {
         for (const line of entries) {
           const { event } = parseEvent(line);
+          // What was not asked for, a pruned line for example, says nothing.
+          if (event.did !== did || event.kind !== CLAIM_KIND || event.body === undefined) continue;
           const { instance, label } = event.body as { instance: string; label: string };
           if (instance === holder.instance) found = { ...holder, label, sinceMs: event.time };
         }

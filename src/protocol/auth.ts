@@ -15,9 +15,9 @@ import {
   BYTES32,
   fieldError,
   HEX16,
-  isInteger,
   isSignKey,
   isText,
+  isTime,
   refuseUnknownFields,
   requireVersion1,
   SIGNATURE,
@@ -120,7 +120,7 @@ function checkAuth(value: JsonObject): AuthStatement {
   if (!isText(value.instance, HEX16)) throw wrong("instance", "16 hex digits");
   if (!isRelayUrl(value.relay)) throw wrong("relay", "a relay URL in its one spelling");
   if (!isText(value.challenge, BYTES32)) throw wrong("challenge", "base64url of 32 bytes");
-  if (!isInteger(value.time, 0)) throw wrong("time", "milliseconds since 1970");
+  if (!isTime(value.time)) throw wrong("time", "milliseconds since 1970 that a Date can hold");
   if (!isSignKey(value.key)) throw wrong("key", "the Multikey of an Ed25519 key");
   if (!isText(value.sig, SIGNATURE)) throw wrong("sig", "86 characters of base64url");
   return value as unknown as AuthStatement;

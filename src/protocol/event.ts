@@ -17,6 +17,7 @@ import {
   isInteger,
   isSignKey,
   isText,
+  isTime,
   refuseUnknownFields,
   requireVersion1,
   SIGNATURE,
@@ -161,7 +162,7 @@ function checkEvent(value: JsonObject): Event {
   if (value.seq === 0) {
     if (value.prev !== undefined) throw wrong("prev", "nothing at seq 0");
   } else if (!isText(value.prev, HASH)) throw wrong("prev", "the id of the event before (64 hex digits)");
-  if (!isInteger(value.time, 0)) throw wrong("time", "milliseconds since 1970");
+  if (!isTime(value.time)) throw wrong("time", "milliseconds since 1970 that a Date can hold");
   if (!isText(value.kind, KIND)) throw wrong("kind", "[a-z][a-z0-9.-]{0,63}");
   if (value.to !== undefined && !isList(value.to, MAX_RECIPIENTS, isDidValue)) {
     throw wrong("to", `1 to ${MAX_RECIPIENTS} different DIDs, or no field`);

@@ -18,6 +18,14 @@ export function isInteger(value: unknown, min: number): value is number {
   return Number.isSafeInteger(value) && (value as number) >= min;
 }
 
+/** The last moment that ECMAScript's Date can hold, in milliseconds since 1970: nobody fails to show a time. */
+export const MAX_TIME_MS = 8_640_000_000_000_000;
+
+/** True for milliseconds since 1970 that a Date can hold. */
+export function isTime(value: unknown): value is number {
+  return isInteger(value, 0) && value <= MAX_TIME_MS;
+}
+
 /** True for a string that matches `pattern`. */
 export function isText(value: unknown, pattern: RegExp): value is string {
   return typeof value === "string" && pattern.test(value);

@@ -15,6 +15,7 @@ import {
   isInteger,
   isSignKey,
   isText,
+  isTime,
   refuseUnknownFields,
   requireVersion1,
   SIGNATURE,
@@ -120,7 +121,7 @@ function checkPromise(value: JsonObject): PromiseStatement {
   if (!isInteger(value.epoch, 1)) throw wrong("epoch", "an integer from 1");
   if (!isText(value.stream, HEX16)) throw wrong("stream", "16 hex digits");
   if (!isText(value.instance, HEX16)) throw wrong("instance", "16 hex digits");
-  if (!isInteger(value.time, 0)) throw wrong("time", "milliseconds since 1970");
+  if (!isTime(value.time)) throw wrong("time", "milliseconds since 1970 that a Date can hold");
   if (value.takeover !== undefined && value.takeover !== true) throw wrong("takeover", "true, or no field");
   if (value.after !== undefined && !isText(value.after, HEX16)) throw wrong("after", "16 hex digits, or no field");
   if (value.handover !== undefined && !isText(value.handover, HASH))

@@ -43,6 +43,18 @@ export function parseRelayInfo(value: unknown): RelayInfo {
   return { name, url, stream, key, limits: parseLimits(info.limits), policy: parsePolicy(info.policy), software };
 }
 
+/** Whoever kept to a zero of these would send frames with nothing in them, without end. Rates may be 0: not limited. */
+const NEVER_ZERO: ReadonlySet<keyof RelayLimits> = new Set([
+  "maxLineBytes",
+  "maxDepth",
+  "maxOperationBytes",
+  "maxOperationsPerEra",
+  "maxFrameBytes",
+  "maxFrameEntries",
+  "maxFollows",
+  "maxUnsentBytes",
+]);
+
 function parseLimits(value: unknown): RelayLimits {
   const limits: { -readonly [name in keyof RelayLimits]: number } = { ...DEFAULT_LIMITS };
   if (value === undefined) return limits;
@@ -50,7 +62,8 @@ function parseLimits(value: unknown): RelayLimits {
   for (const name of Object.keys(limits) as (keyof RelayLimits)[]) {
     const limit = stated[name];
     if (limit === undefined) continue;
-    if (!isInteger(limit, 0)) throw badInfo(`limits.${name}`, "an integer from 0");
+    const least = NEVER_ZERO.has(name) ? 1 : 0;
+    if (!isInteger(limit, least)) throw badInfo(`limits.${name}`, `an integer from ${least}`);
     limits[name] = limit;
   }
   return limits;

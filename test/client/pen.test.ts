@@ -3,6 +3,7 @@ import { AntsError } from "../../keys/errors.js";
 import { acquirePen } from "../../src/client/acquire-pen.js";
 import type { Pen } from "../../src/client/pen.js";
 import { createBatch } from "../../src/protocol/batch.js";
+import { pruneEvent } from "../../src/protocol/event.js";
 import type { RefusedMessage } from "../../src/protocol/messages.js";
 import type { Acceptor } from "../simulation/acceptor.js";
 import { World } from "../simulation/world.js";
@@ -149,6 +150,24 @@ describe("two instances of one agent", () => {
     });
     expect(error.message).toContain('"laptop"');
     expect(error.hint).toContain("--takeover");
+  });
+
+  it("the second is refused as well where the relay shows something else than the holder's claim", async () => {
+    const world = new World();
+    const first = await world.start();
+    const pen = await world.clock.run(acquirePen(first.context));
+    const [event] = await world.clock.run(note(pen, world, "not asked for"));
+    await world.clock.pass(1_000);
+    const pruned = new TextEncoder().encode(pruneEvent(event!.line));
+    for (const acceptor of world.acceptors) {
+      acceptor.onAnswer = (message, lines) => {
+        if (message.t === "entries" && lines.length === 1) (lines as Uint8Array[])[0] = pruned;
+        return message;
+      };
+    }
+    const second = await world.start({ madeGenesis: false });
+    const error = await world.clock.run(acquirePen(second.context).catch((error) => error));
+    expect(error).toMatchObject({ code: "held", details: { instance: first.context.instance } });
   });
 
   it("takes over where it is told to, and the first is fenced and stops", async () => {
@@ -340,6 +359,19 @@ describe("one relay of four lies, faults = 1", () => {
       expect(pen.lanes.map(({ status }) => status.state)).toEqual(Array(4).fill("up-to-date"));
     });
   }
+
+  it("counts no acknowledgement that a refusal of an entry beyond the frame pretends", async () => {
+    const { world, pen } = await heldPen();
+    for (const { url } of world.acceptors.slice(2)) {
+      world.network.cut(url);
+      world.network.line(url).refuses = true;
+    }
+    world.acceptors[0]!.onAnswer = refusingPublishes(refusal("overloaded", { i: 1_000_000, retryable: true }));
+    await world.clock.run(note(pen, world, "one"));
+    await world.clock.pass(30_000);
+    expect(pen.committedSeq).toBe(0);
+    expect(pen.lanes[0]!.acknowledgedSeq).toBe(0);
+  });
 
   it("is held by a claim that it refuses", async () => {
     const world = new World({ relays: 4, faults: 1 });

@@ -49,6 +49,7 @@ describe("an auth line", () => {
     ["relay", "wss://Relay.example", "auth-grammar"],
     ["challenge", "short", "auth-grammar"],
     ["time", -1, "auth-grammar"],
+    ["time", 8_640_000_000_000_001, "auth-grammar"],
     ["key", "z6Mk", "auth-grammar"],
     ["sig", "A".repeat(86), "bad-signature"],
     ["sig", "A".repeat(85), "auth-grammar"],

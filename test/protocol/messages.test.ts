@@ -120,6 +120,8 @@ describe("a relay's message is refused", () => {
     [{ ...hello, relay: { ...relay, name: 1 } }, 0, "bad-message"],
     [{ ...hello, relay: { ...relay, software: "x".repeat(2000) } }, 0, "bad-message"],
     [{ ...hello, relay: { ...relay, limits: { maxFollows: -1 } } }, 0, "bad-message"],
+    [{ ...hello, relay: { ...relay, limits: { maxFrameEntries: 0 } } }, 0, "bad-message"],
+    [{ ...hello, relay: { ...relay, limits: { maxFrameBytes: 0 } } }, 0, "bad-message"],
     [{ ...hello, relay: { ...relay, policy: { durability: "hope", hosting: "open" } } }, 0, "bad-message"],
     [{ ...hello, relay: { ...relay, policy: { durability: "fsync", hosting: "x" } } }, 0, "bad-message"],
     [{ ...hello, relay: { ...relay, policy: { ...relay.policy, powBits: 0.5 } } }, 0, "bad-message"],

@@ -57,6 +57,7 @@ describe("a promise", () => {
     ["stream", "0123", "promise-grammar"],
     ["instance", "X".repeat(16), "promise-grammar"],
     ["time", -5, "promise-grammar"],
+    ["time", 8_640_000_000_000_001, "promise-grammar"],
     ["takeover", false, "promise-grammar"],
     ["takeover", true, "nothing thrown"],
     ["after", "x", "promise-grammar"],
