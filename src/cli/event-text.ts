@@ -1,19 +1,24 @@
 import type { Event } from "../protocol/event.js";
+import { isoTime } from "../protocol/iso-time.js";
 import { isSealedBody } from "../protocol/private-body.js";
-import { type Output, printable } from "./output.js";
+import { painted, type Text } from "./text.js";
 
-/** An event for people: when, who, what, and the body as its author wrote it, with nothing in it that a terminal obeys. */
-export function eventLines(out: Output, event: Event, options: { author: boolean }): string[] {
-  const when = new Date(event.time).toISOString().replace("T", " ").slice(0, 19);
-  const parts = [
-    out.paint("dim", when),
-    ...(options.author ? [out.paint("cyan", event.did)] : []),
-    out.paint("dim", `#${event.seq}`),
-    out.paint("bold", event.kind),
+/** An event for people: when, who, what, and the body as its author wrote it, in one line. */
+export function eventText(event: Event, options: { author: boolean }): Text[] {
+  const parts: Text[] = [
+    painted("dim", whenText(event.time)),
+    ...(options.author ? [painted("cyan", event.did)] : []),
+    painted("dim", `#${event.seq}`),
+    painted("bold", event.kind),
     ...(event.tags ?? []).map((tag) => `#${tag}`),
   ];
-  if (event.to !== undefined) parts.push(out.paint("dim", `to ${event.to.length}`));
-  return [`${parts.join(" ")}  ${bodyText(event)}`];
+  if (event.to !== undefined) parts.push(painted("dim", `to ${event.to.length}`));
+  return [...parts.flatMap((part) => [part, " "]), ` ${bodyText(event)}`];
+}
+
+/** An author's clock may say anything. */
+function whenText(timeMs: number): string {
+  return isoTime(timeMs)?.replace("T", " ").slice(0, 19) ?? `time ${timeMs}`;
 }
 
 function bodyText({ body }: Event): string {
@@ -22,5 +27,5 @@ function bodyText({ body }: Event): string {
   const { text } = body;
   const only = typeof text === "string" && Object.keys(body).length === 1 ? text : JSON.stringify(body);
   // One line an event: line breaks in it are shown, not made.
-  return printable(only.replaceAll("\t", " ").replaceAll("\n", "\u23ce"));
+  return only.replaceAll("\t", " ").replaceAll("\n", "\u23ce");
 }

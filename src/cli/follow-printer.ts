@@ -1,7 +1,7 @@
 import { fromUtf8 } from "../../keys/bytes.js";
 import type { EventItem, FollowItem } from "../client/follow-item.js";
 import type { Filter } from "../protocol/filter.js";
-import { eventLines } from "./event-text.js";
+import { eventText } from "./event-text.js";
 import type { Output } from "./output.js";
 
 /** Kinds of the protocol's own: of use to programs, noise to people. */
@@ -52,15 +52,14 @@ export class FollowPrinter {
 
   #eventJson(item: EventItem): Promise<void> {
     const why = offChain(item);
-    if (why === undefined) return this.#out.line(fromUtf8(item.event.line));
+    if (why === undefined) return this.#out.exact(fromUtf8(item.event.line));
     return this.#out.value({ type: "off-chain", why, event: item.event.event });
   }
 
   async #eventText(item: EventItem): Promise<void> {
     const why = offChain(item);
-    for (const line of eventLines(this.#out, item.event.event, { author: true })) {
-      await this.#out.line(why === undefined ? line : `${line} (${why})`);
-    }
+    const text = eventText(item.event.event, { author: true });
+    await this.#out.line(why === undefined ? text : [text, ` (${why})`]);
   }
 
   #remark(item: Exclude<FollowItem, EventItem | { type: "identity" | "promise" }>): void {

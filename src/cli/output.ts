@@ -1,14 +1,14 @@
 import { once } from "node:events";
-import { styleText } from "node:util";
 import { isAntsError } from "../../keys/errors.js";
 import { errorRow, exitCodeOf } from "../protocol/errors.js";
+import { painted, printable, rendered, type Text } from "./text.js";
 
 /**
  * What a command says, and where: results on stdout, everything else on stderr, so that `ants … | jq` and
  * `ants … > file` never mix the two. With `--json` stdout carries JSON only: one value, or JSON Lines for a stream.
+ *
+ * Texts come from relays, other agents and files: whatever is in them, a terminal obeys nothing of it ({@link rendered}).
  */
-
-type Style = Parameters<typeof styleText>[0];
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -39,45 +39,49 @@ export class Output {
    * One line of the result on stdout. Resolves when the stream has room again, so that a slow pipe slows the command
    * instead of filling memory.
    */
-  async line(text: string): Promise<void> {
-    if (!this.#stdout.write(`${text}\n`)) await once(this.#stdout, "drain");
+  line(text: Text): Promise<void> {
+    return this.#write(rendered(text, this.#stdout));
   }
 
   /** One JSON value as one line on stdout. */
   value(value: unknown): Promise<void> {
-    return this.line(JSON.stringify(value));
+    return this.exact(JSON.stringify(value));
+  }
+
+  /**
+   * A line of JSON on stdout, byte for byte: it may be what somebody signed. JSON leaves some characters as they are that
+   * a terminal obeys (U+009B); on one, which no program reads, they are written as JSON's own escapes.
+   */
+  exact(json: string): Promise<void> {
+    return this.#write(this.terminal ? printable(json) : json);
   }
 
   /** The result in whichever form was asked for: `value` with --json, else `lines`. */
-  async result(value: unknown, lines: readonly string[]): Promise<void> {
+  async result(value: unknown, lines: readonly Text[]): Promise<void> {
     if (this.json) return this.value(value);
     for (const line of lines) await this.line(line);
   }
 
   /** What a person may want to know on the way; --quiet drops it. */
   note(text: string): void {
-    if (!this.#quiet) this.#stderr.write(`${text}\n`);
+    if (!this.#quiet) this.#tell(text);
   }
 
   /** What a person should act on; --quiet keeps it. */
   warn(text: string): void {
-    this.#stderr.write(`${this.#styled("yellow", "warning:")} ${text}\n`);
+    this.#tell([painted("yellow", "warning:"), " ", text]);
   }
 
-  /** The end of a failed command: a line and a way out, or {code, message, hint} on stderr with --json. */
+  /** The end of a failed command: a line with its code and a way out, or {code, message, hint} on stderr with --json. */
   failure(error: unknown): void {
     const { code, message, hint } = describe(error);
     if (this.json) {
-      this.#stderr.write(`${JSON.stringify({ code, message, ...(hint === undefined ? {} : { hint }) })}\n`);
+      const json = JSON.stringify({ code, message, ...(hint === undefined ? {} : { hint }) });
+      this.#stderr.write(`${printable(json)}\n`);
       return;
     }
-    this.#stderr.write(`${this.#styled("red", "error:")} ${printable(message)}\n`);
-    if (hint !== undefined) this.#stderr.write(`${this.#styled("cyan", "hint:")} ${printable(hint)}\n`);
-  }
-
-  /** Text in a colour where stdout is a terminal that wants colours (NO_COLOR), unchanged elsewhere. */
-  paint(style: Style, text: string): string {
-    return styleText(style, text, { stream: this.#stdout });
+    this.#tell([painted("red", "error:"), " ", message, " ", painted("dim", `[${code}]`)]);
+    if (hint !== undefined) this.#tell([painted("cyan", "hint:"), " ", hint]);
   }
 
   /** A line on stderr that shows how far long work is; silent where stderr is no terminal, and in the first second. */
@@ -86,8 +90,12 @@ export class Output {
     return new Progress(visible ? this.#stderr : undefined, label);
   }
 
-  #styled(style: Style, text: string): string {
-    return styleText(style, text, { stream: this.#stderr });
+  async #write(line: string): Promise<void> {
+    if (!this.#stdout.write(`${line}\n`)) await once(this.#stdout, "drain");
+  }
+
+  #tell(text: Text): void {
+    this.#stderr.write(`${rendered(text, this.#stderr)}\n`);
   }
 }
 
@@ -134,15 +142,4 @@ export function describe(error: unknown): { code: string; message: string; hint?
     hint: "this is a defect in ants: please report it with the lines above",
     exit: 1,
   };
-}
-
-/**
- * Somebody else's text, safe on a terminal: control characters (escape sequences, carriage returns) and the characters
- * that reorder what is shown are written as \u escapes. Tab and newline stay.
- */
-export function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

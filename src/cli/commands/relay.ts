@@ -3,6 +3,7 @@ import { AntsError } from "../../../keys/errors.js";
 import { type LogRecord, resolveRelayConfig, startRelay } from "../../../relay/index.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { printable } from "../text.js";
 
 /** The relay's settings as the command line gave them, by their name in code, and the file with more of them. */
 export interface RelayCommandOptions extends Readonly<Record<string, unknown>> {
@@ -20,7 +21,7 @@ export async function relay(context: CommandContext, options: RelayCommandOption
   });
   // Log records are for programs: one JSON object a line, on stderr, whatever --json says of the results.
   const log = (record: LogRecord): void => {
-    process.stderr.write(`${JSON.stringify(record)}\n`);
+    process.stderr.write(`${printable(JSON.stringify(record))}\n`);
   };
   const running = await startRelay(config, { signal, log });
   const { url, stream, position } = running;

@@ -1,4 +1,5 @@
 import type { Output } from "../output.js";
+import { painted } from "../text.js";
 
 export interface Moment {
   readonly seconds: number;
@@ -22,11 +23,13 @@ export class Story {
   async tell(what: string): Promise<void> {
     const { seconds } = this;
     this.moments.push({ seconds, what });
-    if (!this.#out.json)
-      await this.#out.line(`${this.#out.paint("dim", `${seconds.toFixed(2).padStart(6)} s`)}  ${what}`);
+    if (this.#out.json) return;
+    await this.#out.line([painted("dim", `${seconds.toFixed(2).padStart(6)} s`), `  ${what}`]);
   }
 
   async heading(text: string): Promise<void> {
-    if (!this.#out.json) await this.#out.line(`\n${this.#out.paint("bold", text)}`);
+    if (this.#out.json) return;
+    await this.#out.line("");
+    await this.#out.line(painted("bold", text));
   }
 }
