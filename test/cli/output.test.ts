@@ -84,7 +84,8 @@ describe("whatever a command prints", () => {
 });
 
 describe("an event for people", () => {
-  const event = (time: number) => ({ did: "did:ants:x", seq: 1, kind: "note", time, body: { text: "hi" } }) as Event;
+  const event = (time: number) =>
+    ({ did: "did:ants:x", seq: 1, kind: "note", time, body: { text: "hi" } }) as unknown as Event;
   const shown = (time: number) => rendered(eventText(event(time), { author: false }), process.stdout);
 
   it.each([
