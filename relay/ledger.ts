@@ -120,11 +120,17 @@ export class Ledger {
     return this.#groups.failure;
   }
 
-  /** What is known of a DID, committed or about to be: its newest identity operation. */
-  agent(did: string): { readonly identity?: string } | undefined {
+  /** What is known of a DID, committed or about to be: the highest epoch promised, its newest identity operation. */
+  agent(did: string): { readonly promised: number; readonly identity: string | undefined } | undefined {
     const state = this.#admission.agent(did);
-    const identity = state?.keys.newest?.hash;
-    return state === undefined ? undefined : identity === undefined ? {} : { identity };
+    if (state === undefined) return undefined;
+    const { promised } = state;
+    return {
+      promised,
+      get identity() {
+        return state.keys.newest?.hash;
+      },
+    };
   }
 
   /** Whether the key may sign for the DID now. */

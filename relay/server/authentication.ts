@@ -9,7 +9,7 @@ const MAX_AGENTS = 16;
 /** What authentication asks of the ledger. */
 export interface KeyDirectory {
   /** The hash of the newest operation that counts; undefined for an agent that is not known here. */
-  agent(did: string): { readonly identity?: string } | undefined;
+  agent(did: string): { readonly identity: string | undefined } | undefined;
   /** Whether the key may sign for the DID now. */
   isLive(did: string, key: string): boolean;
 }

@@ -163,7 +163,7 @@ export class Lane {
     }
     const instance = this.#sender.instanceOf(did);
     const source = { address: this.#sender.address, isAuthor: instance !== undefined, epoch };
-    const refusal = rates.charge(verified, source, (candidate) => ledger.agent(candidate) !== undefined);
+    const refusal = rates.charge(verified, source, (candidate) => ledger.agent(candidate));
     if (refusal !== undefined) return { message: { t: "refused", ref, i: 0, at: [], ...refusal } };
     const from = {
       ...(epoch === undefined ? {} : { epoch }),

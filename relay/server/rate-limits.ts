@@ -15,6 +15,12 @@ export interface RateSource {
   readonly epoch: number | undefined;
 }
 
+/** What the rates depend on. */
+export interface KnownAgent {
+  /** The highest epoch that this relay promised, or took a claim of; 0 where there is none. */
+  readonly promised: number;
+}
+
 export type RateLimit = "entriesPerSecond" | "newDidsPerHour" | "backfillBytesPerMinute";
 
 export class RateLimits {
@@ -35,16 +41,25 @@ export class RateLimits {
    * Charges a verified frame; returns the refusal of the first limit that it breaks, and then charges nothing. What
    * an author sends of its own older epochs counts as backfill, by bytes; everything else by entries, for an agent's
    * own connection apart from what others deliver in its name, so that nobody can use up an agent's rate with copies.
+   *
+   * @param known what this relay knows of a DID. Older are the epochs below the one that it promised itself: the stated
+   *   epoch alone is anybody's word.
    */
-  charge(frame: VerifiedFrame, source: RateSource, isKnown: (did: string) => boolean): Refusal | undefined {
+  charge(
+    frame: VerifiedFrame,
+    source: RateSource,
+    known: (did: string) => KnownAgent | undefined,
+  ): Refusal | undefined {
     const did = frame.entries[0]?.did;
     if (did === undefined) return undefined;
+    const agent = known(did);
     const { epoch } = source;
+    const holdsPromise = source.isAuthor && epoch !== undefined && epoch === agent?.promised;
     let backfillBytes = 0;
     let entries = 0;
     let creates = false;
     for (const [i, entry] of frame.entries.entries()) {
-      const isBackfill = source.isAuthor && epoch !== undefined && entry.type === "event" && entry.epoch < epoch;
+      const isBackfill = holdsPromise && entry.type === "event" && entry.epoch < epoch;
       if (isBackfill) backfillBytes += frame.lengths[i]!;
       else entries += 1;
       if (entry.type === "identity" && entry.operation.op.op === "genesis") creates = true;
@@ -62,7 +77,7 @@ export class RateLimits {
         return this.#refusal("backfillBytesPerMinute", waitMs);
       }
     }
-    if (newDidsPerHour > 0 && creates && !isKnown(did)) {
+    if (newDidsPerHour > 0 && creates && agent === undefined) {
       const waitMs = this.#newDids.take(source.address, 1);
       if (waitMs > 0) {
         this.#entries.giveBack(owner, entries);

@@ -59,7 +59,7 @@ describe("the rate of one agent", () => {
     expect(await own.publish(author.notes(9), 1)).toMatchObject({ t: "ack" });
   });
 
-  test("lets an author backfill older epochs by bytes instead, at a rate of its own", async () => {
+  test("lets an author backfill what is older than the epoch promised here by bytes instead, at a rate of its own", async () => {
     const clock = new ManualClock();
     const config = { entriesPerSecond: 1, entriesBurst: 10, backfillBytesPerMinute: 60_000 };
     await using relay = await startTestRelay({ clock, config });
@@ -67,9 +67,20 @@ describe("the rate of one agent", () => {
     const author = new Author();
     await wire.publish(author.begin(), 1);
     await wire.authenticate(author);
+    await wire.publish(author.notes(10), 1);
     const older = author.write(Array.from({ length: 50 }, () => note("x".repeat(500))));
     const more = author.write(Array.from({ length: 20 }, () => note("x".repeat(1_000))));
     author.epoch = 2;
+    expect(await wire.publish(older, 2)).toMatchObject({
+      code: "rate-limited",
+      details: { limit: "entriesPerSecond" },
+    });
+    clock.advance(1_000);
+    await wire.ask({ t: "promise" }, [author.promise(wire.hello.relay.stream, 2)]);
+    const epochs = [Number.MAX_SAFE_INTEGER, 3];
+    for (const stated of epochs) {
+      expect(await wire.publish(older, stated)).toMatchObject({ details: { limit: "entriesPerSecond" } });
+    }
     expect(await wire.publish(older, 2)).toMatchObject({ t: "ack" });
     expect(await wire.publish(more, 2)).toMatchObject({
       code: "rate-limited",
