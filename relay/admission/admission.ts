@@ -3,7 +3,7 @@ import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { OperationSet } from "../../keys/identity/operation-set.js";
 import { judge } from "../../src/protocol/chain.js";
 import type { ChainHead } from "../../src/protocol/event.js";
-import { MAX_EPOCH_LEAP } from "../../src/protocol/limits.js";
+import { MAX_EPOCH_LEAP, MAX_SIBLINGS } from "../../src/protocol/limits.js";
 import type { AgentUpdate, IndexEntry, IndexGroup, IndexReader, TreeChange } from "../index/index-group.js";
 import type { VerifiedEntry, VerifiedEvent, VerifiedOperation, VerifiedPromise } from "../verified-frame.js";
 import { AgentState, NO_DETAILS, type PlacedEvent, readDetails } from "./agent-state.js";
@@ -241,6 +241,13 @@ export class Admission {
         ...(forkOf === undefined ? {} : { forkOf }),
       });
     }
+    if (verdict.forkOf !== undefined && !verdict.movesHead && isCrowded(state, event)) {
+      return refused("fork", `epoch ${event.epoch}, seq ${event.seq} already holds ${MAX_SIBLINGS} events`, {
+        ...pointOf(state),
+        promised: state.promised,
+        forkOf: verdict.forkOf,
+      });
+    }
     if (event.identity !== undefined && !state.keys.has(event.identity)) {
       return refused("identity-needed", `the claim was made under operation ${event.identity}, which is not here`);
     }
@@ -366,6 +373,14 @@ export class Admission {
 /** A claim leaps at most so far, and there are at most seq + 1 claims: such an event never finds its place in a chain. */
 function isOutOfReach({ epoch, seq }: VerifiedEvent): boolean {
   return seq > MAX_FOREIGN_NUMBER || epoch > Math.min(MAX_FOREIGN_NUMBER, (seq + 1) * MAX_EPOCH_LEAP);
+}
+
+/**
+ * Whether there are so many events in the place of this one that another proves nothing. What a retired key signed is
+ * judged by the anchor alone: a thief who filled a place would otherwise keep the owner's own event out of it.
+ */
+function isCrowded(state: AgentState, { epoch, seq, key }: VerifiedEvent): boolean {
+  return state.keys.isLive(key) && state.idsAt(epoch, seq, MAX_SIBLINGS).length >= MAX_SIBLINGS;
 }
 
 function refused(code: string, message: string, extras: Partial<Refusal> = {}): Refusal {

@@ -83,11 +83,14 @@ export class AgentState implements ChainView {
     return binding !== undefined && this.keys.isLive(binding.key) ? binding : undefined;
   }
 
-  idsAt(epoch: number, seq: number): readonly string[] {
+  idsAt(epoch: number, seq: number, limit: number): readonly string[] {
     if (seq > this.details.maxSeq) return [];
-    const ids: string[] = [];
-    for (const event of this.#index.eventsIn(this.no, epoch, seq)) ids.push(event.id);
-    for (const { event } of this.#recent.get(seq) ?? []) if (event.epoch === epoch) ids.push(event.id);
+    const ids = this.#index.eventsIn(this.no, epoch, seq, limit).map(({ id }) => id);
+    const recent = this.#recent.get(seq) ?? [];
+    for (let i = recent.length - 1; i >= 0 && ids.length < limit; i--) {
+      const { event } = recent[i]!;
+      if (event.epoch === epoch && !ids.includes(event.id)) ids.push(event.id);
+    }
     return ids;
   }
 

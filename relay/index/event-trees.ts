@@ -64,7 +64,7 @@ export class EventTrees {
     return this.#shown(agentNo, this.#spotOf(agentNo, seq, Buffer.from(id, "hex")));
   }
 
-  eventsIn(agentNo: number, epoch: number, seq: number): StoredEvent[] {
+  eventsIn(agentNo: number, epoch: number, seq: number, limit: number): StoredEvent[] {
     const page = this.#pages.get(agentNo, bucketOf(seq));
     const spots: Spot[] = [];
     let ordinal = 0;
@@ -72,9 +72,10 @@ export class EventTrees {
       if (record.epoch === epoch) spots.push({ seq, ordinal, record, page });
       ordinal++;
     }
-    const spilled = page.full ? this.#spilled.ordinalsIn(agentNo, seq, epoch) : [];
+    const room = limit - spots.length;
+    const spilled = page.full && room > 0 ? this.#spilled.ordinalsIn(agentNo, seq, epoch, room) : [];
     for (const number of spilled) spots.push(this.#nth(agentNo, seq, number)!);
-    return spots.map((spot) => this.#shown(agentNo, spot)!);
+    return spots.slice(0, limit).map((spot) => this.#shown(agentNo, spot)!);
   }
 
   eventsAt(agentNo: number, seq: number, limit: number): StoredEvent[] {
@@ -102,7 +103,7 @@ export class EventTrees {
     return this.#facts.withPrefix(factKey(FACT.fork, [agentNo, 4]), limit).map(({ key }) => {
       const seq = key.readUIntBE(5, 6);
       const epoch = key.readUIntBE(11, 6);
-      return { epoch, seq, positions: this.eventsIn(agentNo, epoch, seq).map(({ position }) => position) };
+      return { epoch, seq, positions: this.eventsIn(agentNo, epoch, seq, limit + 1).map(({ position }) => position) };
     });
   }
 
@@ -123,7 +124,7 @@ export class EventTrees {
       ordinal++;
     }
     if (page.full) {
-      taken ||= this.#spilled.ordinalsIn(row.no, seq, epoch).length > 0;
+      taken ||= this.#spilled.ordinalsIn(row.no, seq, epoch, 1).length > 0;
       ordinal += this.#spilled.count(row.no, seq);
     }
     if (taken) this.#facts.put(factKey(FACT.fork, [row.no, 4], [seq, 6], [epoch, 6]));

@@ -34,12 +34,12 @@ export class Facts {
 
   /** All facts whose key begins with `prefix`, in key order, at most `limit`. */
   withPrefix(prefix: Buffer, limit: number): Row[] {
-    const until = after(prefix);
-    const stored = this.#tables.range(this.#tables.facts, { from: prefix, until, limit: limit + this.#pending.size });
-    const rows = new Map(stored.map((row) => [row.key.toString("latin1"), row]));
     const start = prefix.toString("latin1");
-    for (const [name, value] of this.#pending) {
-      if (!name.startsWith(start)) continue;
+    const changed = [...this.#pending].filter(([name]) => name.startsWith(start));
+    const removed = changed.filter(([, value]) => value === undefined).length;
+    const range = { from: prefix, until: after(prefix), limit: limit + removed };
+    const rows = new Map(this.#tables.range(this.#tables.facts, range).map((row) => [row.key.toString("latin1"), row]));
+    for (const [name, value] of changed) {
       if (value === undefined) rows.delete(name);
       else rows.set(name, { key: Buffer.from(name, "latin1"), value });
     }

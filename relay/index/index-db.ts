@@ -171,9 +171,9 @@ export class IndexDb implements IndexReader {
     return this.#trees.find(agentNo, seq, id);
   }
 
-  eventsIn(agentNo: number, epoch: number, seq: number): StoredEvent[] {
+  eventsIn(agentNo: number, epoch: number, seq: number, limit: number = ALL): StoredEvent[] {
     this.#makeRoom();
-    return this.#trees.eventsIn(agentNo, epoch, seq);
+    return this.#trees.eventsIn(agentNo, epoch, seq, limit);
   }
 
   eventsAt(agentNo: number, seq: number, limit: number = ALL): StoredEvent[] {

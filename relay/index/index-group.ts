@@ -125,7 +125,7 @@ export interface IndexGroup {
 export interface Fork {
   readonly epoch: number;
   readonly seq: number;
-  /** Log positions in the order of arrival. */
+  /** Log positions in the order of arrival; the first ones where there are more than the asker's limit. */
   readonly positions: readonly number[];
 }
 
@@ -141,8 +141,8 @@ export interface IndexReader {
   named(name: string): number[];
   /** The event with this id, if it is in the agent's tree. */
   find(agentNo: number, seq: number, id: string): StoredEvent | undefined;
-  /** The events of the tree that hold this epoch and seq, in the order of arrival: none, one, or a fork. */
-  eventsIn(agentNo: number, epoch: number, seq: number): StoredEvent[];
+  /** The events of the tree that hold this epoch and seq, in the order of arrival, at most `limit`: none, one, or a fork. */
+  eventsIn(agentNo: number, epoch: number, seq: number, limit?: number): StoredEvent[];
   /** All events of the tree at this seq, at most `limit`. */
   eventsAt(agentNo: number, seq: number, limit?: number): StoredEvent[];
   /** The event at this seq on the path to the head. */

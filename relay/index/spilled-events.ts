@@ -2,9 +2,6 @@ import { EventRecord } from "./event-page.js";
 import type { Facts } from "./facts.js";
 import { FACT, factKey } from "./index-keys.js";
 
-/** More than any caller can use; what one agent forks is bounded by what it may publish. */
-const ALL = 2 ** 31;
-
 /**
  * Events that their page had no room for, because their author claimed or forked again and again at the same seqs. Each
  * is found by id, by epoch and by ordinal with one lookup, however many there are: an author cannot slow the relay down.
@@ -30,8 +27,8 @@ export class SpilledEvents {
     return readNumber(this.#facts.get(factKey(FACT.spillId, [agentNo, 4], [seq, 6], id)));
   }
 
-  ordinalsIn(agentNo: number, seq: number, epoch: number): number[] {
-    return this.#ordinals(factKey(FACT.spillEpoch, [agentNo, 4], [seq, 6], [epoch, 6]), ALL);
+  ordinalsIn(agentNo: number, seq: number, epoch: number, limit: number): number[] {
+    return this.#ordinals(factKey(FACT.spillEpoch, [agentNo, 4], [seq, 6], [epoch, 6]), limit);
   }
 
   ordinalsAt(agentNo: number, seq: number, limit: number): number[] {

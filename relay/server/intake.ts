@@ -13,6 +13,8 @@ import type { VerifierPool } from "../verify/pool.js";
 import type { RateLimits } from "./rate-limits.js";
 
 const NEWLINE = 0x0a;
+/** After this time of judging one lane's frames the event loop serves others. */
+const SLICE_MS = 5;
 
 /** Whom a lane speaks for. */
 export interface Sender {
@@ -137,7 +139,14 @@ export class Lane {
   }
 
   #admitReady(): void {
+    const { clock } = this.#intake.options;
+    const untilMs = clock.monotonicMs() + SLICE_MS;
     for (let slot = this.#slots[0]; slot !== undefined; slot = this.#slots[0]) {
+      // Frames that waited for one before them go on together, but not for longer than others can wait.
+      if (clock.monotonicMs() > untilMs) {
+        setImmediate(() => this.#admitReady());
+        return;
+      }
       if (slot.verified === undefined && slot.fault === undefined) return;
       this.#slots.shift();
       const { answer } = slot;

@@ -36,8 +36,11 @@ export interface ChainView {
   /** The highest epoch promised or claimed here under a key that is still live; 0 where there is none. */
   readonly promised: number;
   readonly head: ChainEvent | undefined;
-  /** The ids stored at this epoch and seq: usually none or one, more after a fork. */
-  idsAt(epoch: number, seq: number): readonly string[];
+  /**
+   * The ids stored at this epoch and seq, in the order of arrival: usually none or one, more after a fork. Nobody needs
+   * more than the first `limit`: an author decides how many there are.
+   */
+  idsAt(epoch: number, seq: number, limit: number): readonly string[];
   /** The stored event with this id; its seq is known to the asker, so that an index by seq suffices. */
   find(id: string, seq: number): ChainEvent | undefined;
   /** Whether a stored event lies on the path to the head. */
@@ -77,8 +80,7 @@ export function judge(view: ChainView, stated: number, event: ChainEvent): Chain
   const voided = whyVoid(view, event);
   if (voided !== undefined) return voided;
 
-  const taken = view.idsAt(event.epoch, event.seq);
-  if (taken.includes(event.id)) {
+  if (view.find(event.id, event.seq) !== undefined) {
     return event.epoch === stated && !view.onChain(event.id, event.seq)
       ? refuse("superseded", `event ${event.id} is stored, but a later claim took the chain another way`)
       : { kind: "duplicate" };
@@ -94,7 +96,7 @@ export function judge(view: ChainView, stated: number, event: ChainEvent): Chain
   const disorder = whyOutOfOrder(view, stated, event, prev);
   if (disorder !== undefined) return disorder;
 
-  const [rival] = taken;
+  const [rival] = view.idsAt(event.epoch, event.seq, 1);
   if (rival !== undefined && event.epoch === stated) {
     return { ...refuse("fork", `epoch ${event.epoch}, seq ${event.seq} already holds event ${rival}`), forkOf: rival };
   }

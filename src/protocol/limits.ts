@@ -19,6 +19,12 @@ export const SALT_BYTES = 16;
 /** How far a promise or a claim may leap above the epoch before it: a thief cannot burn the whole number range. */
 export const MAX_EPOCH_LEAP = 2 ** 20;
 
+/**
+ * Events that a relay keeps at one (epoch, seq): two are the proof of a fork, the rest is room for what other relays were
+ * sent. Beyond it a live key's events are refused as `fork`, unless they continue the chain.
+ */
+export const MAX_SIBLINGS = 8;
+
 /** A publish frame's or an answer's entries: one frame is one unit of verification and of one fsync's share. */
 export const MAX_FRAME_ENTRIES = 256;
 /** 1 MiB: what one frame may make the other side buffer before anything in it is verified. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ChainEvent, compareHeads } from "../../src/protocol/chain.js";
+import { type ChainEvent, compareHeads, judge } from "../../src/protocol/chain.js";
 import { MAX_EPOCH_LEAP } from "../../src/protocol/limits.js";
 import { ChainTree, keyView } from "./chain-tree.js";
 
@@ -52,6 +52,25 @@ describe("the chain rule, row by row", () => {
     tree.keys = keyView([["k0"]], [], true);
     expect(code(tree, 1, event("1.3", e2))).toBe("key-not-live");
     expect(code(tree, 1, e2)).toBe("key-not-live");
+  });
+
+  it("knows a stored event by its id, and asks of a crowded place for one rival only", () => {
+    const { tree, c0, e1 } = threeEvents();
+    tree.take(2, event("2.2", e1));
+    for (let i = 0; i < 50; i++) tree.take(2, event("1.1", c0, { id: `1.1#${i}` }));
+    const limits: number[] = [];
+    const view = Object.create(tree, {
+      idsAt: {
+        value: (epoch: number, seq: number, limit: number) => {
+          limits.push(limit);
+          return tree.idsAt(epoch, seq).slice(0, limit);
+        },
+      },
+    }) as ChainTree;
+    expect(judge(view, 2, event("1.1", c0, { id: "1.1#49" }))).toEqual({ kind: "duplicate" });
+    expect(limits).toEqual([]);
+    expect(judge(view, 2, event("1.1", c0, { id: "1.1#50" }))).toMatchObject({ kind: "store", forkOf: e1.id });
+    expect(limits).toEqual([1]);
   });
 
   it("answers a stored event as a duplicate, and as superseded when its own epoch left it behind", () => {

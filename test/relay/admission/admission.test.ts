@@ -8,6 +8,8 @@ import { systemClock } from "../../../keys/ports.js";
 import { Admission, MAX_FOREIGN_EVENTS, type Outcome } from "../../../relay/admission/admission.js";
 import { Holders } from "../../../relay/admission/holders.js";
 import type { VerifiedEntry, VerifiedEvent, VerifiedPromise } from "../../../relay/verified-frame.js";
+import { judge } from "../../../src/protocol/chain.js";
+import { MAX_SIBLINGS } from "../../../src/protocol/limits.js";
 import { ChainTree, keyView } from "../../protocol/chain-tree.js";
 import { MemoryIndex } from "./memory-index.js";
 
@@ -387,6 +389,56 @@ describe("events at a relay", () => {
   });
 });
 
+const isFull = (tree: ChainTree, { epoch, seq }: VerifiedEvent) => tree.idsAt(epoch, seq).length >= MAX_SIBLINGS;
+
+describe("one place of a chain", () => {
+  /** A relay at which epoch 2 goes on from 1.1, and 1.2 is filled up by the same key. */
+  function crowded() {
+    const relay = new Bench();
+    const scout = agent();
+    relay.send(asEntry(scout.genesis));
+    const claim = event(scout, "1.0");
+    const first = event(scout, "1.1", claim);
+    for (const each of [claim, first]) relay.send(each, 1);
+    const siblings = Array.from({ length: MAX_SIBLINGS }, (_, i) => event(scout, "1.2", first, { id: `1.2#${i}` }));
+    const second = event(scout, "2.2", first);
+    relay.send(second, 2);
+    for (const [i, sibling] of siblings.entries()) {
+      expect(codeOf(relay.send(sibling, 2))).toBe("stored");
+      if (i % 3 === 0) relay.commit();
+    }
+    return { relay, scout, first, second, siblings };
+  }
+
+  it("takes so many events and no more of a live key, and answers for those that it took", () => {
+    const { relay, scout, first, siblings } = crowded();
+    const more = event(scout, "1.2", first, { id: "1.2#more" });
+    for (const stated of [2, 3, undefined]) {
+      expect(relay.send(more, stated)).toMatchObject({ kind: "refused", code: "fork", forkOf: "1.2#0" });
+    }
+    relay.restart();
+    expect(codeOf(relay.send(more, 2))).toBe("fork");
+    for (const sibling of siblings) expect(codeOf(relay.send(sibling, 2))).toBe("duplicate");
+  });
+
+  it("has room for what a rotate's anchor confirms, whoever filled it", () => {
+    const { relay, scout, first } = crowded();
+    const good = event(scout, "1.2", first, { id: "1".repeat(64) });
+    const rotate = rotateIdentity({
+      parent: scout.genesis,
+      revealSeeds: [scout.recovery[0]!],
+      newSignSeeds: [generateSeed()],
+      nextRecoveryKeys: [publicKeyFromSeed(scout.recovery[1]!)],
+      anchor: { epoch: 1, seq: 2, id: good.id },
+      changes: {},
+      timeMs: 5,
+    });
+    expect(codeOf(relay.send(asEntry(rotate.parsed)))).toBe("stored");
+    expect(codeOf(relay.send(good))).toBe("stored");
+    expect(relay.admission.agent(scout.did)?.head?.id).toBe(good.id);
+  });
+});
+
 describe("admission over random histories", () => {
   const scout = agent();
   const step = fc.record({
@@ -406,7 +458,10 @@ describe("admission over random histories", () => {
         const plain = new ChainTree(keyView([[scout.key]]));
         const made = [event(scout, "1.0")];
         const both = (sent: VerifiedEvent, stated: number | undefined) => {
-          const verdict = plain.take(stated ?? Number.POSITIVE_INFINITY, sent);
+          const epoch = stated ?? Number.POSITIVE_INFINITY;
+          const judged = judge(plain, epoch, sent);
+          const isOneTooMany = judged.kind === "store" && !judged.movesHead && isFull(plain, sent);
+          const verdict = isOneTooMany ? ({ kind: "refuse", code: "fork" } as const) : plain.take(epoch, sent);
           const outcome = relay.send(sent, stated);
           const expected =
             verdict.kind === "refuse" ? verdict.code : verdict.kind === "store" ? "stored" : verdict.kind;

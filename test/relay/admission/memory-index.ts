@@ -61,8 +61,10 @@ export class MemoryIndex implements IndexReader {
     return this.eventsAt(agentNo, seq).find((event) => event.id === id);
   }
 
-  eventsIn(agentNo: number, epoch: number, seq: number): StoredEvent[] {
-    return this.eventsAt(agentNo, seq).filter((event) => event.epoch === epoch);
+  eventsIn(agentNo: number, epoch: number, seq: number, limit?: number): StoredEvent[] {
+    return this.eventsAt(agentNo, seq)
+      .filter((event) => event.epoch === epoch)
+      .slice(0, limit);
   }
 
   eventsAt(agentNo: number, seq: number): StoredEvent[] {

@@ -108,6 +108,7 @@ describe("what groups change", () => {
     for (const n of [0, 31, 32, 1234, 2999]) expect(index.find(1, 1, id(1, n))?.position).toBe(2 + n);
     expect(index.eventsIn(1, 2 + 5, 1).map(({ position }) => position)).toEqual([7, 2007]);
     expect(index.eventsIn(1, 2 + 1500, 1).map(({ position }) => position)).toEqual([1502]);
+    for (const limit of [0, 1]) expect(index.eventsIn(1, 2 + 5, 1, limit)).toHaveLength(limit);
     expect(index.chainAt(1, 1)?.id).toBe(id(1, 1234));
     expect(index.chainFrom(1, 0, 10).map((event) => event.id)).toEqual([id(0, 0), id(1, 1234), id(2, 0)]);
     expect(index.chainAt(1, 2)?.prev).toBe(id(1, 1234));
