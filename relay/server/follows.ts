@@ -129,14 +129,19 @@ export class Follows {
   }
 
   async #serveOne(follow: Follow): Promise<void> {
-    const { reader, limits } = this.#context;
+    const { reader, limits, turns } = this.#context;
+    const goOn = async () => {
+      await turns.next(this.#address);
+      return this.#follows.get(follow.ref) === follow;
+    };
+    const wish = {
+      viewer: this.#viewer,
+      maxEntries: limits.maxFrameEntries,
+      maxBytes: pageBytes(this.#context),
+      ...(follow.filter === undefined ? {} : { filter: follow.filter }),
+    };
     try {
-      const page = await reader.page(follow.position, {
-        viewer: this.#viewer,
-        maxEntries: limits.maxFrameEntries,
-        maxBytes: pageBytes(this.#context),
-        ...(follow.filter === undefined ? {} : { filter: follow.filter }),
-      });
+      const page = await reader.page(follow.position, wish, goOn);
       if (this.#follows.get(follow.ref) !== follow) return;
       follow.position = page.position;
       if (page.at.length > 0 || page.withheld.length > 0) {

@@ -16,6 +16,9 @@ const ENVELOPE_BYTES = 64 * 1024;
 
 /** Lookups of one filtered page: some milliseconds at most, whatever the filter asks for. */
 const MAX_SEARCH_STEPS = 4_096;
+/** Entries found, and bytes of them looked at, in one turn of a search that passes over what is hidden. */
+const MAX_SEARCH_ENTRIES = 256;
+const MAX_SEARCH_BYTES = 1024 * 1024;
 
 /** What one reader gets at once. */
 export interface Page {
@@ -47,15 +50,12 @@ class PageBuilder {
   /** Entries looked at. */
   taken = 0;
   readonly #viewer: Viewer;
-  /** Whether an event that the viewer may not see is told of. */
-  readonly #tellsWithheld: boolean;
 
-  constructor(viewer: Viewer, tellsWithheld: boolean) {
+  constructor(viewer: Viewer) {
     this.#viewer = viewer;
-    this.#tellsWithheld = tellsWithheld;
   }
 
-  /** Adds a slice; only its addressed events are looked into. */
+  /** Adds a slice, and tells of what is hidden in it; only its addressed events are looked into. */
   add(slice: LogSlice): void {
     let start = 0;
     let next = 0;
@@ -66,12 +66,31 @@ class PageBuilder {
       const event = addressedEvent(slice.bytes.subarray(end, end + length - 1));
       if (this.#viewer.isOneOf(event.parties)) continue;
       this.#take(slice, next, index, start, end);
-      if (this.#tellsWithheld) this.withheld.push(withheldFrom(event, slice.first + index));
+      this.withheld.push(withheldFrom(event, slice.first + index));
       next = index + 1;
       start = end + length;
     }
     this.#take(slice, next, slice.count, start, slice.bytes.length);
     this.taken += slice.count;
+  }
+
+  /**
+   * Adds what the viewer may see of a slice, and nothing else counts; false when the page is full, with what comes
+   * after its last entry left out.
+   */
+  addVisible(slice: LogSlice, { maxEntries, maxBytes }: Omit<PageWish, "viewer">): boolean {
+    const addressed = new Set(addressedIn(slice));
+    let start = 0;
+    for (let i = 0; i < slice.count; i++) {
+      const end = start + slice.lengths[i]!;
+      if (!addressed.has(i) || this.#viewer.isOneOf(addressedEvent(slice.bytes.subarray(start, end - 1)).parties)) {
+        if (this.at.length > 0 && this.bytes + end - start > maxBytes) return false;
+        this.#take(slice, i, i + 1, start, end);
+        if (this.at.length >= maxEntries) return false;
+      }
+      start = end;
+    }
+    return true;
   }
 
   page(position: number, isEnd: boolean): Page {
@@ -108,9 +127,15 @@ export class LogReader {
     return this.#reading.cursorAt(position);
   }
 
-  /** What comes after a position, as much as fits; nothing is skipped that the viewer may see and the filter wants. */
-  async page(after: number, wish: PageWish): Promise<Page> {
-    return wish.filter === undefined ? this.#everything(after, wish) : this.#filtered(after, wish, wish.filter);
+  /**
+   * What comes after a position, as much as fits; nothing is skipped that the viewer may see and the filter wants. A
+   * search that is more than a moment's work asks `goOn`, which resolves when it is its turn again, with false when
+   * nobody waits for the page any more.
+   */
+  async page(after: number, wish: PageWish, goOn: () => Promise<boolean>): Promise<Page> {
+    const { filter } = wish;
+    if (filter === undefined) return this.#everything(after, wish);
+    return asksWhatIsHidden(filter) ? this.#visible(after, wish, filter, goOn) : this.#filtered(after, wish, filter);
   }
 
   /** An agent's chain from a seq on; undefined where the relay knows nothing of the agent. */
@@ -119,7 +144,7 @@ export class LogReader {
     const record = index.agent(did);
     if (record === undefined) return undefined;
     const positions = index.chainFrom(record.no, from, wish.maxEntries).map(({ position }) => position);
-    const page = await this.#collect(positions, wish, true);
+    const page = await this.#collect(positions, wish);
     return page.page(this.#reading.position, page.taken === positions.length);
   }
 
@@ -162,7 +187,7 @@ export class LogReader {
       maxEntries: wish.maxEntries,
       maxBytes: wish.maxBytes - ENVELOPE_BYTES,
     });
-    const page = new PageBuilder(wish.viewer, true);
+    const page = new PageBuilder(wish.viewer);
     page.add(slice);
     const position = after + slice.count;
     return page.page(position, position >= this.#reading.position);
@@ -170,26 +195,60 @@ export class LogReader {
 
   async #filtered(after: number, wish: PageWish, filter: Filter): Promise<Page> {
     const found = this.#folder.index.search(filter, after, { limit: wish.maxEntries, maxSteps: MAX_SEARCH_STEPS });
-    const page = await this.#collect(found.positions, wish, !asksWhatIsHidden(filter));
+    const page = await this.#collect(found.positions, wish);
     const isWhole = page.taken === found.positions.length;
     const position = isWhole ? found.through : found.positions[page.taken]! - 1;
     return page.page(position, position >= this.#reading.position);
   }
 
+  /**
+   * A page of what the viewer may see, and of nothing else: where it ends, and what is in it, would be the same if
+   * what is hidden were not there. So what is hidden counts neither as an entry nor by its bytes, and a page with
+   * something in it ends where it is full, or with the log, not where a search happened to pause.
+   */
+  async #visible(after: number, wish: PageWish, filter: Filter, goOn: () => Promise<boolean>): Promise<Page> {
+    const page = new PageBuilder(wish.viewer);
+    const maxBytes = wish.maxBytes - ENVELOPE_BYTES;
+    let through = after;
+    do {
+      const bounds = { limit: MAX_SEARCH_ENTRIES, maxSteps: MAX_SEARCH_STEPS };
+      const found = this.#folder.index.search(filter, through, bounds);
+      let looked = 0;
+      for (let bytes = 0; looked < found.positions.length && bytes < MAX_SEARCH_BYTES; ) {
+        const slice = await this.#run(found.positions, looked, MAX_SEARCH_BYTES);
+        if (!page.addVisible(slice, { ...wish, maxBytes })) return this.#fullPage(page);
+        looked += slice.count;
+        bytes += slice.bytes.length;
+      }
+      through = looked === found.positions.length ? found.through : found.positions[looked]! - 1;
+    } while (page.at.length > 0 && through < this.#reading.position && (await goOn()));
+    return page.page(through, through >= this.#reading.position);
+  }
+
+  #fullPage(page: PageBuilder): Page {
+    const position = page.at.at(-1)!;
+    return page.page(position, position >= this.#reading.position);
+  }
+
   /** Reads entries here and there, runs of neighbours at once, until the page is full; one fits always. */
-  async #collect(positions: readonly number[], wish: PageWish, tellsWithheld: boolean): Promise<PageBuilder> {
-    const page = new PageBuilder(wish.viewer, tellsWithheld);
+  async #collect(positions: readonly number[], wish: PageWish): Promise<PageBuilder> {
+    const page = new PageBuilder(wish.viewer);
     const maxBytes = wish.maxBytes - ENVELOPE_BYTES;
     while (page.taken < positions.length && (page.taken === 0 || page.bytes < maxBytes)) {
-      const first = positions[page.taken]!;
-      let run = 1;
-      while (positions[page.taken + run] === first + run) run += 1;
       const left = Math.max(1, maxBytes - page.bytes);
-      const slice = await this.#reading.after(first - 1, { maxEntries: run, maxBytes: left });
+      const slice = await this.#run(positions, page.taken, left);
       if (page.taken > 0 && slice.bytes.length > left) break;
       page.add(slice);
     }
     return page;
+  }
+
+  /** The entry at `positions[from]`, and those right behind it that are wanted as well. */
+  #run(positions: readonly number[], from: number, maxBytes: number): Promise<LogSlice> {
+    const first = positions[from]!;
+    let maxEntries = 1;
+    while (positions[from + maxEntries] === first + maxEntries) maxEntries += 1;
+    return this.#reading.after(first - 1, { maxEntries, maxBytes });
   }
 }
 

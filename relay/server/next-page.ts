@@ -18,12 +18,15 @@ export async function nextPage(
   { position, limit, filter }: Wanted,
 ): Promise<Page> {
   const { reader, turns } = context;
+  const goOn = async () => {
+    await turns.next(address);
+    return !signal.aborted;
+  };
   let from = position;
   for (;;) {
     await turns.next(address);
-    const page = await makePage(context, (maxBytes) =>
-      reader.page(from, { viewer: ANYONE, maxEntries: limit, maxBytes, ...(filter === undefined ? {} : { filter }) }),
-    );
+    const wish = { viewer: ANYONE, maxEntries: limit, ...(filter === undefined ? {} : { filter }) };
+    const page = await makePage(context, (maxBytes) => reader.page(from, { ...wish, maxBytes }, goOn));
     if (page.at.length > 0 || page.withheld.length > 0 || page.isEnd || signal.aborted) return page;
     from = page.position;
   }
