@@ -42,6 +42,11 @@ export class AuthorChain {
   readonly #hidden = new Map<number, Set<string>>();
 
   readonly #skipped = new Set<number>();
+  /**
+   * Seqs that the chain went on behind because relays withheld what is there, and the id of the event there, once one
+   * that was given names it as its predecessor. Until then every event of such a seq may be the one.
+   */
+  readonly #bridged = new Map<number, string | undefined>();
 
   /** `tip`: what was given out before a restart. */
   constructor(tip?: ChainHead & { readonly rotations: number }) {
@@ -63,7 +68,7 @@ export class AuthorChain {
     if (seq > tip.seq + 1 && this.#isBridged(event, tip)) return { kind: "next" };
 
     const isHigher = rotations > tip.rotations || (rotations === tip.rotations && epoch > tip.epoch);
-    if (!isHigher && this.#skipped.has(seq)) return { kind: "stray" };
+    if (!isHigher && (this.#skipped.has(seq) || this.#mayFillBridge(seq, id))) return { kind: "stray" };
     // Below the window nobody knows the parent any more. After a restart only the tip is known.
     const parentSeq = Math.max(0, seq - 1);
     const parentIsOld = parentSeq <= tip.seq - WINDOW_EVENTS || (parentSeq < tip.seq && !this.#known.has(parentSeq));
@@ -83,9 +88,16 @@ export class AuthorChain {
   /** Takes an event in at the place that was found; an event after a gap that stays becomes the tip. */
   take(event: Event, rotations: number, placement: Placement): void {
     if (placement.kind === "duplicate") return;
-    const { id, seq, epoch } = event;
+    const { id, seq, epoch, prev } = event;
     this.#skipped.delete(seq);
-    const onPath = placement.kind !== "side" && placement.kind !== "stray";
+    const isAhead = placement.kind !== "side" && placement.kind !== "stray";
+    const fillsBridge = placement.kind === "stray" && this.#bridged.get(seq) === id;
+    const onPath = isAhead || fillsBridge;
+    if (fillsBridge) {
+      this.#bridged.delete(seq);
+      if (this.#bridged.has(seq - 1)) this.#bridged.set(seq - 1, prev);
+    }
+    if (placement.kind === "next") this.#bridge(event);
     if (placement.kind === "switch") {
       for (const [at, known] of this.#known) if (at >= seq) for (const one of known) one.onPath = false;
     }
@@ -93,7 +105,7 @@ export class AuthorChain {
     const known: Known = { id, isPublic: event.to === undefined, onPath };
     if (there === undefined) this.#known.set(seq, [known]);
     else there.push(known);
-    if (!onPath) return;
+    if (!isAhead) return;
     this.#tip = { epoch, seq, id, rotations };
     for (const at of this.#known.keys()) if (at <= seq - WINDOW_EVENTS) this.#known.delete(at);
     for (const at of this.#hidden.keys()) if (at <= seq) this.#hidden.delete(at);
@@ -140,6 +152,21 @@ export class AuthorChain {
     if (prev === undefined || this.#hidden.get(seq - 1)?.has(prev) !== true) return false;
     for (let at = tip.seq + 1; at < seq; at++) if (!this.#hidden.has(at)) return false;
     return true;
+  }
+
+  /** What the event comes after that relays withheld is on the chain, whenever a relay shows it after all. */
+  #bridge({ seq, prev }: Event): void {
+    const { tip } = this;
+    if (tip === undefined || !this.#hidden.has(seq - 1)) return;
+    for (let at = tip.seq + 1; at < seq; at++) this.#bridged.set(at, at === seq - 1 ? prev : undefined);
+    for (const at of this.#bridged.keys()) {
+      if (this.#bridged.size <= MAX_SKIPPED) break;
+      this.#bridged.delete(at);
+    }
+  }
+
+  #mayFillBridge(seq: number, id: string): boolean {
+    return this.#bridged.has(seq) && (this.#bridged.get(seq) ?? id) === id;
   }
 
   #pathFrom(seq: number): string[] {

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { type Following, type FollowOptions, follow } from "../../src/client/follow.js";
 import type { FollowItem } from "../../src/client/follow-item.js";
 import type { SignedEvent } from "../../src/protocol/batch.js";
+import type { Event } from "../../src/protocol/event.js";
 import type { RelayMessage } from "../../src/protocol/messages.js";
+import type { Acceptor } from "../simulation/acceptor.js";
 import { Author, linesOf } from "../simulation/author.js";
 import { World } from "../simulation/world.js";
 
@@ -252,6 +254,47 @@ describe("a relay that hides one event of one author (N7)", () => {
       expect(of(author.did)).toEqual(visible(0, ALL));
       expect(of(other.did)).toEqual(Array.from({ length: 10 }, (_, seq) => seq));
       expect(items.some(({ type }) => type === "gap")).toBe(false);
+    });
+  }
+});
+
+describe("a fast relay that withholds public events", () => {
+  /** Says of some seqs that they are addressed to somebody else. */
+  const withholding =
+    (hidden: readonly number[], idOf: (event: { id: string; seq: number }) => string): Acceptor["onAnswer"] =>
+    (message, lines) => {
+      if (message.t !== "entries") return message;
+      const parsed = lines.map((line) => JSON.parse(new TextDecoder().decode(line)) as Event);
+      const isHiddenHere = parsed.map(({ type, seq }) => (type as string) === "event" && hidden.includes(seq));
+      const at = message.at.filter((_, i) => !isHiddenHere[i]);
+      const withheld = parsed.flatMap((event, i) =>
+        isHiddenHere[i] ? [{ at: message.at[i]!, id: idOf(event), did: event.did, seq: event.seq }] : [],
+      );
+      const shown = lines.filter((_, i) => !isHiddenHere[i]);
+      (lines as Uint8Array[]).splice(0, lines.length, ...shown);
+      return { ...message, at, withheld };
+    };
+
+  for (const [name, idOf] of [
+    ["truly", ({ id }: { id: string }) => id],
+    ["with a made-up id for all but the last", ({ id, seq }) => (seq === 4 ? id : "ab".repeat(32))],
+  ] as [string, Parameters<typeof withholding>[1]][]) {
+    it(`named ${name}: they come late, and on the chain`, async () => {
+      const world = new World({ relays: 2 });
+      const [liar, honest] = world.acceptors;
+      const author = new Author(world.random, []);
+      const chain = author.chain(8);
+      for (const acceptor of [liar!, honest!]) acceptor.mirror([author.genesis.line, ...linesOf(chain)]);
+      liar!.onAnswer = withholding([2, 3, 4], idOf);
+      world.network.line(honest!.url).delayMs = 500;
+      const items = await collect(
+        world,
+        read(world, { relays: [liar!.url, honest!.url], filter: { types: ["event"] } }),
+      );
+      const events = items.flatMap((item) => (item.type === "event" ? [item] : []));
+      expect(events.map(({ event }) => event.event.seq)).toEqual([0, 1, 5, 6, 7, 2, 3, 4]);
+      expect(events.filter(({ superseded }) => superseded)).toEqual([]);
+      expect(codesOf(items, liar!.url)).toContain("relay-omitted");
     });
   }
 });
