@@ -1,6 +1,6 @@
 import type { ChainHead, ParsedEvent } from "../protocol/event.js";
 import { AuthorChain, type Placement } from "./author-chain.js";
-import { fetchMissing, type MissingEvents } from "./author-fetch.js";
+import { fetchFromFirst, type MissingEvents } from "./author-fetch.js";
 import type { RelayConnection } from "./connection.js";
 import type { Delivery } from "./delivery.js";
 import type { EventItem } from "./follow-item.js";
@@ -16,6 +16,14 @@ export interface SeenEvent {
   readonly at?: number;
 }
 
+/** Where missing events of an author are looked for. */
+export interface EventSources {
+  /** Relays that the reader chose. */
+  readonly mine: readonly RelayConnection[];
+  /** Relays that the author chose, asked when the others have nothing. */
+  readonly guests: () => readonly RelayConnection[];
+}
+
 export interface AuthorChainsOptions {
   readonly delivery: Delivery;
   readonly identities: Identities;
@@ -27,8 +35,8 @@ export interface AuthorChainsOptions {
   readonly fromStart: boolean;
   /** Whether one of the followed relays keeps this author's chain: only then is a hole a hole. */
   readonly isHosted: (did: string) => boolean;
-  /** Where missing events of an author are looked for, best first; `relay` is the one where they are missing. */
-  readonly sources: (did: string, relay: string) => readonly RelayConnection[];
+  /** Where missing events of an author are looked for; `relay` is the one where they are missing. */
+  readonly sources: (did: string, relay: string) => EventSources;
 }
 
 /** Authors whose chains are in memory, the least recent forgotten first. */
@@ -155,21 +163,20 @@ export class AuthorChains {
 
   async #fill(missing: MissingEvents, relay: string): Promise<boolean> {
     const { sources, identities, ports, signal } = this.#options;
-    for (const source of sources(missing.did, relay)) {
-      const path = await fetchMissing(missing, source, ports, signal);
-      if (path.length === 0) continue;
-      for (const parsed of path) {
-        const standing = await identities.standing(parsed.event, [source], signal);
-        if (standing === undefined || standing === "void") return false;
-        const seen: SeenEvent = { parsed, standing, relay: source.url };
-        const rotations = this.#rotationsOf(seen);
-        const chain = this.#chainOf(parsed.did, rotations);
-        const placement = chain.place(parsed.event, rotations);
-        this.#take(chain, seen, rotations, placement.kind === "gap" ? { kind: "next" } : placement);
-      }
-      return true;
+    const { mine, guests } = sources(missing.did, relay);
+    const found =
+      (await fetchFromFirst(missing, mine, ports, signal)) ?? (await fetchFromFirst(missing, guests(), ports, signal));
+    if (found === undefined) return false;
+    for (const parsed of found.path) {
+      const standing = await identities.standing(parsed.event, [found.relay], signal);
+      if (standing === undefined || standing === "void") return false;
+      const seen: SeenEvent = { parsed, standing, relay: found.relay.url };
+      const rotations = this.#rotationsOf(seen);
+      const chain = this.#chainOf(parsed.did, rotations);
+      const placement = chain.place(parsed.event, rotations);
+      this.#take(chain, seen, rotations, placement.kind === "gap" ? { kind: "next" } : placement);
     }
-    return false;
+    return true;
   }
 
   #rotationsOf({ parsed: { event } }: SeenEvent): number {

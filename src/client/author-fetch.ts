@@ -5,8 +5,7 @@ import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import { readRelayFrame } from "../protocol/messages.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
 import type { RelayConnection } from "./connection.js";
-import { requestTimeout } from "./connection-errors.js";
-import { withDeadline } from "./deadline.js";
+import { LinkedAbort } from "./deadline.js";
 import type { ClientPorts } from "./ports.js";
 
 /** What is missing of one author: the events from `fromSeq` on that lead to the event `lastId` at `toSeq`. */
@@ -21,35 +20,80 @@ export interface MissingEvents {
 
 /** A larger hole is not filled in passing: follow another relay for it. */
 const MAX_FILLED_EVENTS = 10_000;
-const FETCH_TIMEOUT_MS = 15_000;
+/** For all relays of one kind together: whoever reads the author waits for them, once for its own and once for guests. */
+const FETCH_TIMEOUT_MS = 7_500;
 const MAX_ANSWER_BYTES = 2 * DEFAULT_LIMITS.maxFrameBytes;
 
+/** Missing events, and the relay that had all of them. */
+export interface FoundEvents {
+  readonly relay: RelayConnection;
+  readonly path: readonly ParsedEvent[];
+}
+
 /**
- * Reads the missing events from one relay: the page of the chain by HTTP, and where that doesn't give all of them (no
- * HTTP, or addressed events, which are for who authenticated) by a follow of the author. Gives those that lead to
- * `lastId` without a hole, oldest first, their ids and signatures verified, or nothing. A relay that fails has nothing.
+ * Asks relays for missing events, all at once, and takes the first whole answer; undefined where none comes in time.
+ * Rejects with the signal's reason.
  */
-export async function fetchMissing(
+export async function fetchFromFirst(
+  missing: MissingEvents,
+  relays: readonly RelayConnection[],
+  ports: ClientPorts,
+  signal: AbortSignal,
+): Promise<FoundEvents | undefined> {
+  if (relays.length === 0 || missing.toSeq - missing.fromSeq >= MAX_FILLED_EVENTS) return undefined;
+  const abort = new LinkedAbort(signal);
+  const timer = new AbortController();
+  ports.clock.sleep(FETCH_TIMEOUT_MS, timer.signal).then(
+    () => abort.abort(new AntsError("request-timeout", "no relay had the missing events in time")),
+    () => {},
+  );
+  let found: FoundEvents | undefined;
+  const ask = async (relay: RelayConnection): Promise<void> => {
+    const path = await fetchMissing(missing, relay, ports, abort.signal);
+    if (path.length === 0 || found !== undefined) return;
+    found = { relay, path };
+    abort.abort(new AntsError("closed", "another relay had the missing events"));
+  };
+  try {
+    await Promise.all(relays.map(ask));
+  } finally {
+    timer.abort();
+    abort.abort();
+  }
+  signal.throwIfAborted();
+  return found;
+}
+
+/**
+ * Reads the missing events from one relay: the page of the chain by HTTP, and at the same time (no HTTP, or addressed
+ * events, which are for who authenticated) by a follow of the author. Gives those that lead to `lastId` without a hole,
+ * oldest first, their ids and signatures verified, or nothing. A relay that fails has nothing.
+ */
+async function fetchMissing(
   missing: MissingEvents,
   relay: RelayConnection,
   ports: ClientPorts,
   signal: AbortSignal,
 ): Promise<ParsedEvent[]> {
-  if (missing.toSeq - missing.fromSeq >= MAX_FILLED_EVENTS) return [];
-  const late = () => requestTimeout(relay.url, FETCH_TIMEOUT_MS);
-  for (const read of [pages, follow]) {
+  const done = new LinkedAbort(signal);
+  let path: ParsedEvent[] = [];
+  const by = async (read: typeof pages): Promise<void> => {
     const found = new Map<string, ParsedEvent>();
     try {
-      await withDeadline(ports.clock, FETCH_TIMEOUT_MS, signal, late, (signal) =>
-        read(missing, relay, ports, signal, found),
-      );
+      // Whether this address may be dialled was found out with the connection: nothing else is asked before.
+      await relay.opened(done.signal);
+      await read(missing, relay, ports, done.signal, found);
     } catch (error) {
-      if (signal.aborted || !isAntsError(error)) throw error;
+      if (!done.signal.aborted && !isAntsError(error)) throw error;
     }
-    const path = pathTo(missing, found);
-    if (path.length > 0) return path;
-  }
-  return [];
+    const whole = pathTo(missing, found);
+    if (whole.length === 0 || path.length > 0) return;
+    path = whole;
+    done.abort();
+  };
+  await Promise.all([by(pages), by(follow)]);
+  done.dispose();
+  return path;
 }
 
 async function pages(
@@ -84,7 +128,6 @@ async function follow(
   signal: AbortSignal,
   found: Map<string, ParsedEvent>,
 ): Promise<void> {
-  await relay.opened(signal);
   const roots = new RootCache();
   const filter = { dids: [missing.did], types: ["event"] as const };
   for await (const { entries } of relay.follow({ after: "start", live: false, filter, signal })) {

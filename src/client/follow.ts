@@ -1,7 +1,7 @@
 import { AntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { Filter } from "../protocol/filter.js";
-import { AuthorChains } from "./author-chains.js";
+import { AuthorChains, type EventSources } from "./author-chains.js";
 import { type AuthLine, type ConnectionOptions, RelayConnection } from "./connection.js";
 import { LinkedAbort } from "./deadline.js";
 import { Delivery, MAX_FOLLOWED_RELAYS } from "./delivery.js";
@@ -10,6 +10,7 @@ import { EMPTY_STATE, type FollowState } from "./follow-state.js";
 import { Identities } from "./identities.js";
 import { onAbort } from "./on-abort.js";
 import { type ClientPorts, systemPorts } from "./ports.js";
+import { isPrivateHost } from "./private-hosts.js";
 import { RelayReader } from "./relay-reader.js";
 import { WithheldIds } from "./withheld-ids.js";
 
@@ -36,7 +37,10 @@ export interface FollowOptions {
    * random of every frame (default), of every entry, or of none.
    */
   readonly proofs?: "sampled" | "every" | "none";
-  /** Which relays an author's identity log may send this reader to for missing events. Default: wss: URLs. */
+  /**
+   * Which relays an author's identity log may send this reader to for missing events. Default: wss: URLs that don't
+   * lead into this machine or its network, unless all relays that are followed are there. They are never told who reads.
+   */
   readonly mayDial?: (url: string) => boolean;
   readonly connection?: ConnectionOptions;
 }
@@ -183,22 +187,21 @@ export class Following implements AsyncIterableIterator<FollowItem> {
   #connect(url: string): RelayConnection {
     let connection = this.#connections.get(url);
     if (connection === undefined) {
-      connection = this.#dial(url);
+      const { authLine, connection: options } = this.#options;
+      const who = authLine === undefined ? {} : { authLine };
+      connection = new RelayConnection(url, this.#ports, { ...options, ...who });
       this.#connections.set(url, connection);
     }
     return connection;
-  }
-
-  #dial(url: string): RelayConnection {
-    const { authLine, connection } = this.#options;
-    return new RelayConnection(url, this.#ports, { ...connection, ...(authLine === undefined ? {} : { authLine }) });
   }
 
   /** A relay that an author names: kept for a while, since more of the same author may be missing. */
   #visit(url: string): RelayConnection {
     const known = this.#connections.get(url) ?? this.#guests.get(url);
     if (known !== undefined) return known;
-    const guest = this.#dial(url);
+    const { authLine: _, ...options } = this.#options.connection ?? {};
+    const publicOnly = this.#options.mayDial === undefined && !this.#isInside;
+    const guest = new RelayConnection(url, this.#ports, { ...options, publicOnly });
     this.#guests.set(url, guest);
     if (this.#guests.size > MAX_GUESTS) {
       for (const [oldest, connection] of this.#guests) {
@@ -211,16 +214,19 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     return guest;
   }
 
-  /** The other relays of the follow, then those that the author names, at last the one itself by another way. */
-  #sources(did: string, relay: string): RelayConnection[] {
-    const { relays, mayDial = isSecure } = this.#options;
-    const named = this.#identities.logOf(did).newest?.op.relays.map(({ url }) => url) ?? [];
-    const mine = relays.filter((url) => url !== relay);
-    const others = named.filter((url) => !relays.includes(url) && mayDial(url)).slice(0, MAX_NAMED);
-    return [...mine.map((url) => this.#connect(url)), ...others.map((url) => this.#visit(url)), this.#connect(relay)];
+  /** All relays that are followed are on this machine or its network: then so may be what authors name. */
+  get #isInside(): boolean {
+    return this.#options.relays.every(isPrivateHost);
   }
-}
 
-function isSecure(url: string): boolean {
-  return url.startsWith("wss:");
+  /** The relays of the follow, the one where something is missing by another way; and those that the author names. */
+  #sources(did: string, relay: string): EventSources {
+    const { relays, mayDial = (url: string) => url.startsWith("wss:") && (this.#isInside || !isPrivateHost(url)) } =
+      this.#options;
+    const named = this.#identities.logOf(did).newest?.op.relays.map(({ url }) => url) ?? [];
+    const guests = named.filter((url) => !relays.includes(url) && mayDial(url)).slice(0, MAX_NAMED);
+    const mine = [...relays.filter((url) => url !== relay), relay];
+    // Guests are only dialled when nobody else has it.
+    return { mine: mine.map((url) => this.#connect(url)), guests: () => guests.map((url) => this.#visit(url)) };
+  }
 }

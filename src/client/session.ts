@@ -22,6 +22,8 @@ export interface Session {
 export interface SessionOptions {
   /** Frames longer than this from the relay end the connection. Default: twice the protocol's 1 MiB. */
   readonly maxMessageBytes?: number;
+  /** Names that resolve to addresses of this machine or its network are not dialled, where the platform can tell. */
+  readonly publicOnly?: boolean;
   /** How long dialling and the hello may take together. Default 10 s. */
   readonly dialTimeoutMs?: number;
 }
@@ -43,12 +45,12 @@ const SILENT_INTERVALS = 3;
 export async function openSession(
   url: string,
   ports: ClientPorts,
-  { dialTimeoutMs = DIAL_TIMEOUT_MS, maxMessageBytes = MAX_MESSAGE_BYTES }: SessionOptions,
+  { dialTimeoutMs = DIAL_TIMEOUT_MS, maxMessageBytes = MAX_MESSAGE_BYTES, publicOnly = false }: SessionOptions,
   signal: AbortSignal,
 ): Promise<Session> {
   const expired = () => dialTimeout(url, dialTimeoutMs);
   return withDeadline(ports.clock, dialTimeoutMs, signal, expired, async (dialling) => {
-    const socket = await ports.dial(url, { protocol: SUBPROTOCOL, maxMessageBytes, signal: dialling });
+    const socket = await ports.dial(url, { protocol: SUBPROTOCOL, maxMessageBytes, publicOnly, signal: dialling });
     try {
       const first = await abortable(socket.messages.next(), dialling);
       if (first.done === true) throw connectionLost(url, await socket.closed);

@@ -166,6 +166,82 @@ describe("following several relays", () => {
     await world.clock.run(following.close());
   });
 
+  /** A follow of a relay that hides event 3 of an author who names these relays; what is dialled, and what is sent. */
+  async function withGap(named: readonly string[], options: Partial<FollowOptions> = {}) {
+    const world = new World({ relays: 1 });
+    const [acceptor] = world.acceptors;
+    const dialled: string[] = [];
+    const sent: string[] = [];
+    const dial: typeof world.ports.dial = async (url, options) => {
+      dialled.push(url);
+      const socket = await world.network.dial(url, options);
+      const send = socket.send.bind(socket);
+      socket.send = (message) => {
+        if (url !== acceptor!.url) sent.push(decode(message));
+        send(message);
+      };
+      return socket;
+    };
+    const relays = named.map((url, i) => ({ url, stream: `${i}`.padStart(16, "0") }));
+    const author = new Author(world.random, relays);
+    const chain = author.chain(6);
+    bring(acceptor!, [author.genesis.line, ...linesOf(chain)]);
+    acceptor!.onAnswer = (message, lines) => {
+      if (message.t !== "entries") return message;
+      const isHidden = (line: Uint8Array) => decode(line).includes('"seq":3,');
+      const at = message.at.filter((_, i) => !isHidden(lines[i]!));
+      (lines as Uint8Array[]).splice(0, lines.length, ...lines.filter((line) => !isHidden(line)));
+      return { ...message, at };
+    };
+    const filter = { types: ["event" as const] };
+    const start = () => follow({ relays: [acceptor!.url], filter, ...options }, { ...world.ports, dial });
+    return { world, author, chain, dialled, sent, acceptor: acceptor!, start };
+  }
+
+  it("lets no author make it dial its own machine or network", async () => {
+    const inside = [
+      "127.0.0.1:8443",
+      "localhost:1",
+      "10.0.0.5",
+      "[::1]:9",
+      "[fd00::1]",
+      "printer.local",
+      "169.254.169.254",
+    ];
+    const { world, dialled, acceptor, start } = await withGap(inside.map((host) => `wss://${host}`));
+    const following = start();
+    await until(world, following, ({ type }) => type === "gap");
+    expect([...new Set(dialled)]).toEqual([acceptor.url]);
+    await world.clock.run(following.close());
+  });
+
+  it("asks all relays that an author names at once, and waits no longer than 15 s for them", async () => {
+    const named = Array.from({ length: 8 }, (_, i) => `wss://r${i}.example`);
+    const { world, dialled, start } = await withGap(named);
+    for (const url of named) world.network.line(url).swallows = true;
+    const following = start();
+    const startMs = world.clock.monotonicMs();
+    await until(world, following, ({ type }) => type === "gap");
+    expect(world.clock.monotonicMs() - startMs).toBeLessThanOrEqual(15_100);
+    expect(new Set(dialled).size).toBe(9);
+    await world.clock.run(following.close());
+  });
+
+  it("never tells relays that authors name who is reading", async () => {
+    const authLine = () => "the reader's own auth line";
+    const { world, author, chain, sent, start } = await withGap(["wss://named.example"], { authLine });
+    const guest = new World({ relays: 1 }).acceptors[0]!;
+    const honest = guest.again();
+    honest.mirror([author.genesis.line, ...linesOf(chain)]);
+    world.network.listen("wss://named.example", honest.accept);
+    const following = start();
+    const items = await until(world, following, (item) => item.type === "event" && item.event.event.seq === 5);
+    expect(seqsOf(items)).toEqual(upTo(6));
+    expect(sent.filter((frame) => frame.includes('"t":"follow"'))).toHaveLength(1);
+    expect(sent.filter((frame) => frame.includes("auth"))).toEqual([]);
+    await world.clock.run(following.close());
+  });
+
   it("marks what a later claim left behind", async () => {
     const { world, author, urls } = worldWith(1);
     const chain = author.chain(6);

@@ -27,6 +27,11 @@ export interface DialOptions {
   readonly protocol: string;
   /** A longer message closes the socket with 1009 before it is buffered whole. */
   readonly maxMessageBytes: number;
+  /**
+   * The address was chosen by somebody else: a name that resolves to an address of this machine or its network is not
+   * dialled. Where the platform doesn't say what a name resolves to (browsers), only the caller's own check counts.
+   */
+  readonly publicOnly?: boolean;
   /** Aborts the dialling; an open socket is closed with `close`. */
   readonly signal?: AbortSignal;
 }
