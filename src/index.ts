@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The front door of the package: everything that works in a browser as well as in Node. */
 export { AntsError, type AntsErrorOptions, isAntsError } from "../keys/errors.js";
 export { type AcquireOptions, acquirePen } from "./client/acquire-pen.js";

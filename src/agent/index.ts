@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** `ants-agent/agent`: an agent at work in its home, for programs that run one (Node). */
 export type { HomeConfig } from "./home.js";
 export type { Agent, AgentSecrets } from "./open-agent.js";
