@@ -26,6 +26,7 @@ export function homeLayout(home: string) {
     outbox: `${state}/outbox`,
     cursors: `${state}/cursors.json`,
     instances: `${state}/instances.ndjson`,
+    leftBehindTold: `${state}/left-behind-told`,
     lock: `${state}/lock`,
   };
 }

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** `ants-agent/agent`: an agent at work in its home, for programs that run one (Node). */
-export type { HomeConfig } from "./home.js";
+export type { AgentHome, HomeConfig } from "./home.js";
+export type { LeftBehind } from "./left-behind.js";
 export type { Agent, AgentSecrets } from "./open-agent.js";
 export { type OpenHomeOptions, openHome } from "./open-home.js";

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../keys/canonical.js";
 import type { HighWater } from "../../keys/node/vault-content.js";
 import type { Disk, DiskLock } from "../../keys/ports.js";
 import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
@@ -8,8 +9,11 @@ import type { PenLoss } from "../client/pen-loss.js";
 import type { ClientPorts } from "../client/ports.js";
 import { Publisher } from "../client/publisher.js";
 import { RelayPool } from "../client/relay-pool.js";
+import type { Event } from "../protocol/event.js";
+import { readableBody } from "../protocol/private-body.js";
 import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
+import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
 
 /** What of an unlocked vault an agent works with. */
 export interface AgentSecrets {
@@ -33,26 +37,43 @@ export interface OpenAgentOptions extends AcquireOptions {
   readonly closed?: (highWater: HighWater | undefined) => Promise<void>;
 }
 
+interface AgentParts {
+  readonly home: AgentHome;
+  readonly pen: Pen;
+  readonly publisher: Publisher;
+  readonly chain: ChainStore;
+  readonly disk: Disk;
+  readonly stateKey: Uint8Array;
+  readonly leftBehind: readonly LeftBehind[];
+  /** Gives everything back. */
+  readonly release: (highWater: HighWater | undefined) => Promise<void>;
+}
+
 /** An agent at work: it holds the pen until {@link lost} resolves or it is closed. */
 export class Agent implements AsyncDisposable {
   readonly home: AgentHome;
   readonly pen: Pen;
   readonly publisher: Publisher;
   readonly chain: ChainStore;
-  readonly #release: (highWater: HighWater | undefined) => Promise<void>;
+  /**
+   * What earlier runs in this home signed and no quorum had when another instance took the chain another way: these
+   * events are on this disk only, and are published no more. Publish anew what still holds. They are told at every
+   * start until {@link leftBehindTold} says that somebody heard.
+   */
+  readonly leftBehind: readonly LeftBehind[];
+  readonly #disk: Disk;
+  readonly #stateKey: Uint8Array;
+  readonly #release: AgentParts["release"];
   #closing: Promise<void> | undefined;
 
-  constructor(
-    home: AgentHome,
-    pen: Pen,
-    publisher: Publisher,
-    chain: ChainStore,
-    release: (highWater: HighWater | undefined) => Promise<void>,
-  ) {
+  constructor({ home, pen, publisher, chain, disk, stateKey, leftBehind, release }: AgentParts) {
     this.home = home;
     this.pen = pen;
     this.publisher = publisher;
     this.chain = chain;
+    this.leftBehind = leftBehind;
+    this.#disk = disk;
+    this.#stateKey = stateKey;
     this.#release = release;
   }
 
@@ -70,6 +91,19 @@ export class Agent implements AsyncDisposable {
     const { committedSeq } = this.pen;
     const event = committedSeq < 0 ? undefined : this.chain.tree.chainAt(committedSeq);
     return event === undefined ? undefined : { epoch: event.epoch, seq: event.seq, id: event.id };
+  }
+
+  /** Somebody was told of {@link leftBehind}: the next start tells nothing of these. Throws disk errors. */
+  leftBehindTold(): Promise<void> {
+    return noteTold(this.#disk, this.home.layout.leftBehindTold, this.leftBehind);
+  }
+
+  /**
+   * The body of an event: of a private one of this agent's own, what was sealed in it. Throws `body-sealed` for
+   * somebody else's private body, or one that was altered.
+   */
+  openBody(event: Event): JsonObject | undefined {
+    return readableBody(event, this.#stateKey);
   }
 
   /** Gives up the pen and the home. What some relay lacks is on this disk and goes out with the next run. */
@@ -131,15 +165,18 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       identityGrew: (operations: Parameters<AgentHome["keepOperations"]>[0]) => home.keepOperations(operations),
     };
     const pen = await acquirePen(context, options);
+    closing.push(() => pen.release());
+    const leftBehind = await untoldSideEvents(disk, layout.leftBehindTold, chain);
     const { signSeed: seed, stateKey } = secrets;
     const publisher = new Publisher({ did, seed, pen, clock: ports.clock, random: ports.random, stateKey });
-    return new Agent(home, pen, publisher, chain, async (highWater) => {
+    const closed = async (highWater: HighWater | undefined): Promise<void> => {
       try {
         await release();
       } finally {
         await options.closed?.(highWater);
       }
-    });
+    };
+    return new Agent({ home, pen, publisher, chain, disk, stateKey, leftBehind, release: closed });
   } catch (error) {
     await release();
     throw error;

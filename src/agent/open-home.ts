@@ -24,11 +24,12 @@ export interface OpenHomeOptions extends AcquireOptions {
  * of the agent's relays. Close it at the end: that gives everything back and notes the last committed event in the
  * vault, so that an older copy of the home is known to be old.
  *
- * Throws "home-missing", "home-damaged", "locked" (another process works in this home), what reading and opening the
- * vault throws ("vault-missing", "vault-wrong-passphrase" …), "vault-other-agent", and what `acquirePen` throws (`held`,
- * `no-quorum` …). Nothing stays locked or open then.
+ * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "locked" (another
+ * process works in this home), what reading and opening the vault throws ("vault-missing", "vault-wrong-passphrase" …),
+ * "vault-other-agent", and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
  */
 export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHomeOptions): Promise<Agent> {
+  checkArguments({ home: path, vault, unlock, ...acquire });
   const home = await AgentHome.open(nodeDisk, path);
   const lock = await home.lock();
   let opened: OpenVault;
@@ -40,6 +41,29 @@ export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHo
     throw error;
   }
   return openUnlocked({ home, lock, vault: opened, vaultPath: vault }, acquire);
+}
+
+/** What TypeScript would say, for programs that are written without it. Throws "usage". */
+function checkArguments({ home, vault, unlock, timeoutMs }: OpenHomeOptions): void {
+  const wrong = (option: string, expected: string, came: unknown): AntsError =>
+    new AntsError(
+      "usage",
+      `openHome: ${option}: expected ${expected}, got ${came === "" ? "an empty text" : typeof came}`,
+      {
+        hint: "docs/library.md shows how an agent is opened; ants whoami --json says where home and vault are",
+      },
+    );
+  if (typeof home !== "string" || home === "") throw wrong("home", "the agent's folder", home);
+  if (typeof vault !== "string" || vault === "") throw wrong("vault", "the path of its vault file", vault);
+  const ways = ["passphrase", "phrase", "keyFile"];
+  if (
+    typeof unlock !== "object" ||
+    unlock === null ||
+    !ways.some((way) => (unlock as Record<string, unknown>)[way] !== undefined)
+  )
+    throw wrong("unlock", `an object with one of ${ways.join(", ")}`, unlock);
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0))
+    throw wrong("timeoutMs", "milliseconds", timeoutMs);
 }
 
 /** A home whose lock and vault this process has; {@link openUnlocked} takes both over, also when it fails. */

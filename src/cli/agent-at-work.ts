@@ -1,3 +1,4 @@
+import type { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { AgentHome } from "../agent/home.js";
 import type { Agent } from "../agent/open-agent.js";
@@ -7,6 +8,8 @@ import { type UnlockedVault, type UnlockOptions, unlock } from "./unlock.js";
 
 export interface AtWorkOptions extends UnlockOptions {
   readonly takeover?: true;
+  /** Wait until the holder of the pen is silent, and a quorum is there. */
+  readonly wait?: true;
   /** How long to try for the pen. */
   readonly timeoutMs: number;
 }
@@ -33,11 +36,46 @@ export async function agentAtWork<T>(
   }
   const agent = await openUnlocked(
     { home, lock, vault: unlocked.vault, vaultPath: unlocked.path },
-    { signal, timeoutMs: options.timeoutMs, ...(options.takeover === true ? { takeover: true } : {}) },
+    {
+      signal,
+      timeoutMs: options.timeoutMs,
+      ...(options.takeover === true ? { takeover: true } : {}),
+      ...(options.wait === true ? { wait: true, onWait: waitTeller(context) } : {}),
+    },
   );
   try {
+    await tellLeftBehind(context, agent);
     return await work(agent);
   } finally {
     await agent.close();
   }
+}
+
+/** More ids than this are no help in a line. */
+const MAX_IDS_SHOWN = 4;
+
+/** Says once which events of earlier runs did not make it: whoever published them was told to wait for this. */
+async function tellLeftBehind({ out }: CommandContext, agent: Agent): Promise<void> {
+  const { leftBehind } = agent;
+  if (leftBehind.length === 0) return;
+  const ids = leftBehind.slice(0, MAX_IDS_SHOWN).map(({ id }) => id);
+  const what =
+    leftBehind.length === 1
+      ? "1 event of an earlier run is not on the chain, and is not published"
+      : `${leftBehind.length} events of earlier runs are not on the chain, and are not published`;
+  out.warn(
+    `${what}: another instance went on without ${leftBehind.length === 1 ? "it" : "them"} ` +
+      `(${ids.join(", ")}${ids.length < leftBehind.length ? ", …" : ""}); ants log side shows what was said`,
+  );
+  await agent.leftBehindTold();
+}
+
+/** Says what is waited for, each reason once. */
+function waitTeller({ out }: CommandContext): (why: AntsError) => void {
+  const told = new Set<string>();
+  return ({ code, message }) => {
+    if (told.has(code)) return;
+    told.add(code);
+    out.note(`waiting: ${message}`);
+  };
 }

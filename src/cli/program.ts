@@ -98,6 +98,7 @@ function addEventCommands(program: Command, runner: Runner): void {
         .default("quorum"),
     )
     .option("--timeout <seconds>", "how long to wait for that", seconds, 30)
+    .option("--wait", "wait until no other instance is live and enough relays answer, however long that takes")
     .option("--takeover", "take the pen from another live instance, which is then fenced and stops")
     .addOption(vaultOption())
     .action((body, options) =>
@@ -134,8 +135,16 @@ function addEventCommands(program: Command, runner: Runner): void {
   const cat = command(log, "cat", "print the chain, oldest event first")
     .option("--kind <kind>", "only this kind; repeat it", collect)
     .option("--since-seq <n>", "from this seq on", wholeNumber, 0)
+    .option("--open", "open the vault and show what this agent's private bodies say")
+    .addOption(vaultOption())
     .action((options) => runner(async (c) => (await import("./commands/log.js")).logCat(c, options)));
-  examples(cat, [["ants log cat --kind note"], ["ants log cat --json | jq .body"]]);
+  examples(cat, [["ants log cat --kind note"], ["ants log cat --json | jq .body"], ["ants log cat --open"]]);
+  const side = command(log, "side", "print what is on this disk beside the chain, and is not published")
+    .option("--kind <kind>", "only this kind; repeat it", collect)
+    .option("--open", "open the vault and show what this agent's private bodies say")
+    .addOption(vaultOption())
+    .action((options) => runner(async (c) => (await import("./commands/log.js")).logSide(c, options)));
+  examples(side, [["ants log side"], ["ants log side --json | jq .body", "to publish it anew"]]);
   const verify = command(log, "verify", "check every signature and every link of the chain").action(() =>
     runner(async (c) => (await import("./commands/log.js")).logVerify(c)),
   );

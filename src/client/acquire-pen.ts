@@ -18,6 +18,8 @@ export interface AcquireOptions {
   readonly takeover?: boolean;
   /** Waits for a holder to fall silent and for a quorum to come back, until the signal aborts. Default false. */
   readonly wait?: boolean;
+  /** Told what is waited for, each time that `wait` has to. */
+  readonly onWait?: (why: AntsError) => void;
   /** How long to try before giving up, where `wait` is not set. Default 30 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -70,6 +72,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
           wait ? holder : await describeHolder(connection, context.did, holder, context.ports, signal),
         );
         if (!wait) throw failure;
+        options.onWait?.(failure);
         // A relay's word: it says how long at most.
         await clock.sleep(HOLDER_SILENCE_MS - Math.min(Math.max(0, holder.seenMs ?? 0), HOLDER_SILENCE_MS), signal);
         break;
@@ -84,6 +87,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
     }
     const delayMs = backoff.nextDelayMs();
     if (!wait && clock.monotonicMs() + delayMs >= startMs + timeoutMs) throw failure;
+    if (wait && round.kind !== "held") options.onWait?.(failure);
     await clock.sleep(delayMs, signal);
   }
 }
@@ -177,7 +181,7 @@ function noQuorum(
   const shown = [...answers].map(([key, answer]) => `${key.split(" ")[0]}: ${describeAnswer(answer)}`);
   const why = shown.length === 0 ? "" : `: ${shown.join("; ")}`;
   return new AntsError("no-quorum", `the relays of ${did} ${what} (${quorum} of ${relays.length} are needed)${why}`, {
-    hint: "check the network and the relays; until then the agent can read and queue, and do nothing with effects",
+    hint: "check the network and the relays (ants doctor); nothing was signed, and nothing is queued: try again, or wait with --wait",
     details: { did, quorum, answers: shown },
   });
 }

@@ -45,6 +45,14 @@ export class ChainTree implements ChainView {
     return this.#size - (this.#head === undefined ? 0 : this.#head.seq + 1);
   }
 
+  /** The events that are not on the chain, by seq. */
+  *side(): Generator<TreeEvent, void, undefined> {
+    if (this.sideEvents === 0) return;
+    for (let seq = 0; seq < this.#bySeq.length; seq++) {
+      for (const event of this.#at(seq)) if (!event.onChain) yield event;
+    }
+  }
+
   idsAt(epoch: number, seq: number): readonly string[] {
     return this.#at(seq).flatMap((event) => (event.epoch === epoch ? [event.id] : []));
   }

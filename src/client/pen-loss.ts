@@ -49,7 +49,9 @@ export function penLost(loss: PenLoss): AntsError {
     storage: "free space or repair the disk, then start again",
   };
   const { reason, ...facts } = loss;
-  const hint = hints[reason] ?? "what was not committed stays on this disk; start again to claim the pen anew";
+  const hint =
+    hints[reason] ??
+    "what was not committed stays on this disk; the next start claims the pen anew and says what became of it";
   return new AntsError("pen-lost", `the pen is lost: ${describeLoss(loss)}`, {
     hint,
     ...("error" in loss ? { cause: loss.error } : {}),

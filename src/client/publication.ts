@@ -177,7 +177,7 @@ export class PendingPublication {
     const what = events.length === 1 ? "the signed event is" : `the ${events.length} signed events are`;
     return new AntsError("publish-unknown", `whether ${what} committed is not known yet`, {
       cause,
-      hint: "what is signed is on this disk and goes to the relays with the next turn of the pen; do not publish it again",
+      hint: "what is signed is on this disk: the next start sends it, or says that it lost its place; do not publish it again",
       details: { events, relays: this.relays() },
     });
   }

@@ -204,7 +204,7 @@ export const ERRORS = {
   ),
   fenced: fatal(
     "A newer epoch was promised to another instance: this one no longer holds the pen.",
-    "Stop all effects; what was not committed stays as a local side branch. Claim anew to continue here.",
+    "Stop all effects; what was not committed stays as a local side branch. Claim anew to continue here: that says what became of it.",
     EXIT.refusedForSafety,
   ),
   "follow-limit": fatal(
@@ -233,7 +233,7 @@ export const ERRORS = {
   ),
   held: passing(
     "Another instance holds the pen and was seen within the last 60 s; details say which.",
-    "Stop it, hand over, wait until it is silent, or take over.",
+    "Stop it, hand over, wait until it is silent (ants publish --wait), or take over.",
     EXIT.lockedByAnother,
   ),
   "home-damaged": fatal(
@@ -401,8 +401,8 @@ export const ERRORS = {
     EXIT.usage,
   ),
   "no-quorum": passing(
-    "Too few relays answered, or agreed: nothing was claimed.",
-    "Try again in a moment; ants doctor says which relays are missing.",
+    "Too few relays answered, or agreed: the pen was not claimed, and nothing was signed.",
+    "Try again in a moment, or wait with ants publish --wait; ants doctor says which relays are missing. Reading goes on.",
     EXIT.unreachable,
   ),
   "no-relays": fatal("The identity names no relay.", "Name relays in the identity log first.", EXIT.usage),
@@ -515,7 +515,7 @@ export const ERRORS = {
   ),
   "publish-unknown": fatal(
     "Whether signed events are committed is not known yet; details name them.",
-    "Do not publish them again: they are on this disk and go to the relays with the next turn of the pen.",
+    "Do not publish them again: they are on this disk, and the next start sends them, or says that they lost their place.",
     EXIT.partlyDone,
   ),
   "rate-limited": passing("More was sent than the relay's rate allows.", "Wait retryAfterMs and send again."),
@@ -604,7 +604,11 @@ export const ERRORS = {
     "A message has a type that this side doesn't know.",
     "Correct the sender, or update this side.",
   ),
-  usage: fatal("The command line asks for something that cannot be.", "Run the command with --help.", EXIT.usage),
+  usage: fatal(
+    "The command line, or a call of the library, asks for something that cannot be.",
+    "Run the command with --help; docs/library.md shows the calls.",
+    EXIT.usage,
+  ),
   "vault-closed": fatal(
     "The vault was closed; its secrets are gone from memory.",
     "Open it again; if this package closed it too early, report a bug.",

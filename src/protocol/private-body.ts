@@ -60,6 +60,18 @@ export function openBody(sealed: JsonObject, stateKey: Uint8Array, place: BodyPl
   return parseCanonicalObject(decrypt(sealed.enc, stateKey, place));
 }
 
+/**
+ * The body of an event, opened where it is a private one; undefined where it is forgotten. Throws `body-sealed` for a
+ * private body that this key does not open.
+ */
+export function readableBody(
+  event: BodyPlace & { readonly body?: JsonObject },
+  stateKey: Uint8Array,
+): JsonObject | undefined {
+  const { body } = event;
+  return body !== undefined && isSealedBody(body) ? openBody(body, stateKey, event) : body;
+}
+
 function decrypt(enc: string, stateKey: Uint8Array, place: BodyPlace): Uint8Array {
   try {
     const bytes = fromBase64url(enc);

@@ -1,6 +1,15 @@
+import { cpSync } from "node:fs";
 import { join } from "node:path";
+import { parseEvent } from "ants-agent";
 import { type OpenHomeOptions, openHome } from "ants-agent/agent";
-import { createIdentity, generateSeed, publicKeyFromSeed, utf8, x25519PublicKey } from "ants-agent/keys";
+import {
+  type AntsError,
+  createIdentity,
+  generateSeed,
+  publicKeyFromSeed,
+  utf8,
+  x25519PublicKey,
+} from "ants-agent/keys";
 import { KDF_MIN, nodeDisk, openVault, readVaultFile, sealVault, writeVaultFile } from "ants-agent/keys/node";
 import { startTestRelay, type TestRelay } from "ants-agent/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -79,5 +88,62 @@ describe("openHome", () => {
     for (let attempt = 0; attempt < 2; attempt++) {
       await expect(openHome({ ...lonely, timeoutMs: 200 })).rejects.toMatchObject({ code: "no-quorum" });
     }
+  });
+
+  test.each([
+    ["home", undefined],
+    ["vault", undefined],
+    ["vault", ""],
+    ["unlock", undefined],
+    ["unlock", "a passphrase"],
+    ["unlock", {}],
+    ["timeoutMs", "30"],
+    ["timeoutMs", Number.NaN],
+  ])("names the option that is wrong: %s is %j", async (option, value) => {
+    await expect(openHome({ ...options, [option]: value } as OpenHomeOptions)).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining(option),
+    });
+  });
+});
+
+describe("an agent at work", () => {
+  test("opens its own private bodies, and nobody else's", async () => {
+    const [options, other] = [await foundHome(), await foundHome()];
+    await using agent = await openHome(options);
+    await using stranger = await openHome(other);
+    const body = { text: "for me alone" };
+    const { events } = await agent.publisher.publish([{ kind: "note", body, private: true }, ...note("for all")]);
+    const [sealed, open] = events.map(({ line }) => parseEvent(line).event);
+    expect(sealed!.body).not.toEqual(body);
+    expect(agent.openBody(sealed!)).toEqual(body);
+    expect(agent.openBody(open!)).toEqual({ text: "for all" });
+    expect(() => stranger.openBody(sealed!)).toThrow(expect.objectContaining({ code: "body-sealed" }));
+  });
+
+  test("says what an earlier run signed and another instance went on without, until somebody was told", async () => {
+    const options = await foundHome();
+    const copy = { ...options, home: `${options.home}-copy` };
+    cpSync(options.home, copy.home, { recursive: true });
+    const first = await openHome(options);
+    expect(first.leftBehind).toEqual([]);
+    await first.publisher.publish(note("one"));
+    const second = await openHome({ ...copy, takeover: true });
+    // The first does not know yet that it was fenced: it signs, and no relay takes it.
+    const refused = await first.publisher.publish(note("two")).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "publish-unknown", hint: expect.stringContaining("the next start") });
+    await first.close();
+    await second.publisher.publish(note("instead"));
+    await second.close();
+
+    const [id] = (refused as AntsError).details.events as string[];
+    const left = [{ epoch: 1, seq: 2, id, kind: "note" }];
+    for (const told of [false, true]) {
+      await using again = await openHome({ ...options, takeover: true });
+      expect(again.leftBehind).toEqual(left);
+      if (told) await again.leftBehindTold();
+    }
+    await using last = await openHome(options);
+    expect(last.leftBehind).toEqual([]);
   });
 });

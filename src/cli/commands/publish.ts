@@ -25,6 +25,7 @@ export interface PublishCommandOptions {
   /** Seconds. */
   readonly timeout: number;
   readonly takeover?: true;
+  readonly wait?: true;
   readonly vault?: string;
 }
 

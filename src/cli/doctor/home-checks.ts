@@ -1,10 +1,12 @@
 import { publicKeyFromSeed } from "../../../keys/ed25519/index.js";
 import { isAntsError } from "../../../keys/errors.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
 import { placeOf } from "../../../keys/node/place.js";
 import type { HighWater } from "../../../keys/node/vault-content.js";
 import { readVaultFile } from "../../../keys/node/vault-file.js";
 import type { AgentHome } from "../../agent/home.js";
+import { untoldSideEvents } from "../../agent/left-behind.js";
 import type { ChainHead } from "../../protocol/event.js";
 import { readChain, tornText } from "../chain-reading.js";
 import type { CommandContext } from "../context.js";
@@ -114,7 +116,13 @@ export async function checkChain(home: AgentHome, highWater: HighWater | undefin
       };
     }
     if (head === undefined) return { finding: ok("chain", "empty: nothing was published yet") };
-    return { finding: ok("chain", `${head.seq + 1} events, every signature, hash and link verified`), head };
+    const found = `${head.seq + 1} events, every signature, hash and link verified`;
+    const untold = await untoldSideEvents(nodeDisk, home.layout.leftBehindTold, chain);
+    if (untold.length > 0) {
+      const beside = `${found}; ${untold.length} more that are not published, as another instance went on without them`;
+      return { finding: advice("chain", beside, "ants log side shows them: publish anew what still holds"), head };
+    }
+    return { finding: ok("chain", found), head };
   } catch (error) {
     return { finding: brokenBy("chain", error) };
   }

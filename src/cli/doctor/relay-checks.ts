@@ -33,7 +33,13 @@ export async function checkRelays(home: AgentHome, options: RelayCheckOptions): 
   const all = `${counting} of ${relays.length} relays answer, ${quorum} are a quorum`;
   if (counting >= quorum) findings.push(ok("quorum", all));
   else
-    findings.push(broken("quorum", all, "bring relays back: without a quorum the agent can read, and publish nothing"));
+    findings.push(
+      broken(
+        "quorum",
+        all,
+        "bring relays back: without a quorum nothing is published (ants publish --wait waits for it)",
+      ),
+    );
   if (relays.length < ADVISED_RELAYS) {
     const found = `${relays.length === 1 ? "one relay" : `${relays.length} relays`}: the loss of one stops the agent`;
     findings.push(
