@@ -1,7 +1,7 @@
 /** A running relay, from its configuration to its end. */
 import path from "node:path";
 import { AntsError, isAntsError } from "../keys/errors.js";
-import { nodeDisk } from "../keys/node/disk.js";
+import { createNodeDisk } from "../keys/node/disk.js";
 import { type Clock, type Random, systemClock, systemRandom } from "../keys/ports.js";
 import { checkpointOrigin } from "../src/protocol/checkpoint.js";
 import type { RelayInfo } from "../src/protocol/relay-info.js";
@@ -68,7 +68,7 @@ export async function startRelay(input: RelayConfigInput, options: StartOptions 
   const urls = relayUrls(config);
   const folder = await DataFolder.open({
     folder: path.resolve(config.data),
-    disk: nodeDisk,
+    disk: createNodeDisk({ label: "ants relay" }),
     files: nodeLogFiles,
     random,
     clock,

@@ -42,15 +42,15 @@ const FILE_SYSTEM_OF_MAGIC = new Map<number, string>([
  */
 export async function assertDurablePlace(
   path: string,
-  options: { readonly allowEphemeral?: boolean } = {},
+  options: { readonly allowEphemeral?: boolean; readonly what?: string } = {},
 ): Promise<void> {
   if (options.allowEphemeral === true) return;
   const place = await placeOf(path);
   if (place.verdict === "durable") return;
-  throw new AntsError("vault-ephemeral", `refused to keep a key in ${path}: ${explain(place)}`, {
+  throw new AntsError("vault-ephemeral", `refused to keep ${options.what ?? "a key"} in ${path}: ${explain(place)}`, {
     hint:
       place.verdict === "container-layer"
-        ? "mount a volume and put the vault there, or pass --allow-ephemeral for an agent that may be lost"
+        ? "mount a volume and put it there, or pass --allow-ephemeral for an agent that may be lost"
         : "choose a folder on a disk, or pass --allow-ephemeral for an agent that may be lost",
     details: { path, ...place },
   });

@@ -168,7 +168,9 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     closing.push(() => pen.release());
     const leftBehind = await untoldSideEvents(disk, layout.leftBehindTold, chain);
     const { signSeed: seed, stateKey } = secrets;
-    const publisher = new Publisher({ did, seed, pen, clock: ports.clock, random: ports.random, stateKey });
+    const { clock, random } = ports;
+    const whyAway = (url: string) => relays.whyAway(url);
+    const publisher = new Publisher({ did, seed, pen, clock, random, stateKey, whyAway });
     const closed = async (highWater: HighWater | undefined): Promise<void> => {
       try {
         await release();

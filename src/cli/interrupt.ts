@@ -24,11 +24,15 @@ export function interruptible(): Interruptible {
   };
   const names: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const name of names) process.on(name, onSignal);
+  // A program that started this one with a channel to it (the demo), and was killed: nobody else would end this one.
+  const onDisconnect = (): void => stop("the end of the program that started it");
+  if (process.connected) process.once("disconnect", onDisconnect);
   return {
     signal: controller.signal,
     stop: () => stop("the program"),
     release: () => {
       for (const name of names) process.off(name, onSignal);
+      process.off("disconnect", onDisconnect);
     },
   };
 }

@@ -173,12 +173,15 @@ function chainMissing(did: string): AntsError {
 }
 
 function noQuorum(
-  { did, identity }: PenContext,
+  { did, identity, relays: pool }: PenContext,
   answers: ReadonlyMap<string, RelayAnswer>,
   what = "are not enough for a quorum",
 ): AntsError {
   const { quorum, relays } = relaySetOf(identity.newest!);
-  const shown = [...answers].map(([key, answer]) => `${key.split(" ")[0]}: ${describeAnswer(answer)}`);
+  const shown = [...answers].map(([key, answer]) => {
+    const [url] = key.split(" ") as [string];
+    return `${url}: ${describeAnswer(answer, pool.whyAway(url)).replace(` ${url}`, "")}`;
+  });
   const why = shown.length === 0 ? "" : `: ${shown.join("; ")}`;
   return new AntsError("no-quorum", `the relays of ${did} ${what} (${quorum} of ${relays.length} are needed)${why}`, {
     hint: "check the network and the relays (ants doctor); nothing was signed, and nothing is queued: try again, or wait with --wait",
@@ -186,10 +189,11 @@ function noQuorum(
   });
 }
 
-function describeAnswer(answer: RelayAnswer): string {
+/** `away`: why there is no connection, where that is known. */
+function describeAnswer(answer: RelayAnswer, away: AntsError | undefined): string {
   switch (answer.state) {
     case "asking":
-      return answer.error?.message ?? "no answer yet";
+      return (answer.error ?? away)?.message ?? "no answer yet";
     case "held":
       return `held by ${answer.holder.instance}`;
     case "wrong-stream":

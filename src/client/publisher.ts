@@ -24,6 +24,8 @@ export interface PublisherOptions {
   readonly pen: Pen;
   readonly clock: Clock;
   readonly random: Random;
+  /** Why there is no connection to a relay, for {@link Publisher.relays}. */
+  readonly whyAway?: (url: string) => AntsError | undefined;
   /** Seals private bodies, 32 bytes; drafts with `private` are refused without it. */
   readonly stateKey?: Uint8Array;
 }
@@ -96,11 +98,18 @@ export class Publisher {
     return this.#pen.lanes.map((lane) => ({
       url: lane.relay.url,
       stream: lane.relay.stream,
-      status: lane.status,
+      status: this.#statusOf(lane),
       acknowledgedSeq: lane.acknowledgedSeq,
       ...(lane.unansweredSeq === undefined ? {} : { unansweredSeq: lane.unansweredSeq }),
       behind: Math.max(0, seq - lane.knownSeq),
     }));
+  }
+
+  /** A lane that is dialled for the first time knows no reason yet, where the connection does. */
+  #statusOf({ status, relay }: Lane): LaneStatus {
+    if (status.state !== "unreachable" || status.error !== undefined) return status;
+    const error = this.#options.whyAway?.(relay.url);
+    return error === undefined ? status : { ...status, error };
   }
 
   /**

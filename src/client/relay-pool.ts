@@ -1,3 +1,4 @@
+import type { AntsError } from "../../keys/errors.js";
 import { type ConnectionOptions, RelayConnection } from "./connection.js";
 import type { ClientPorts } from "./ports.js";
 
@@ -20,6 +21,12 @@ export class RelayPool {
       this.#connections.set(url, connection);
     }
     return connection;
+  }
+
+  /** Why there is no connection to a relay just now, where one was tried and failed. */
+  whyAway(url: string): AntsError | undefined {
+    const status = this.#connections.get(url)?.status;
+    return status?.state === "waiting" ? status.error : undefined;
   }
 
   /** Closes all connections. */

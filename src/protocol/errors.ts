@@ -138,7 +138,7 @@ export const ERRORS = {
   ),
   "connection-lost": passing(
     "The connection to a relay broke.",
-    "It is made again by itself; what was sent without an answer is sent again.",
+    "Whatever still runs makes it again by itself, and sends again what was not answered; else run the command again.",
     EXIT.unreachable,
   ),
   "cursor-ahead": fatal(
@@ -201,6 +201,7 @@ export const ERRORS = {
   "event-too-long": fatal(
     "An event's line would be longer than 64 KiB.",
     "Split the body, or keep the bulk elsewhere and publish its hash.",
+    EXIT.usage,
   ),
   fenced: fatal(
     "A newer epoch was promised to another instance: this one no longer holds the pen.",
@@ -322,30 +323,35 @@ export const ERRORS = {
   ),
   interrupted: passing("The command was stopped by Ctrl-C or a signal.", "Run it again.", EXIT.interrupted),
   "json-bom": fatal("A line begins with a byte order mark.", CANONICAL),
-  "json-depth": fatal("A line is nested deeper than 16 levels.", "Flatten the body."),
+  "json-depth": fatal("A line is nested deeper than 16 levels.", "Flatten the body.", EXIT.usage),
   "json-duplicate-key": fatal("An object of a line has the same key twice.", CANONICAL),
   "json-escape": fatal("Text of a line has an escape other than the canonical one.", CANONICAL),
-  "json-float": fatal("A line holds a number with a fraction.", "Scale it to an integer, or write it as text."),
+  "json-float": fatal(
+    "A line holds a number with a fraction.",
+    "Scale it to an integer, or write it as text.",
+    EXIT.usage,
+  ),
   "json-key-order": fatal("An object's keys are not in canonical order.", CANONICAL),
-  "json-negative-zero": fatal("A line holds -0.", CANONICAL),
+  "json-negative-zero": fatal("A line holds -0.", CANONICAL, EXIT.usage),
   "json-not-object": fatal("A line is JSON, but no object.", CANONICAL),
-  "json-null": fatal("A line holds null.", "Leave the field out."),
+  "json-null": fatal("A line holds null.", "Leave the field out.", EXIT.usage),
   "json-number": fatal("A number is not spelled canonically.", CANONICAL),
-  "json-number-overflow": fatal("A number is beyond every double.", "Write it as text."),
-  "json-number-range": fatal("An integer is beyond 2^53 - 1.", "Write it as text."),
-  "json-proto": fatal("An object of a line has the key __proto__.", "Choose another name."),
-  "json-surrogate": fatal("Text holds half of a surrogate pair.", "Correct the text before it is written."),
+  "json-number-overflow": fatal("A number is beyond every double.", "Write it as text.", EXIT.usage),
+  "json-number-range": fatal("An integer is beyond 2^53 - 1.", "Write it as text.", EXIT.usage),
+  "json-proto": fatal("An object of a line has the key __proto__.", "Choose another name.", EXIT.usage),
+  "json-surrogate": fatal("Text holds half of a surrogate pair.", "Correct the text before it is written.", EXIT.usage),
   "json-syntax": fatal("A line is not JSON.", CANONICAL),
   "json-too-long": fatal(
     "A line is longer than its limit; details say which.",
     "Split the body, or keep the bulk elsewhere and publish its hash.",
+    EXIT.usage,
   ),
   "json-trailing": fatal("Something follows the end of a line.", CANONICAL),
   "json-unsupported": fatal(
     "A value has no place in JSON: undefined, NaN, a function, a cycle …",
     "Pass plain data only.",
   ),
-  "json-utf8": fatal("Bytes are not UTF-8.", CANONICAL),
+  "json-utf8": fatal("Bytes are not UTF-8.", CANONICAL, EXIT.usage),
   "json-whitespace": fatal("A line has white space between its tokens.", CANONICAL),
   "key-not-live": fatal(
     "The key may not sign for this DID: never listed, retired, void by an anchor, or the DID is deactivated.",
@@ -562,7 +568,7 @@ export const ERRORS = {
   ),
   "relay-unreachable": passing(
     "There is no connection to the relay.",
-    "Check its URL and the network; it is tried again by itself.",
+    "Check its URL and the network, and try again; whatever still runs does so by itself.",
     EXIT.unreachable,
   ),
   "relay-url": fatal(
@@ -595,7 +601,7 @@ export const ERRORS = {
     "Stop all effects; claim anew, on the head that the refusal names.",
     EXIT.refusedForSafety,
   ),
-  "too-large": fatal("More was sent at once than the limit in details.", "Send less at once."),
+  "too-large": fatal("More was sent at once than the limit in details.", "Send less at once.", EXIT.usage),
   "tree-damaged": fatal(
     "The relay's tree is missing or wrong, and the log it could be computed from no longer has its beginning.",
     "Restore the folders log and tree from a copy, or start a new stream.",

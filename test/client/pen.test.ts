@@ -215,8 +215,10 @@ describe("two instances of one agent", () => {
     const first = await world.start();
     await world.clock.run(acquirePen(first.context));
     const second = await world.start({ madeGenesis: false });
-    const waiting = acquirePen(second.context, { wait: true });
+    const told: string[] = [];
+    const waiting = acquirePen(second.context, { wait: true, onWait: ({ code }) => told.push(code) });
     await world.clock.pass(90_000);
+    expect(told).toContain("held");
     await world.clock.run(first.kill());
     const diedMs = world.clock.monotonicMs();
     const pen = await world.clock.run(waiting);

@@ -54,7 +54,7 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
   await requireNoHome(home);
   await requireOutside(context, options);
   const allowEphemeral = options.allowEphemeral === true || allowsEphemeral(context.env);
-  await assertDurablePlace(homeLayout(home).state, { allowEphemeral });
+  await assertDurablePlace(home, { allowEphemeral, what: "an agent's home" });
   await assertDurablePlace(namedVaultPath(options.vault, context.env) ?? vaultsFolder(context.env), { allowEphemeral });
   const place = await wordsPlace(options.phraseFile === undefined ? undefined : resolve(options.phraseFile));
   try {

@@ -36,7 +36,8 @@ export class AntsChild {
       .join(" ");
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...options.env },
-      stdio: ["pipe", "pipe", "pipe"],
+      // The channel carries nothing: a child ends when it breaks, whatever ended this process.
+      stdio: ["pipe", "pipe", "pipe", "ipc"],
     });
     // A child that is gone says so by its end; a write that raced with it is nobody's concern.
     this.#child.stdin!.on("error", () => {});

@@ -122,7 +122,7 @@ class NodeSocket implements Socket {
 function dialError(url: string, options: DialOptions, cause: Error): AntsError {
   if (/subprotocol/i.test(cause.message)) return wrongVersion(url, options, cause.message);
   const { code } = cause as { code?: unknown };
-  return unreachable(url, typeof code === "string" ? code : cause.message, { cause });
+  return unreachable(url, describeCause(code, cause), { cause });
 }
 
 function refused(url: string, options: DialOptions, status: number, answer: string): AntsError {
@@ -135,6 +135,11 @@ function wrongVersion(url: string, options: DialOptions, answer: string): AntsEr
     hint: "use versions of the client and the relay that share a protocol version",
     details: { url, offered: [options.protocol], answer },
   });
+}
+
+function describeCause(code: unknown, cause: Error): string {
+  if (code === "ECONNREFUSED") return "it refuses connections (ECONNREFUSED)";
+  return typeof code === "string" ? code : cause.message;
 }
 
 function unreachable(
