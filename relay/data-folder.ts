@@ -1,10 +1,9 @@
 import path from "node:path";
 import { AntsError } from "../keys/errors.js";
-import { OperationSet } from "../keys/identity/operation-set.js";
+import type { ParsedOperation } from "../keys/identity/operation.js";
 import type { Clock, Disk, DiskLock, Random } from "../keys/ports.js";
 import { signCheckpoint } from "../src/protocol/checkpoint.js";
 import { readDetails } from "./admission/agent-state.js";
-import { IdentityView } from "./admission/identity-view.js";
 import { ForkEvidence, type ForkProof } from "./fork-evidence.js";
 import { readBootId } from "./index/boot-id.js";
 import { IndexDb } from "./index/index-db.js";
@@ -14,10 +13,8 @@ import { readEntry } from "./log/log-ids.js";
 import { openTree, type Progress } from "./log/open-tree.js";
 import { SegmentLog } from "./log/segment-log.js";
 import type { TreeLog } from "./log/tree-log.js";
+import { NewestOperations } from "./newest-operations.js";
 import { createRelayFile, type RelayIdentity, readRelayFile, relayFilePath, startNewStream } from "./relay-file.js";
-
-/** Agents whose newest operation is remembered, so that asking for it again costs no parsing. */
-const MAX_NEWEST = 4_096;
 
 export interface DataFolderOptions {
   readonly folder: string;
@@ -74,7 +71,7 @@ export class DataFolder {
   readonly #head: HeadFile;
   readonly #evidence: ForkEvidence;
   readonly #lock: DiskLock;
-  readonly #newest = new Map<string, { readonly operations: number; readonly hash: string | undefined }>();
+  readonly #newest = new NewestOperations((position) => this.#operationAt(position));
 
   private constructor(parts: Parts) {
     this.log = parts.log;
@@ -125,22 +122,7 @@ export class DataFolder {
     const record = this.index.agent(did);
     if (record === undefined) return undefined;
     const { operations } = readDetails(record.details);
-    const known = this.#newest.get(did);
-    if (known?.operations === operations.length) return known.hash;
-    const lines = operations.map((position) => {
-      const entry = readEntry({ position, line: this.#lineAt(position) });
-      if (entry.type === "identity") return entry.operation;
-      throw new AntsError("index-failed", `position ${position} is no identity operation, as the index says`, {
-        hint: "stop the relay, delete data/index and restart it: the index is rebuilt from the log",
-      });
-    });
-    const hash = new IdentityView(new OperationSet(record.did, lines)).newest?.hash;
-    this.#newest.set(did, { operations: operations.length, hash });
-    if (this.#newest.size > MAX_NEWEST) {
-      const [oldest] = this.#newest.keys();
-      this.#newest.delete(oldest!);
-    }
-    return hash;
+    return this.#newest.hash(record.did, operations);
   }
 
   /** Pairs of an agent's lines for one epoch and seq: from the log, and of what was refused. At most `limit`. */
@@ -170,6 +152,14 @@ export class DataFolder {
     } finally {
       await this.#lock.release();
     }
+  }
+
+  #operationAt(position: number): ParsedOperation {
+    const entry = readEntry({ position, line: this.#lineAt(position) });
+    if (entry.type === "identity") return entry.operation;
+    throw new AntsError("index-failed", `position ${position} is no identity operation, as the index says`, {
+      hint: "stop the relay, delete data/index and restart it: the index is rebuilt from the log",
+    });
   }
 
   #lineAt(position: number): Uint8Array {

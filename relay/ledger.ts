@@ -3,6 +3,7 @@ import { type ParsedOperation, parseOperation } from "../keys/identity/operation
 import type { Clock } from "../keys/ports.js";
 import { parseEntry } from "../src/protocol/entry.js";
 import type { ChainHead } from "../src/protocol/event.js";
+import { DEFAULT_LIMITS, type RelayLimits } from "../src/protocol/limits.js";
 import { type Refusal, refusalOf } from "../src/protocol/refusal.js";
 import { Admission, type Refusal as Objection, type Outcome } from "./admission/admission.js";
 import { Holders } from "./admission/holders.js";
@@ -49,6 +50,8 @@ export interface DurableGroup {
   readonly persistMs: number;
 }
 
+export type LedgerLimits = Pick<RelayLimits, "maxOperationsPerEra">;
+
 /** Entries replayed into a stale index between two writes to it. */
 const REPLAY_GROUP_ENTRIES = 4_096;
 const REPLAY_SLICE = { maxBytes: 2 ** 20, maxEntries: 1_024 };
@@ -64,7 +67,7 @@ export class Ledger {
   readonly #groups: GroupCommit<IndexGroup | undefined>;
   readonly #listeners = new Set<(group: DurableGroup) => void>();
 
-  private constructor(folder: DataFolder, clock: Clock) {
+  private constructor(folder: DataFolder, clock: Clock, { maxOperationsPerEra }: LedgerLimits) {
     this.folder = folder;
     let persistMs = 0;
     this.#holders = new Holders(clock);
@@ -72,6 +75,7 @@ export class Ledger {
       index: folder.index,
       holders: this.#holders,
       stream: folder.stream,
+      maxOperationsPerEra,
       operationAt: (position) => operationAt(folder, position),
       prunedAt: (position) => prunedAt(folder, position),
     });
@@ -91,8 +95,13 @@ export class Ledger {
    *
    * @param onProgress called between groups with the position reached
    */
-  static async open(folder: DataFolder, clock: Clock, onProgress?: (position: number) => void): Promise<Ledger> {
-    const ledger = new Ledger(folder, clock);
+  static async open(
+    folder: DataFolder,
+    clock: Clock,
+    onProgress?: (position: number) => void,
+    limits: LedgerLimits = DEFAULT_LIMITS,
+  ): Promise<Ledger> {
+    const ledger = new Ledger(folder, clock, limits);
     const { log, index } = folder;
     let next = index.appliedPosition + 1;
     let pending = 0;

@@ -77,12 +77,11 @@ export async function startRelay(input: RelayConfigInput, options: StartOptions 
     segmentBytes: config.segmentBytes,
     onProgress: (progress) => log.write("info", "opening", { ...progress }),
   });
-  const ledger = await Ledger.open(folder, clock, (position) => log.write("info", "indexing", { position })).catch(
-    async (error: unknown) => {
-      await folder.close();
-      throw error;
-    },
-  );
+  const onIndexing = (position: number) => log.write("info", "indexing", { position });
+  const ledger = await Ledger.open(folder, clock, onIndexing, limitsOf(config)).catch(async (error: unknown) => {
+    await folder.close();
+    throw error;
+  });
   const relay = new RunningRelay({ config, clock, random, log, folder, ledger, urls });
   try {
     await relay.listen();

@@ -1,56 +1,87 @@
-import type { Branch } from "./succession.js";
+import type { Branch, Era } from "./succession.js";
 
 /**
- * Who heads an era that no rotate ended. `first`: the operation that began it; `updates`: all updates of the era, on
- * every branch. One head: decided. Several: contested, and these are the branches that still count.
+ * Who heads an era that no rotate ended. `first`: the operation that began it. One head: decided. Several: contested,
+ * and these are the branches that still count.
  *
  * An update S that names a head in `over` beats that head and whatever grows on it without knowing of S. To know S is
  * to descend from it by `prev` and `over`, links that hashes make one-way: so of two settlements, the one that knows
  * the other wins, and two that don't know of each other leave the contest open. A head has the settlements that it knows
  * on its side; it wins when those beat all other heads, and none on their side beats it.
  *
- * Takes time in proportion to updates × branches.
+ * Takes no time where nothing was settled, else time in proportion to updates × branches.
  */
-export function headsOf(first: Branch, updates: readonly Branch[]): readonly Branch[] {
+export function headsOf(first: Branch): readonly Branch[] {
+  const { updates, leaves, settlements }: Era = first.era;
+  if (leaves.size === 1 || settlements === 0) return [...leaves];
   const members = [first, ...updates];
   const index = new Map(members.map(({ operation }, i) => [operation.hash, i]));
   const parents = members.map(({ operation: { op } }, i) => (i === 0 ? [] : [index.get(op.prev!)!]));
-  const withChildren = new Set(parents.flat());
-  const leaves = members.flatMap((_, i) => (withChildren.has(i) ? [] : [i]));
+  const heads = members.flatMap((member, i) => (leaves.has(member) ? [i] : []));
   const settled = members.map(({ operation }) => (operation.op.over ?? []).flatMap((hash) => index.get(hash) ?? []));
-  const nothingSettled = settled.every((losers) => losers.length === 0);
-  if (leaves.length === 1 || nothingSettled) return leaves.map((leaf) => members[leaf]!);
 
-  const grownOn = leafSets(leaves, parents);
-  const knownBy = leafSets(
-    leaves,
-    parents.map((parent, i) => [...parent, ...settled[i]!]),
-  );
-  const beats = leaves.map(() => 0n);
-  for (const [i, losers] of settled.entries()) {
-    const beaten = losers.reduce((union, loser) => union | grownOn[loser]!, 0n) & ~knownBy[i]!;
-    if (beaten === 0n) continue;
-    for (let leaf = 0; leaf < leaves.length; leaf++) if (has(knownBy[i]!, leaf)) beats[leaf]! |= beaten;
+  const links = parents.map((parent, i) => [...parent, ...settled[i]!]);
+  const order = linkedAfterLinking(links);
+  const grownOn = headsThatReach(heads, parents, order);
+  const knownBy = headsThatReach(heads, links, order);
+  // What the settlements beat that a member knows, each where all that it links to has its own already.
+  const beaten = members.map(() => newSet(heads.length));
+  for (const i of order.reverse()) {
+    for (const loser of settled[i]!) unite(beaten[i]!, grownOn[loser]!);
+    subtract(beaten[i]!, knownBy[i]!);
+    for (const target of links[i]!) unite(beaten[i]!, beaten[target]!);
   }
-  return undefeated(beats).map((leaf) => members[leaves[leaf]!]!);
+  const beats = heads.map((head) => beaten[head]!);
+  return undefeated(beats).map((head) => members[heads[head]!]!);
 }
 
-/**
- * For each member the set of leaves (bit i: `leaves[i]`) from which it is reached along `links`, its own bit included.
- * Visits a member only after all that link to it; hashes allow no cycles.
- */
-function leafSets(leaves: readonly number[], links: readonly (readonly number[])[]): bigint[] {
-  const sets = links.map(() => 0n);
-  for (const [bit, leaf] of leaves.entries()) sets[leaf] = 1n << BigInt(bit);
-  const unvisitedLinks = links.map(() => 0);
-  for (const target of links.flat()) unvisitedLinks[target]!++;
-  const ready = unvisitedLinks.flatMap((count, i) => (count === 0 ? [i] : []));
-  for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
-    for (const target of links[next]!) {
-      sets[target]! |= sets[next]!;
-      if (--unvisitedLinks[target]! === 0) ready.push(target);
-    }
+/** Some of the heads: head i is bit i % 32 of word i / 32. Numbers of any size would be copied at every step. */
+type HeadSet = Uint32Array;
+
+function newSet(heads: number): HeadSet {
+  return new Uint32Array(Math.ceil(heads / 32));
+}
+
+function has(set: HeadSet, head: number): boolean {
+  return (set[head >>> 5]! & (1 << (head & 31))) !== 0;
+}
+
+function unite(set: HeadSet, more: HeadSet): void {
+  for (let word = 0; word < set.length; word++) set[word]! |= more[word]!;
+}
+
+function subtract(set: HeadSet, less: HeadSet): void {
+  for (let word = 0; word < set.length; word++) set[word]! &= ~less[word]!;
+}
+
+function bitsOf(set: HeadSet): number[] {
+  const heads: number[] = [];
+  for (const [word, bits] of set.entries()) {
+    for (let left = bits; left !== 0; left &= left - 1) heads.push(word * 32 + 31 - Math.clz32(left & -left));
   }
+  return heads;
+}
+
+/** All members, each after all that link to it; hashes allow no cycles. */
+function linkedAfterLinking(links: readonly (readonly number[])[]): number[] {
+  const unvisitedLinks = links.map(() => 0);
+  for (const targets of links) for (const target of targets) unvisitedLinks[target]!++;
+  const order = unvisitedLinks.flatMap((count, i) => (count === 0 ? [i] : []));
+  for (let next = 0; next < order.length; next++) {
+    for (const target of links[order[next]!]!) if (--unvisitedLinks[target]! === 0) order.push(target);
+  }
+  return order;
+}
+
+/** For each member the set of heads from which it is reached along `links`, its own bit included. */
+function headsThatReach(
+  heads: readonly number[],
+  links: readonly (readonly number[])[],
+  order: readonly number[],
+): HeadSet[] {
+  const sets = links.map(() => newSet(heads.length));
+  for (const [bit, head] of heads.entries()) sets[head]![bit >>> 5]! |= 1 << (bit & 31);
+  for (const next of order) for (const target of links[next]!) unite(sets[target]!, sets[next]!);
   return sets;
 }
 
@@ -58,14 +89,12 @@ function leafSets(leaves: readonly number[], links: readonly (readonly number[])
  * Who stays: a head that is beaten by one that stays is out, and what an outed head beats is free again. So branches
  * that were settled long ago drop out of a later contest, and those that beat each other in a circle all stay.
  */
-function undefeated(beats: readonly bigint[]): number[] {
-  const rows = beats.map((set) => set.toString(2).padStart(beats.length, "0"));
-  const beatsOne = (a: number, b: number) => rows[a]![beats.length - 1 - b] === "1";
-  const victims = beats.map((_, a) => beats.flatMap((_, b) => (beatsOne(a, b) && !beatsOne(b, a) ? [b] : [])));
+function undefeated(beats: readonly HeadSet[]): number[] {
+  const victims = beats.map((set, a) => bitsOf(set).filter((b) => !has(beats[b]!, a)));
   const threats = beats.map(() => 0);
-  for (const victim of victims.flat()) threats[victim]!++;
+  for (const beaten of victims) for (const victim of beaten) threats[victim]!++;
   const out = new Set<number>();
-  const staying = threats.flatMap((count, leaf) => (count === 0 ? [leaf] : []));
+  const staying = threats.flatMap((count, head) => (count === 0 ? [head] : []));
   for (let winner = staying.pop(); winner !== undefined; winner = staying.pop()) {
     for (const loser of victims[winner]!) {
       if (out.has(loser)) continue;
@@ -73,9 +102,5 @@ function undefeated(beats: readonly bigint[]): number[] {
       for (const freed of victims[loser]!) if (--threats[freed]! === 0 && !out.has(freed)) staying.push(freed);
     }
   }
-  return beats.flatMap((_, leaf) => (out.has(leaf) ? [] : [leaf]));
-}
-
-function has(set: bigint, bit: number): boolean {
-  return ((set >> BigInt(bit)) & 1n) === 1n;
+  return beats.flatMap((_, head) => (out.has(head) ? [] : [head]));
 }

@@ -22,6 +22,8 @@ export type Joined =
 export class OperationSet {
   readonly did: Did;
   readonly #members = new Map<string, Branch>();
+  /** In the order in which they joined; only grows. */
+  readonly #order: ParsedOperation[] = [];
   readonly #waiting = new Map<string, Map<string, ParsedOperation>>();
   #genesis: Branch | undefined;
 
@@ -47,7 +49,13 @@ export class OperationSet {
 
   /** All valid operations, each after its parent. */
   operations(): ParsedOperation[] {
-    return [...this.#members.values()].map(({ operation }) => operation);
+    return this.#order.slice();
+  }
+
+  /** What {@link operations} gives now, copied only when it is asked for: most states are never asked for their sides. */
+  operationsNow(): () => readonly ParsedOperation[] {
+    const { length } = this.#order;
+    return () => this.#order.slice(0, length);
   }
 
   add(operation: ParsedOperation): Joined {
@@ -104,6 +112,7 @@ export class OperationSet {
     }
     const branch = grow(parent, operation);
     this.#members.set(hash, branch);
+    this.#order.push(operation);
     if (parent === undefined) this.#genesis = branch;
     return undefined;
   }
@@ -112,17 +121,25 @@ export class OperationSet {
 /** The operation in its place. Also enters it in the lists of the era that it belongs to or ends. */
 function grow(parent: Branch | undefined, operation: ParsedOperation): Branch {
   const { op } = operation;
-  let branch: Branch;
-  if (parent === undefined || op.op === "rotate") {
-    branch = { operation, parent, era: openEra(parent?.era, operation), updateCount: 0 };
-  } else {
-    branch = { operation, parent, era: parent.era, updateCount: parent.updateCount + (op.op === "update" ? 1 : 0) };
+  const opens = parent === undefined || op.op === "rotate";
+  const era = opens ? openEra(parent?.era, operation) : parent.era;
+  const updateCount = opens ? 0 : parent.updateCount + (op.op === "update" ? 1 : 0);
+  const branch: Branch = { operation, parent, era, updateCount };
+  if (opens) era.leaves.add(branch);
+  if (parent === undefined) return branch;
+  if (op.op !== "update") {
+    parent.era.closings.push(branch);
+    return branch;
   }
-  if (parent !== undefined) (op.op === "update" ? parent.era.updates : parent.era.closings).push(branch);
+  era.updates.push(branch);
+  era.leaves.delete(parent);
+  era.leaves.add(branch);
+  if (op.over !== undefined) era.settlements++;
   return branch;
 }
 
 function openEra(previous: Era | undefined, opening: ParsedOperation): Era {
   const index = previous === undefined ? 0 : previous.index + 1;
-  return { index, previous, opening, revealed: opening.op.reveal ?? [], updates: [], closings: [] };
+  const revealed = opening.op.reveal ?? [];
+  return { index, previous, opening, revealed, updates: [], leaves: new Set(), settlements: 0, closings: [] };
 }

@@ -77,16 +77,49 @@ export function resolveSet(set: OperationSet, options: ResolveOptions = {}): Res
     const closing = chooseClosing(opening.era.closings, pinned, options);
     if (closing === undefined) return { status: "conflicted", did, rivals: hashesOf(opening.era.closings) };
     if (closing.operation.op.op === "deactivate") {
-      return { status: "deactivated", did, state: stateAt(closing, set.operations()) };
+      return { status: "deactivated", did, state: stateAt(closing, set.operationsNow()) };
     }
     opening = closing;
   }
 
-  const heads = headsOf(opening, opening.era.updates);
-  if (heads.length === 1) return { status: "verified", did, state: stateAt(heads[0]!, set.operations()) };
+  const heads = headsOf(opening);
+  if (heads.length === 1) return { status: "verified", did, state: stateAt(heads[0]!, set.operationsNow()) };
   const shared = lastShared(heads);
   const kept = pinned !== undefined && isOnPath(shared, pinned) ? pinned : shared;
-  return { status: "contested", did, state: stateAt(kept, set.operations()), branches: hashesOf(heads) };
+  let branches: readonly string[] | undefined;
+  return {
+    status: "contested",
+    did,
+    state: stateAt(kept, set.operationsNow()),
+    get branches() {
+      branches ??= hashesOf(heads);
+      return branches;
+    },
+  };
+}
+
+/** What {@link resolveHeld} says. */
+export interface HeldHead {
+  /** The operation that speaks for the identity; during a contest the last that all branches share. */
+  readonly head: Branch;
+  readonly status: "verified" | "deactivated" | "contested";
+}
+
+/**
+ * What {@link resolveSet} says to a keeper that takes of several rivals the one that joined the set first and pins
+ * nothing: a relay. However many rivals there are, they cost nothing. Undefined without a genesis.
+ */
+export function resolveHeld(set: OperationSet): HeldHead | undefined {
+  let opening = set.genesis;
+  if (opening === undefined) return undefined;
+  for (let [closing] = opening.era.closings; closing !== undefined; [closing] = opening.era.closings) {
+    if (closing.operation.op.op === "deactivate") return { status: "deactivated", head: closing };
+    opening = closing;
+  }
+  const heads = headsOf(opening);
+  return heads.length === 1
+    ? { status: "verified", head: heads[0]! }
+    : { status: "contested", head: lastShared(heads) };
 }
 
 /** Rivals: first the one that a quorum held first, else the one on the pinned branch, else nobody. */

@@ -52,15 +52,15 @@ export function standingOf(state: IdentityState, key: string): KeyStanding | und
   return state.keys.find((standing) => standing.key === key);
 }
 
-/** The state at `head`, among all valid operations of its agent. */
-export function stateAt(head: Branch, all: Iterable<ParsedOperation>): IdentityState {
+/** The state at `head`; `all` gives all valid operations of its agent. */
+export function stateAt(head: Branch, all: () => readonly ParsedOperation[]): IdentityState {
   const operations: ParsedOperation[] = [];
   for (let at: Branch | undefined = head; at !== undefined; at = at.parent) operations.push(at.operation);
   operations.reverse();
-  const onPath = new Set(operations);
   const anchors = operations.flatMap(({ op, hash }) =>
     op.op === "rotate" || op.op === "deactivate" ? [{ operation: hash, ...anchorOf(op.anchor) }] : [],
   );
+  let sides: readonly ParsedOperation[] | undefined;
   return {
     did: head.operation.did,
     head: head.operation,
@@ -68,9 +68,17 @@ export function stateAt(head: Branch, all: Iterable<ParsedOperation>): IdentityS
     era: head.era.index,
     keys: keyStandings(operations, anchors),
     anchors,
-    // In an order that doesn't depend on which came first.
-    sides: [...all].filter((operation) => !onPath.has(operation)).sort(byNumber),
+    get sides() {
+      sides ??= sidesOf(operations, all());
+      return sides;
+    },
   };
+}
+
+/** In an order that doesn't depend on which came first. */
+function sidesOf(path: readonly ParsedOperation[], all: readonly ParsedOperation[]): ParsedOperation[] {
+  const onPath = new Set(path);
+  return all.filter((operation) => !onPath.has(operation)).sort(byNumber);
 }
 
 function byNumber(a: ParsedOperation, b: ParsedOperation): number {

@@ -22,6 +22,10 @@ export interface Era {
   readonly revealed: readonly string[];
   /** All updates known of this era, on every branch. */
   readonly updates: Branch[];
+  /** Those of `updates` that no other update follows; before there are any, the operation that began the era. */
+  readonly leaves: Set<Branch>;
+  /** How many of `updates` settle a contest. */
+  settlements: number;
   /** The rotates and deactivates that the era's commitment authorised: rivals, if there are several. */
   readonly closings: Branch[];
 }

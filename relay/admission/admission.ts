@@ -7,6 +7,8 @@ import { MAX_EPOCH_LEAP, MAX_SIBLINGS } from "../../src/protocol/limits.js";
 import type { AgentUpdate, IndexEntry, IndexGroup, IndexReader, TreeChange } from "../index/index-group.js";
 import type { VerifiedEntry, VerifiedEvent, VerifiedOperation, VerifiedPromise } from "../verified-frame.js";
 import { AgentState, NO_DETAILS, type PlacedEvent, readDetails } from "./agent-state.js";
+import { whyEraFull } from "./era-room.js";
+import { isOutOfReach, MAX_FOREIGN_EVENTS } from "./foreign-room.js";
 import type { Holders } from "./holders.js";
 import { IdentityView } from "./identity-view.js";
 
@@ -48,17 +50,11 @@ export interface AdmissionOptions {
   readonly stream: string;
   /** Parses the committed identity operation at a position. */
   readonly operationAt: (position: number) => ParsedOperation;
+  /** Updates between two rotates, on all branches. */
+  readonly maxOperationsPerEra: number;
   /** Whether the committed event at a position was stored without its body. */
   readonly prunedAt: (position: number) => boolean;
 }
-
-/**
- * Events of one agent that wait for its chain. When the chain comes they join it in one go, while nobody else is served
- * (some 20 ms); a correspondent who writes more than that to agents here sends its chain along and is hosted.
- */
-export const MAX_FOREIGN_EVENTS = 1_024;
-/** What a row of the index holds for an epoch or a seq: 6 bytes. No chain gets there in 200 years. */
-const MAX_FOREIGN_NUMBER = 2 ** 48 - 1;
 
 /** Agents kept in memory; the others are read back from the index when they are needed. */
 const MAX_AGENTS_IN_MEMORY = 4_096;
@@ -171,10 +167,10 @@ export class Admission {
       throw new AntsError("log-damaged", `the log was read at position ${position} where ${this.#next} was due`);
     }
     if (entry.type === "identity") {
-      const state = this.agent(entry.did) ?? this.#newAgent(entry.did);
+      const state = this.agent(entry.did) ?? this.#newAgent(entry.did, new IdentityView(new OperationSet(entry.did)));
       this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
-      state.keys.operations.add(entry.operation);
-      state.identify(position, new IdentityView(state.keys.operations));
+      state.keys.add(entry.operation);
+      state.identify(position);
       return;
     }
     const state = this.agent(entry.did);
@@ -305,29 +301,33 @@ export class Admission {
   #admitOperation(entry: VerifiedOperation): Outcome {
     const { operation } = entry;
     const known = this.agent(entry.did);
-    const { operations } = known?.keys ?? IdentityView.empty(entry.did);
+    const keys = known?.keys ?? new IdentityView(new OperationSet(entry.did));
+    const { operations } = keys;
     if (operations.get(entry.id) !== undefined) {
       const position = this.#recentIds.get(entry.id) ?? this.#index.byId(entry.id);
       if (position === undefined) throw new AntsError("internal", `operation ${entry.id} has no position`);
       return { kind: "duplicate", position };
     }
     const { op } = operation;
-    if (op.op !== "genesis" && operations.get(op.prev) === undefined) {
+    const parent = op.op === "genesis" ? undefined : operations.get(op.prev);
+    if (op.op !== "genesis" && parent === undefined) {
       return refused(
         "identity-needed",
         `operation ${op.prev}, which this one follows, is not here: send the whole log`,
       );
     }
-    const joined = operations.add(operation);
-    if (joined.status === "refused") return refused(joined.reason.code, joined.reason.message);
-    const state = known ?? this.#newAgent(entry.did);
-    const position = this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
-    state.identify(position, new IdentityView(operations));
-    const era = operations.get(entry.id)?.parent?.era;
-    if (era?.closings[0] === undefined || era.closings[0].operation.hash === entry.id || op.op === "update") {
-      return { kind: "stored", position };
+    if (op.op === "update" && parent !== undefined) {
+      const full = whyEraFull(parent, op.over !== undefined, this.#options.maxOperationsPerEra);
+      if (full !== undefined) return refused("identity-era-full", full);
     }
-    const message = `operation ${era.closings[0].operation.hash} ended this era here first; this one is kept as evidence`;
+    const joined = keys.add(operation);
+    if (joined.status === "refused") return refused(joined.reason.code, joined.reason.message);
+    const state = known ?? this.#newAgent(entry.did, keys);
+    const position = this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
+    state.identify(position);
+    const first = parent?.era.closings[0]?.operation;
+    if (first === undefined || first.hash === entry.id || op.op === "update") return { kind: "stored", position };
+    const message = `operation ${first.hash} ended this era here first; this one is kept as evidence`;
     return refused("rival", message, { kept: position });
   }
 
@@ -359,8 +359,7 @@ export class Admission {
     return this.#next++;
   }
 
-  #newAgent(did: VerifiedEntry["did"]): AgentState {
-    const keys = IdentityView.empty(did);
+  #newAgent(did: VerifiedEntry["did"], keys: IdentityView): AgentState {
     return this.#remember(new AgentState(this.#nextAgentNo++, did, NO_DETAILS, keys, this.#index));
   }
 
@@ -368,11 +367,6 @@ export class Admission {
     this.#agents.set(state.did, state);
     return state;
   }
-}
-
-/** A claim leaps at most so far, and there are at most seq + 1 claims: such an event never finds its place in a chain. */
-function isOutOfReach({ epoch, seq }: VerifiedEvent): boolean {
-  return seq > MAX_FOREIGN_NUMBER || epoch > Math.min(MAX_FOREIGN_NUMBER, (seq + 1) * MAX_EPOCH_LEAP);
 }
 
 /**

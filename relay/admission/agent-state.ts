@@ -43,7 +43,7 @@ export const NO_DETAILS: AgentDetails = { operations: [], events: 0, maxSeq: -1,
 export class AgentState implements ChainView {
   readonly did: Did;
   readonly no: number;
-  keys: IdentityView;
+  readonly keys: IdentityView;
   details: AgentDetails;
 
   readonly #index: IndexReader;
@@ -158,10 +158,9 @@ export class AgentState implements ChainView {
     this.details = { ...this.details, binding };
   }
 
-  /** Takes an identity operation into account; the head leaves a chain that a rotate made void. */
-  identify(position: number, keys: IdentityView): void {
+  /** Takes an identity operation that `keys` has into account; the head leaves a chain that a rotate made void. */
+  identify(position: number): void {
     this.details = { ...this.details, operations: [...this.details.operations, position] };
-    this.keys = keys;
     this.#leaveVoid(position);
   }
 

@@ -1,53 +1,89 @@
-import type { Did } from "../../keys/did.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
-import { OperationSet } from "../../keys/identity/operation-set.js";
-import { type KeyStanding, resolveSet } from "../../keys/identity/resolve.js";
+import type { Joined, OperationSet } from "../../keys/identity/operation-set.js";
+import { resolveHeld } from "../../keys/identity/resolve.js";
+import { type KeyStanding, stateAt } from "../../keys/identity/state.js";
 import type { KeyView } from "../../src/protocol/chain.js";
 import type { ChainHead } from "../../src/protocol/event.js";
 
-/** What this relay makes of the identity operations it holds for one DID, in the form that the chain rule asks. */
-export class IdentityView implements KeyView {
-  /** In the order of arrival; the relay serves all of them, also those of losing branches. */
-  readonly operations: OperationSet;
+/** What follows from the rotates alone. */
+interface Standings {
   readonly deactivated: boolean;
-  readonly rotations: number;
-  /** The newest operation on the branch that counts; undefined before the genesis arrived. */
-  readonly newest: ParsedOperation | undefined;
-  readonly #keys = new Map<string, KeyStanding>();
-  readonly #anchors: (ChainHead | undefined)[] = [undefined];
+  readonly keys: ReadonlyMap<string, KeyStanding>;
+  readonly anchors: readonly (ChainHead | undefined)[];
+}
 
-  /** Resolves the set as it is now. Of the rivals of one era a relay keeps the one that it held first. */
+/**
+ * What this relay makes of the identity operations it holds for one DID, in the form that the chain rule asks. Of the
+ * rivals of one era a relay keeps the one that it held first. Resolved when it is asked, not with every operation: an
+ * author may send a thousand of them, and an update changes nothing of what events are judged by.
+ */
+export class IdentityView implements KeyView {
+  readonly #set: OperationSet;
+  #standings: Standings | undefined;
+  #newest: { readonly operation: ParsedOperation | undefined } | undefined;
+
   constructor(operations: OperationSet) {
-    this.operations = operations;
-    const arrival = new Map(operations.operations().map(({ hash }, i) => [hash, i]));
-    const resolution = resolveSet(operations, {
-      firstHeld: (rivals) => [...rivals].sort((a, b) => (arrival.get(a) ?? 0) - (arrival.get(b) ?? 0))[0],
-    });
-    this.deactivated = resolution.status === "deactivated";
-    const state = "state" in resolution ? resolution.state : undefined;
-    this.newest = state?.head;
-    for (const { op } of state?.operations ?? []) if (op.op === "rotate") this.#anchors.push(op.anchor);
-    this.rotations = this.#anchors.length - 1;
-    for (const standing of state?.keys ?? []) this.#keys.set(standing.key, standing);
+    this.#set = operations;
   }
 
-  static empty(did: Did): IdentityView {
-    return new IdentityView(new OperationSet(did));
+  /** In the order of arrival; the relay serves all of them, also those of losing branches. Grows by {@link add} only. */
+  get operations(): Omit<OperationSet, "add"> {
+    return this.#set;
+  }
+
+  /** Takes one more operation. */
+  add(operation: ParsedOperation): Joined {
+    const joined = this.#set.add(operation);
+    if (joined.status !== "added") return joined;
+    this.#newest = undefined;
+    if (operation.op.op !== "update" || joined.released.length > 0) this.#standings = undefined;
+    return joined;
+  }
+
+  /** The newest operation on the branch that counts; undefined before the genesis arrived. */
+  get newest(): ParsedOperation | undefined {
+    this.#newest ??= { operation: resolveHeld(this.#set)?.head.operation };
+    return this.#newest.operation;
+  }
+
+  get deactivated(): boolean {
+    return this.#now().deactivated;
+  }
+
+  get rotations(): number {
+    return this.#now().anchors.length - 1;
   }
 
   rotationsOf(key: string): number | undefined {
-    return this.#keys.get(key)?.rotations;
+    return this.#now().keys.get(key)?.rotations;
   }
 
   isLive(key: string): boolean {
-    return this.#keys.get(key)?.live === true;
+    return this.#now().keys.get(key)?.live === true;
   }
 
   anchorOf(rotations: number): ChainHead | undefined {
-    return this.#anchors[rotations];
+    return this.#now().anchors[rotations];
   }
 
   has(hash: string): boolean {
-    return this.operations.get(hash) !== undefined;
+    return this.#set.get(hash) !== undefined;
   }
+
+  #now(): Standings {
+    this.#standings ??= standingsOf(this.#set);
+    return this.#standings;
+  }
+}
+
+function standingsOf(set: OperationSet): Standings {
+  const held = resolveHeld(set);
+  if (held === undefined) return { deactivated: false, keys: new Map(), anchors: [undefined] };
+  const { operations, keys } = stateAt(held.head, set.operationsNow());
+  const anchors = operations.flatMap(({ op }) => (op.op === "rotate" ? [op.anchor] : []));
+  return {
+    deactivated: held.status === "deactivated",
+    keys: new Map(keys.map((standing) => [standing.key, standing])),
+    anchors: [undefined, ...anchors],
+  };
 }

@@ -12,30 +12,31 @@ import type { ChainHead } from "../protocol/event.js";
 export class IdentityLog implements KeyView {
   readonly did: Did;
   readonly #set: OperationSet;
-  #resolution: Resolution;
-  #keys = new Map<string, KeyStanding>();
-  #anchors: (ChainHead | undefined)[] = [undefined];
+  #resolved: Resolved;
+  /** Updates came since: thousands may come before anybody asks what they say. */
+  #isStale = true;
+  #pinned: string | undefined;
 
   /** `operations` in any order; lines that are no valid operation of this DID are passed over. */
   constructor(did: string, operations: Iterable<ParsedOperation | Uint8Array | string> = []) {
     assertDid(did);
     this.did = did;
     this.#set = new OperationSet(did);
-    this.#resolution = { status: "not-found", did };
+    this.#resolved = { resolution: { status: "not-found", did }, keys: new Map(), anchors: [undefined] };
     for (const operation of operations) {
       const parsed = parsedOrNothing(operation);
       if (parsed !== undefined) this.#set.add(parsed);
     }
-    this.#resolve();
+    this.#now();
   }
 
   get resolution(): Resolution {
-    return this.#resolution;
+    return this.#now().resolution;
   }
 
   /** What holds now; undefined where nothing does (`not-found`, `conflicted`). */
   get state(): IdentityState | undefined {
-    return "state" in this.#resolution ? this.#resolution.state : undefined;
+    return stateOf(this.resolution);
   }
 
   /** The operation that speaks for the identity now. */
@@ -44,23 +45,23 @@ export class IdentityLog implements KeyView {
   }
 
   get deactivated(): boolean {
-    return this.#resolution.status === "deactivated";
+    return this.resolution.status === "deactivated";
   }
 
   get rotations(): number {
-    return this.#anchors.length - 1;
+    return this.#now().anchors.length - 1;
   }
 
   rotationsOf(key: string): number | undefined {
-    return this.#keys.get(key)?.rotations;
+    return this.#now().keys.get(key)?.rotations;
   }
 
   anchorOf(rotations: number): ChainHead | undefined {
-    return this.#anchors[rotations];
+    return this.#now().anchors[rotations];
   }
 
   standingOf(key: string): KeyStanding | undefined {
-    return this.#keys.get(key);
+    return this.#now().keys.get(key);
   }
 
   has(hash: string): boolean {
@@ -79,16 +80,41 @@ export class IdentityLog implements KeyView {
     // What waits for a parent is not kept: a relay could send any amount of it.
     if (parsed.op.op !== "genesis" && !this.has(parsed.op.prev)) return false;
     if (this.#set.add(parsed).status !== "added") return false;
-    this.#resolve();
+    this.#isStale = true;
+    if (parsed.op.op !== "update") this.#now();
+    else if (this.#extendsPinned(parsed.hash)) this.#pinned = parsed.hash;
     return true;
   }
 
-  #resolve(): void {
-    const pinned = this.newest?.hash;
-    this.#resolution = resolveSet(this.#set, pinned === undefined ? {} : { pinned });
-    const { state } = this;
-    this.#keys = new Map((state?.keys ?? []).map((standing) => [standing.key, standing]));
-    this.#anchors = [undefined];
-    for (const { op } of state?.operations ?? []) if (op.op === "rotate") this.#anchors.push(op.anchor);
+  /** An update that nothing contests is verified at once, without a look at the rest. */
+  #extendsPinned(hash: string): boolean {
+    const branch = this.#set.get(hash);
+    if (branch?.parent === undefined || branch.parent.operation.hash !== this.#pinned) return false;
+    return branch.era.leaves.size === 1 && branch.era.closings.length === 0;
   }
+
+  #now(): Resolved {
+    if (!this.#isStale) return this.#resolved;
+    const resolution = resolveSet(this.#set, this.#pinned === undefined ? {} : { pinned: this.#pinned });
+    this.#pinned = stateOf(resolution)?.head.hash;
+    const { keys = [], operations = [] } = stateOf(resolution) ?? {};
+    this.#resolved = {
+      resolution,
+      keys: new Map(keys.map((standing) => [standing.key, standing])),
+      anchors: [undefined, ...operations.flatMap(({ op }) => (op.op === "rotate" ? [op.anchor] : []))],
+    };
+    this.#isStale = false;
+    return this.#resolved;
+  }
+}
+
+/** What the operations say, taken as one. */
+interface Resolved {
+  readonly resolution: Resolution;
+  readonly keys: ReadonlyMap<string, KeyStanding>;
+  readonly anchors: readonly (ChainHead | undefined)[];
+}
+
+function stateOf(resolution: Resolution): IdentityState | undefined {
+  return "state" in resolution ? resolution.state : undefined;
 }

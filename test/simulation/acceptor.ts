@@ -87,6 +87,7 @@ export class Acceptor {
       index: this.#index,
       holders: this.#holders,
       stream: this.stream,
+      maxOperationsPerEra: DEFAULT_LIMITS.maxOperationsPerEra,
       operationAt: (position) => parseOperation(this.lines[position - 1]!),
       prunedAt: (position) => {
         const entry = parseEntry(this.lines[position - 1]!);

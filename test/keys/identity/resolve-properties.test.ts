@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ParsedOperation } from "../../../keys/identity/operation.js";
-import { type Resolution, resolveIdentity } from "../../../keys/identity/resolve.js";
+import { OperationSet } from "../../../keys/identity/operation-set.js";
+import { type Resolution, resolveHeld, resolveIdentity, resolveSet } from "../../../keys/identity/resolve.js";
 import { deactivate, genesis, rotate, update } from "./agent.js";
 
 /**
@@ -145,6 +146,37 @@ describe.each([
     expect(seen.get("verified")).toBeGreaterThan(20);
   });
 
+  test("a keeper that takes what it held first says what the whole resolution says, however far the set has grown", () => {
+    fc.assert(
+      fc.property(families, (log) => {
+        const set = new OperationSet(born.did);
+        for (const operation of log) {
+          set.add(operation);
+          const arrived = set.operations().map(({ hash }) => hash);
+          const firstHeld = (rivals: readonly string[]) => arrived.find((hash) => rivals.includes(hash));
+          const whole = resolveSet(set, { firstHeld });
+          const held = resolveHeld(set);
+          expect(held?.status).toBe(whole.status === "not-found" ? undefined : whole.status);
+          if ("state" in whole) expect(held?.head.operation.hash).toBe(whole.state.head.hash);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a resolution stays what it was when the set grows on", () => {
+    const grown = families.chain((log) => fc.tuple(fc.constant(log), fc.nat(log.length)));
+    fc.assert(
+      fc.property(grown, ([log, size]) => {
+        const set = new OperationSet(born.did, log.slice(0, size));
+        const early = resolveSet(set);
+        for (const operation of log) set.add(operation);
+        expect(verdict(early)).toEqual(verdict(resolveIdentity(born.did, log.slice(0, size))));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test("during a contest the state is one that was verified before: the pin, or what all branches share", () => {
     const withPin = families.chain((log) => fc.tuple(fc.constant(log), fc.constantFrom(...log)));
     fc.assert(
@@ -174,5 +206,40 @@ describe.each([
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("a set of five thousand operations", () => {
+  const siblings = Array.from({ length: 2_500 }, () => update(born));
+  const timed = (log: readonly ParsedOperation[]) => {
+    const before = process.cpuUsage();
+    const resolution = resolveIdentity(born.did, log);
+    // Of the processor, since others may be using the machine.
+    return { resolution, ms: process.cpuUsage(before).user / 1_000 };
+  };
+
+  test("is resolved in less than a second when all of them clash", () => {
+    const { resolution, ms } = timed([born, ...siblings, ...siblings.map((sibling) => update(sibling))]);
+    if (resolution.status !== "contested") throw new Error(`expected a contest, got ${resolution.status}`);
+    expect(resolution.branches).toHaveLength(2_500);
+    expect(ms).toBeLessThan(1_000);
+  });
+
+  test("and when each branch settles another", () => {
+    const settling = siblings.map((sibling, i) => update(sibling, { over: [siblings[(i + 1) % siblings.length]!] }));
+    const { resolution, ms } = timed([born, ...siblings, ...settling]);
+    expect(resolution.status).toBe("contested");
+    expect(ms).toBeLessThan(1_000);
+  });
+
+  test("and when each branch settles all before it", () => {
+    const settling: ParsedOperation[] = [];
+    for (const [i, sibling] of siblings.entries()) {
+      const before = [...siblings.slice(Math.max(0, i - 15), i), ...settling.slice(-1)];
+      settling.push(before.length === 0 ? update(sibling) : update(sibling, { over: before }));
+    }
+    const { resolution, ms } = timed([born, ...siblings, ...settling]);
+    expect(resolution.status).toBe("verified");
+    expect(ms).toBeLessThan(1_000);
   });
 });
