@@ -34,7 +34,8 @@ export interface FollowOptions {
   readonly allowGap?: boolean;
   /**
    * Where not everything is read from the start: whether entries' inclusion in the signed tree is proven, of one at
-   * random of every frame (default), of every entry, or of none.
+   * random of every frame (default), of every entry, or of none. A relay that gives no proof is told of
+   * (`relay-unproven`), and the state stays where the last proof ends.
    */
   readonly proofs?: "sampled" | "every" | "none";
   /**

@@ -4,6 +4,7 @@ import { leafHash } from "../../keys/merkle/hashes.js";
 import { verifyConsistency, verifyInclusion } from "../../keys/merkle/proof.js";
 import { verifyCheckpoint } from "../protocol/checkpoint.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
+import { relayProtocol } from "./connection-errors.js";
 import { withDeadline } from "./deadline.js";
 import type { LogPlace } from "./log-check.js";
 import type { ClientPorts } from "./ports.js";
@@ -40,6 +41,11 @@ export class ProofCheck {
     if (options.checkpoint !== undefined) this.#head = this.#read(options.checkpoint);
   }
 
+  /** The size of the tree that is proven so far. */
+  get size(): number {
+    return this.#head?.size ?? 0;
+  }
+
   /** The newest signed head that is proven to continue all before it. */
   get checkpoint(): string | undefined {
     return this.#head?.note;
@@ -48,7 +54,8 @@ export class ProofCheck {
   /**
    * Takes in a signed head, and proves the places given under it; those above its size are given back.
    * Throws `relay-rewrote` for a proof that fails (details: both signed heads), `note-signature` and the like, or
-   * `relay-unreachable` where no proof could be had: then nothing was taken in.
+   * `relay-protocol` for an answer that is no proof, or `relay-unreachable` where none could be had: then nothing was
+   * taken in.
    */
   async head(note: string, places: readonly LogPlace[]): Promise<readonly LogPlace[]> {
     const head = this.#read(note);
@@ -85,13 +92,18 @@ export class ProofCheck {
     const late = () => unreachable(url, `no answer within ${PROOF_TIMEOUT_MS} ms`);
     const answer = await withDeadline(ports.clock, PROOF_TIMEOUT_MS, signal, late, (signal) =>
       ports.get(url, { maxBytes: MAX_PROOF_BYTES, signal }),
-    );
+    ).catch((error: unknown) => {
+      throw isAntsError(error, "too-large") ? relayProtocol(url, `is no proof: ${error.message}`, error) : error;
+    });
     if (answer.status !== 200) throw unreachable(url, `HTTP ${answer.status}`);
+    let proof: unknown;
     try {
-      return JSON.parse(fromUtf8(answer.body)) as Record<string, unknown>;
+      proof = JSON.parse(fromUtf8(answer.body));
     } catch (cause) {
-      throw unreachable(url, "the answer is no JSON", cause);
+      throw relayProtocol(url, "is no proof: the answer is no JSON", cause);
     }
+    if (typeof proof === "object" && proof !== null) return proof as Record<string, unknown>;
+    throw relayProtocol(url, "is no proof: the answer is no object");
   }
 
   #read(note: string): SignedHead {

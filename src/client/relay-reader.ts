@@ -9,7 +9,7 @@ import type { AuthorChains } from "./author-chains.js";
 import { Backoff, drawFraction } from "./backoff.js";
 import type { RelayConnection } from "./connection.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
-import type { Delivery } from "./delivery.js";
+import type { Delivery, FrameEnd } from "./delivery.js";
 import { type ProblemItem, problemOf } from "./follow-item.js";
 import type { RelayState } from "./follow-state.js";
 import { HeadProofs } from "./head-proofs.js";
@@ -19,6 +19,7 @@ import type { ClientPorts } from "./ports.js";
 import { ProofCheck } from "./proof-check.js";
 import { RelayStory } from "./relay-story.js";
 import type { FollowFrame } from "./subscription.js";
+import { UnprovenEnds } from "./unproven-ends.js";
 import { altered, placesOf, type Slot, verifySlots } from "./verified-slots.js";
 import { type WithheldIds, withheldLie } from "./withheld-ids.js";
 
@@ -63,6 +64,7 @@ const CURSOR_CODES: ReadonlySet<string> = new Set([
 const FAULT_CODES: ReadonlySet<string> = new Set([
   "relay-altered",
   "relay-omitted",
+  "relay-protocol",
   "relay-rewrote",
   "note-syntax",
   "note-signature",
@@ -81,6 +83,8 @@ export class RelayReader {
   #state: Pick<RelayState, "stream" | "key"> | undefined;
   #logCheck: LogCheck | undefined;
   #proofs: HeadProofs | undefined;
+  /** Absent where nothing is to be proven. */
+  #unproven: UnprovenEnds | undefined;
   #proofFault: AntsError | undefined;
   #lastProblem = "";
 
@@ -185,6 +189,7 @@ export class RelayReader {
       }
       await this.#proofs?.settled();
       if (this.#proofFault !== undefined) throw this.#proofFault;
+      if (!live) this.#unproven?.end();
     } finally {
       abort.abort();
       await this.#proofs?.settled();
@@ -214,7 +219,19 @@ export class RelayReader {
       this.#logCheck = new LogCheck(relay, known);
     } else if (proofs !== "none") {
       const checkpoint = known?.checkpoint === undefined ? {} : { checkpoint: known.checkpoint };
-      this.#proofs = new HeadProofs(new ProofCheck({ relay, ports, signal, ...checkpoint }), proofs, ports.random);
+      const unproven = new UnprovenEnds({
+        url: this.url,
+        clock: ports.clock,
+        signal,
+        tell: (error) => this.#problem(error, "reading"),
+      });
+      this.#unproven = unproven;
+      this.#proofs = new HeadProofs(new ProofCheck({ relay, ports, signal, ...checkpoint }), {
+        samples: proofs,
+        random: ports.random,
+        proven: (size) => this.#save(unproven.proven(size)),
+        failed: (error) => unproven.failed(error),
+      });
     }
   }
 
@@ -328,15 +345,18 @@ export class RelayReader {
   #passed(cursor: string, shown: readonly string[], authors: readonly (readonly [string, ChainHead])[]): void {
     this.#cursor = cursor;
     const { stream, key } = this.#state!;
+    const frontier = this.#logCheck === undefined ? {} : { frontier: this.#logCheck.frontier };
+    const end = { relay: this.url, state: { stream, cursor, key, ...frontier }, authors, shown };
+    this.#save(this.#unproven?.hold(end) ?? [end]);
+  }
+
+  /** What is proven, or needs no proof, becomes the state once the consumer has it. */
+  #save(ends: readonly FrameEnd[]): void {
     const checkpoint = this.#logCheck?.checkpoint ?? this.#proofs?.checkpoint;
-    const state = {
-      stream,
-      cursor,
-      key,
-      ...(this.#logCheck === undefined ? {} : { frontier: this.#logCheck.frontier }),
-      ...(checkpoint === undefined ? {} : { checkpoint }),
-    };
-    this.#options.delivery.end({ relay: this.url, state, authors, shown });
+    for (const end of ends) {
+      const state = checkpoint === undefined ? end.state : { ...end.state, checkpoint };
+      this.#options.delivery.end({ ...end, state });
+    }
   }
 
   /** A signed head: compared with the tree here, or proven in the background. */

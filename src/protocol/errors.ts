@@ -566,6 +566,11 @@ export const ERRORS = {
     "Keep the details, they are evidence that anyone can check; read from other relays.",
     EXIT.refusedForSafety,
   ),
+  "relay-unproven": fatal(
+    "A relay gives no proof that what it serves to this reader is the history that it signed before.",
+    "Read from other relays too; the saved place stays where the last proof ends. A proxy that only passes WebSockets does this as well.",
+    EXIT.refusedForSafety,
+  ),
   "relay-unreachable": passing(
     "There is no connection to the relay.",
     "Check its URL and the network, and try again; whatever still runs does so by itself.",

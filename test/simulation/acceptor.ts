@@ -5,6 +5,7 @@ import { parseOperation } from "../../keys/identity/operation.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import { Frontier } from "../../keys/merkle/frontier.js";
 import { leafHash } from "../../keys/merkle/hashes.js";
+import { consistencyPath, inclusionPath } from "../../keys/merkle/tree.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import type { Clock, Random } from "../../keys/ports.js";
 import { Admission, type Outcome, type Refusal } from "../../relay/admission/admission.js";
@@ -150,6 +151,19 @@ export class Acceptor {
   forge(lines: readonly string[]): void {
     for (const line of lines)
       this.#write(new TextEncoder().encode(line), parseEntry(new TextEncoder().encode(line)).id);
+  }
+
+  /** Answers a request for a proof as a relay does by HTTP. */
+  proof(path: string): object | undefined {
+    const query = new URL(path, "http://x").searchParams;
+    const number = (name: string) => Number(query.get(name));
+    const leaves = this.lines.map((line) => fromHex(parseEntry(line).id));
+    const encoded = (hashes: readonly Uint8Array[]) => hashes.map((hash) => Buffer.from(hash).toString("base64url"));
+    if (path.startsWith("/inclusion")) {
+      return { path: encoded(inclusionPath(leaves.slice(0, number("size")), number("at") - 1)) };
+    }
+    if (!path.startsWith("/consistency")) return undefined;
+    return { proof: encoded(consistencyPath(leaves, number("from"), number("to"))) };
   }
 
   async #serve(peer: Peer): Promise<void> {

@@ -1,4 +1,4 @@
-import { hex } from "../../keys/bytes.js";
+import { hex, utf8 } from "../../keys/bytes.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { AntsError } from "../../keys/errors.js";
 import { createIdentity } from "../../keys/identity/create.js";
@@ -64,7 +64,12 @@ export class World {
       clock: this.clock,
       random: this.random,
       dial: this.network.dial,
-      get: (url) => Promise.reject(new AntsError("relay-unreachable", `there is no HTTP here: ${url}`)),
+      get: async (url) => {
+        const { host, pathname, search } = new URL(url);
+        const proof = this.acceptors.find((acceptor) => new URL(acceptor.url).host === host)?.proof(pathname + search);
+        if (proof === undefined) throw new AntsError("relay-unreachable", `there is no HTTP here: ${url}`);
+        return { status: 200, body: utf8(JSON.stringify(proof)) };
+      },
     };
   }
 
