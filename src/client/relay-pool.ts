@@ -7,6 +7,8 @@ export class RelayPool {
   readonly #ports: ClientPorts;
   readonly #options: ConnectionOptions;
   readonly #connections = new Map<string, RelayConnection>();
+  /** Why the last attempt failed, by URL, until one succeeds. */
+  readonly #failures = new Map<string, AntsError>();
 
   constructor(ports: ClientPorts, options: ConnectionOptions = {}) {
     this.#ports = ports;
@@ -19,14 +21,17 @@ export class RelayPool {
     if (connection === undefined) {
       connection = new RelayConnection(url, this.#ports, this.#options);
       this.#connections.set(url, connection);
+      connection.onStatus((status) => {
+        if (status.state === "waiting") this.#failures.set(url, status.error);
+        else if (status.state === "open") this.#failures.delete(url);
+      });
     }
     return connection;
   }
 
-  /** Why there is no connection to a relay just now, where one was tried and failed. */
+  /** Why there is no connection to a relay, where one was tried and failed. */
   whyAway(url: string): AntsError | undefined {
-    const status = this.#connections.get(url)?.status;
-    return status?.state === "waiting" ? status.error : undefined;
+    return this.#failures.get(url);
   }
 
   /** Closes all connections. */
