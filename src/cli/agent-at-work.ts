@@ -44,6 +44,12 @@ export async function agentAtWork<T>(
     },
   );
   try {
+    const { mended } = agent.chain;
+    if (mended > 0)
+      context.out.warn(
+        `a part of the chain's file was missing (${mended} ${mended === 1 ? "event" : "events"} had lost their place): ` +
+          "it was fetched from the relays; somebody changed the file, or the disk did",
+      );
     await tellLeftBehind(context, agent);
     return await work(agent);
   } finally {

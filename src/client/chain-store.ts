@@ -52,6 +52,8 @@ export class ChainStore {
   readonly #claims = new Map<string, ClaimStatement>();
   /** Parsed lines that the rule refused when they were read: beyond an anchor, or by a key that is not known (yet). */
   #unplaced: { readonly event: ParsedEvent; readonly ordinal: number }[] = [];
+  /** Lines that had no place when the store was opened, as one before them is gone. */
+  #displaced: readonly ParsedEvent[] = [];
   #highestEpoch = 0;
   #writing: Promise<unknown> = Promise.resolve();
   #failure: AntsError | undefined;
@@ -86,6 +88,10 @@ export class ChainStore {
     }
     if (options.verify !== "all") requireSignatures([...ends.values()], roots, files);
     else store.#requirePlaces(misplaced);
+    store.#displaced = misplaced
+      .filter(({ verdict }) => verdict.kind === "refuse")
+      .map(({ line }) => line.parsed)
+      .filter(({ id, event }) => store.tree.find(id, event.seq) === undefined);
     return store;
   }
 
@@ -96,6 +102,14 @@ export class ChainStore {
   /** The highest epoch of any line in the files, whatever became of it. */
   get highestEpoch(): number {
     return this.#highestEpoch;
+  }
+
+  /**
+   * How many events had lost their place in the files when the store was opened (somebody changed them, or the disk
+   * did) and have it again, since what was missing was fetched. The next opening finds nothing amiss.
+   */
+  get mended(): number {
+    return this.#displaced.filter(({ id, event }) => this.tree.find(id, event.seq) !== undefined).length;
   }
 
   /** What the claim with this id says. */

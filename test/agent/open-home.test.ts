@@ -1,4 +1,4 @@
-import { cpSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEvent } from "ants-agent";
 import { type OpenHomeOptions, openHome } from "ants-agent/agent";
@@ -119,6 +119,22 @@ describe("an agent at work", () => {
     expect(agent.openBody(sealed!)).toEqual(body);
     expect(agent.openBody(open!)).toEqual({ text: "for all" });
     expect(() => stranger.openBody(sealed!)).toThrow(expect.objectContaining({ code: "body-sealed" }));
+  });
+
+  test("says once that a part of its chain was fetched again", async () => {
+    const options = await foundHome();
+    const agent = await openHome(options);
+    await agent.publisher.publish([...note("one"), ...note("two"), ...note("three")]);
+    expect(agent.chain.mended).toBe(0);
+    await agent.close();
+    const file = join(options.home, ".ants/chain/000000000000.ndjson");
+    const lines = readFileSync(file, "utf8").split("\n");
+    writeFileSync(file, [...lines.slice(0, 2), ...lines.slice(3)].join("\n"));
+
+    for (const mended of [1, 0]) {
+      await using again = await openHome(options);
+      expect(again.chain.mended).toBe(mended);
+    }
   });
 
   test("says what an earlier run signed and another instance went on without, until somebody was told", async () => {
