@@ -13,6 +13,7 @@ export function clientAddress(request: IncomingMessage, trustProxy: boolean): st
 
 /** An IPv4 address as it is, also when written as IPv6; of an IPv6 address its first 64 bits. */
 export function addressGroup(address: string): string {
+  if (!address.includes(":")) return address;
   const bare = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
   if (!isIPv6(bare)) return bare;
   const [head = "", tail] = bare.split("::");
