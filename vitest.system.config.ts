@@ -1,17 +1,13 @@
 import { defineConfig } from "vitest/config";
 import base from "./vitest.config.js";
 
-/**
- * Whole relays under load and attack: each test wants the machine to itself, since it measures memory and latency or
- * takes its time. One file after the other, in one process that starts and stops the relays.
- */
+/** Whole processes under load, kill -9 and failing disks, two files at a time: they wait more than they work. */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
     include: ["test/system/**/*.test.ts"],
-    exclude: ["test/**/*.long.test.ts"],
-    fileParallelism: false,
+    exclude: ["test/**/*.long.test.ts", "test/**/*.timed.test.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

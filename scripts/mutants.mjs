@@ -113,7 +113,8 @@ function build() {
 }
 
 function runTest(test) {
-  const config = test.startsWith("test/system/") ? ["--config", "vitest.system.config.ts"] : [];
+  const kind = test.endsWith(".timed.test.ts") ? "timed" : "system";
+  const config = test.startsWith("test/system/") ? ["--config", `vitest.${kind}.config.ts`] : [];
   const report = join(copy, ".report.json");
   rmSync(report, { force: true });
   const how = ["--bail", "1", "--reporter", "json", "--outputFile", report];

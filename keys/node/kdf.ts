@@ -50,7 +50,7 @@ export function checkKdfCost(cost: KdfCost): void {
     `expected ${KDF_MIN.opsLimit} to ${KDF_MAX.opsLimit} passes over ${KDF_MIN.memLimitBytes} to ` +
       `${KDF_MAX.memLimitBytes} bytes (whole KiB) for the passphrase, got ${cost.opsLimit} over ${cost.memLimitBytes}`,
     {
-      hint: "a vault made by ants never asks for this: restore vault.json from a copy",
+      hint: "a vault made by ants never asks for this: restore the vault from a copy",
       details: { opsLimit: cost.opsLimit, memLimitBytes: cost.memLimitBytes, min: KDF_MIN, max: KDF_MAX },
     },
   );

@@ -54,7 +54,7 @@ function parse(bytes: Uint8Array): VaultFile {
   const { sha256, ...body } = file;
   if (sha256 !== checksum(body)) {
     throw new AntsError("vault-damaged", "the vault was changed since it was written: its checksum does not match", {
-      hint: "restore vault.json from a copy, or bring the agent back with its recovery phrase",
+      hint: "restore the vault from a copy",
     });
   }
   if (file.v !== VERSION) {

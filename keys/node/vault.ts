@@ -64,7 +64,7 @@ export function openVault(
       "vault-damaged",
       "the vault was changed by somebody without its key: it does not authenticate",
       {
-        hint: "restore vault.json from a copy, and find out who can write to its folder",
+        hint: "restore the vault from a copy, and find out who can write to its folder",
       },
     );
   }

@@ -248,7 +248,7 @@ export const ERRORS = {
   ),
   "home-missing": fatal(
     "There is no agent in the folder.",
-    "Name its folder with --home or ANTS_HOME, or make a new identity with ants keygen.",
+    "Name its folder with --home or ANTS_HOME, or restore it from a copy; a new agent begins with ants keygen.",
     EXIT.noVault,
   ),
   "identity-conflicted": fatal(
@@ -630,7 +630,7 @@ export const ERRORS = {
   ),
   "vault-damaged": fatal(
     "The vault was changed since it was written, by a failing disk or by somebody without its key.",
-    "Restore vault.json from a copy, or bring the agent back with its recovery phrase.",
+    "Restore the vault from a copy.",
     EXIT.refusedForSafety,
   ),
   "vault-ephemeral": fatal(
@@ -654,7 +654,7 @@ export const ERRORS = {
   ),
   "vault-kdf-bounds": fatal(
     "A vault asks for a passphrase derivation outside the accepted cost: too cheap to protect, or too dear to finish.",
-    "A vault made by ants never does: restore vault.json from a copy.",
+    "A vault made by ants never does: restore the vault from a copy.",
     EXIT.refusedForSafety,
   ),
   "vault-kdf-memory": fatal(
@@ -668,7 +668,7 @@ export const ERRORS = {
   ),
   "vault-missing": fatal(
     "There is no vault at this path.",
-    "A new agent: ants keygen. An agent that exists: restore vault.json from a copy, or use its recovery phrase.",
+    "A new agent: ants keygen. An agent that exists: restore the vault from a copy.",
     EXIT.noVault,
   ),
   "vault-mode": fatal(

@@ -127,12 +127,14 @@ async function fill(relay: TestRelay): Promise<void> {
   }
 }
 
-/** Updates of almost the greatest length, each of the same parent: the relay keeps rivals as well. */
+/** Updates of almost the greatest length, one after the other. */
 function updates(author: Author, count: number): string[] {
+  let { parsed: parent } = author.genesis;
   return Array.from({ length: count }, (_, n) => {
     const service = (i: number) => ({ id: `s${i}`, type: "x", endpoint: `https://${n}.example/${"x".repeat(400)}` });
     const services = Array.from({ length: 16 }, (_, i) => service(i));
-    const { parsed: parent } = author.genesis;
-    return updateIdentity({ parent, changes: { services }, signSeed: author.seed, timeMs: n }).line;
+    const update = updateIdentity({ parent, changes: { services }, signSeed: author.seed, timeMs: n });
+    parent = update.parsed;
+    return update.line;
   });
 }

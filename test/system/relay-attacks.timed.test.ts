@@ -30,6 +30,8 @@ const LOG_BYTES = 160 * MIB;
 
 let folder: string;
 let relay: RelayProcess;
+/** Attacked in place of the first, to tell its own slowness from the machine's. */
+let decoy: RelayProcess;
 let pid: number;
 let pair: LatencyPair;
 let baselineBytes: number;
@@ -47,6 +49,7 @@ beforeAll(async () => {
     under.length = 0;
   }
   relay = await RelayProcess.start({ data: join(folder, "data"), flags: ["--log-level", "error"], under });
+  decoy = await RelayProcess.start({ data: join(folder, "decoy"), flags: ["--log-level", "error"], under });
   pid = relay.child.pid!;
   pair = await LatencyPair.start(relay.url);
   await fill(relay.url);
@@ -58,7 +61,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await pair[Symbol.asyncDispose]();
-  await relay.kill("SIGTERM");
+  await Promise.all([relay.kill("SIGTERM"), decoy.kill("SIGTERM")]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -109,9 +112,10 @@ describe("a relay with default limits (N12)", () => {
       expected(report);
       if (isAsInPeace(attackedMs, peaceMs)) return;
       const afterMs = p99(await pair.measure(EVENTS));
-      if (isAsInPeace(attackedMs, Math.max(peaceMs, afterMs))) return;
+      const elsewhereMs = await p99WhileAttacked(name, decoy.url);
+      if (isAsInPeace(attackedMs, Math.max(peaceMs, afterMs, elsewhereMs))) return;
       peaceMs = afterMs;
-      expect(round, `p99 ${attackedMs} ms under attack, ${peaceMs} ms in peace`).toBeLessThan(ROUNDS);
+      expect(round, `p99 ${attackedMs} ms under attack, ${elsewhereMs} ms beside it`).toBeLessThan(ROUNDS);
     }
   });
 
@@ -198,6 +202,18 @@ async function p99During(name: string, peaceMs: number): Promise<number> {
   );
   expect(grown).toBeLessThanOrEqual(MAX_GROWTH_BYTES);
   return p99(latenciesMs);
+}
+
+/**
+ * The pair's p99 while the same attack goes to another relay of this machine: what of the slowdown is the machine's,
+ * whose two cores attackers, relay and pair share.
+ */
+async function p99WhileAttacked(name: string, url: string): Promise<number> {
+  await using attack = await Attack.start(name, url, nextAddress());
+  const besideMs = p99(await pair.measure(EVENTS));
+  await attack.stop();
+  console.log(`    p99 ${besideMs.toFixed(1)} ms while another relay was attacked`);
+  return besideMs;
 }
 
 function p99(latenciesMs: readonly number[]): number {
