@@ -149,10 +149,11 @@ describe("the storage of a relay whose disk fails", () => {
     context.skip(!canMount, NO_NAMESPACES);
     const folder = temporaryFolder();
     const script = `
-      mkdir "$1/disk" && mount -t tmpfs -o size=400k none "$1/disk"
+      mkdir "$1/disk" && mount -t tmpfs -o size=20m none "$1/disk"
+      head -c $((20 * 1048576 - 400 * 1024)) /dev/zero > "$1/disk/other"
       "$2" "$3" "$1/disk/data" 1000 > "$1/full" || true
       cp -a "$1/disk/data" "$1/after-full"
-      mount -o remount,size=20m "$1/disk"
+      rm "$1/disk/other"
       "$2" "$3" "$1/disk/data" 4 > "$1/roomy"
       cp -a "$1/disk/data" "$1/after-roomy"`;
     const { status, stderr } = runWithMounts(script, folder, process.execPath, programPath(WRITER));

@@ -17,6 +17,7 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/seen \d+ s ago \(told by [^)]*\)/g, "seen …"],
   [/"at":\d+/g, '"at":…'],
   [/\bin \d+ ms/g, "in … ms"],
+  [/\bposition(":| )\d+/g, "position$1…"],
   [/[a-z2-7]{52}\.json/g, "{52}.json"],
 ];
 

@@ -97,7 +97,8 @@ export class Sandbox {
       relay.kill("SIGTERM");
       await once(relay, "exit");
     }
-    rmSync(this.root, { recursive: true, force: true });
+    // Processes that were told to end may still be writing.
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 }
 
