@@ -11,7 +11,7 @@ import { Sandbox } from "../transcripts/sandbox.js";
 /** The moments are drawn at random over a command's whole life: this seed repeats them, as far as a machine does. */
 const SEED = Number(process.env.ANTS_SEED ?? 20_261_121);
 /** More of them find more; three are what a check of every change can afford. */
-const ROUNDS = Number(process.env.ANTS_ROUNDS ?? 3);
+const ROUNDS = Number(process.env.ANTS_ROUNDS ?? 2);
 const ANTS = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { hex } from "ants-agent/keys";
@@ -19,6 +19,7 @@ export async function settle({ did, genesis }: AgentKeys, home: string): Promise
 /** The ids of the whole lines of the chain in a home, in their order. */
 export function idsInHome(home: string): string[] {
   const folder = `${home}/.ants/chain`;
+  if (!existsSync(folder)) return [];
   const text = readdirSync(folder)
     .sort()
     .map((name) => readFileSync(`${folder}/${name}`, "utf8"))

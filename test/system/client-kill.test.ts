@@ -8,7 +8,7 @@ import { foundAgent, idsOnRelay } from "../support/test-agent.js";
 
 const KILLS = 30;
 /** Of these, how many must have had events under way: the others show little. */
-const KILLS_IN_FLIGHT = 20;
+const KILLS_IN_FLIGHT = 15;
 const SEED = 20_261;
 const SLOW_ONE_WAY_MS = 10;
 
