@@ -1,4 +1,4 @@
-// Writes docs/errors.md from the table in src/protocol/errors.ts; with --check it only says whether the file is current.
+// Writes docs/errors.md from the table in src/protocol/errors.ts (its rows are in error-rows/); with --check it only says whether the file is current.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -27,7 +27,8 @@ const EXIT_MEANING = {
   interrupted: "interrupted",
 };
 
-const rows = Object.entries(ERRORS).map(
+const sorted = Object.entries(ERRORS).sort(([one], [other]) => (one < other ? -1 : 1));
+const rows = sorted.map(
   ([code, row]) =>
     `| <a id="${code}"></a>\`${code}\` | ${row.meaning} | ${row.wayOut} | ${row.retryable ? "yes" : "no"} | ${row.exit} |`,
 );
