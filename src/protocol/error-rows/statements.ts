@@ -106,6 +106,14 @@ export const STATEMENT_ERRORS = {
   ),
   "note-syntax": fatal("Text is not a C2SP signed note.", "Fetch it again, from another relay if need be."),
   "promise-grammar": fatal("A field of a promise breaks the grammar; details.field names it.", SIGN_AGAIN),
+  "seal-key": fatal(
+    "The X25519 public key to seal to has another length than 32 bytes, or a small order.",
+    "Use the agree key of the recipient's identity log.",
+  ),
+  "sealed-open": fatal(
+    "A sealed text does not open: it was sealed to another key, belongs elsewhere, or was altered.",
+    "Use the key that it was sealed to; an earlier one of this agent may be.",
+  ),
   "seed-length": fatal("A seed has 32 bytes.", "Pass the seed of generateSeed."),
   "state-key": fatal("A state key has 32 bytes.", "Pass the state key of the vault."),
   "x25519-secret": fatal("An X25519 secret has 32 bytes.", "Pass 32 bytes."),
