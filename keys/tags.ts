@@ -48,6 +48,8 @@ export const LABEL = {
   vaultKeyFile: "ants/vault/key-file/1",
   /** public id of a state key, the `k` of private bodies */
   stateKeyId: "ants/state-key/1",
+  /** reading keys that a claim carries, sealed to the escrow key of the phrase */
+  escrow: "ants/escrow/1",
 } as const;
 
 function asciiBytes(text: string): Uint8Array {

@@ -9,6 +9,7 @@ import type { PenLoss } from "../client/pen-loss.js";
 import type { ClientPorts } from "../client/ports.js";
 import { Publisher } from "../client/publisher.js";
 import { RelayPool } from "../client/relay-pool.js";
+import type { ReadingKeys } from "../protocol/escrow.js";
 import type { Event } from "../protocol/event.js";
 import { readableBody } from "../protocol/private-body.js";
 import type { AgentHome } from "./home.js";
@@ -21,6 +22,10 @@ export interface AgentSecrets {
   readonly signSeed: Uint8Array;
   /** Key of private bodies, 32 bytes. */
   readonly stateKey: Uint8Array;
+  /** X25519 secret that messages to this agent are sealed to, 32 bytes. */
+  readonly agreeSecret: Uint8Array;
+  /** Keys of former eras, to read what was sealed then; newest first. */
+  readonly earlier?: readonly ReadingKeys[];
   readonly highWater?: HighWater;
 }
 
@@ -43,7 +48,7 @@ interface AgentParts {
   readonly publisher: Publisher;
   readonly chain: ChainStore;
   readonly disk: Disk;
-  readonly stateKey: Uint8Array;
+  readonly readingKeys: readonly ReadingKeys[];
   readonly leftBehind: readonly LeftBehind[];
   /** Gives everything back. */
   readonly release: (highWater: HighWater | undefined) => Promise<void>;
@@ -62,18 +67,18 @@ export class Agent implements AsyncDisposable {
    */
   readonly leftBehind: readonly LeftBehind[];
   readonly #disk: Disk;
-  readonly #stateKey: Uint8Array;
+  readonly #readingKeys: readonly ReadingKeys[];
   readonly #release: AgentParts["release"];
   #closing: Promise<void> | undefined;
 
-  constructor({ home, pen, publisher, chain, disk, stateKey, leftBehind, release }: AgentParts) {
+  constructor({ home, pen, publisher, chain, disk, readingKeys, leftBehind, release }: AgentParts) {
     this.home = home;
     this.pen = pen;
     this.publisher = publisher;
     this.chain = chain;
     this.leftBehind = leftBehind;
     this.#disk = disk;
-    this.#stateKey = stateKey;
+    this.#readingKeys = readingKeys;
     this.#release = release;
   }
 
@@ -103,7 +108,10 @@ export class Agent implements AsyncDisposable {
    * somebody else's private body, or one that was altered.
    */
   openBody(event: Event): JsonObject | undefined {
-    return readableBody(event, this.#stateKey);
+    return readableBody(
+      event,
+      this.#readingKeys.map(({ stateKey }) => stateKey),
+    );
   }
 
   /** Gives up the pen and the home. What some relay lacks is on this disk and goes out with the next run. */
@@ -149,9 +157,11 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     closing.push(() => outbox.close());
     const relays = new RelayPool(ports);
     closing.push(() => relays.close());
+    const { signSeed: seed, stateKey, agreeSecret, earlier: former = [] } = secrets;
+    const readingKeys = [{ stateKey, agreeSecret }, ...former];
     const context = {
       did,
-      seed: secrets.signSeed,
+      seed,
       instance: own,
       label,
       identity,
@@ -161,13 +171,13 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       ports,
       earlierInstances: earlier,
       madeGenesis: founded,
+      readingKeys,
       ...(secrets.highWater === undefined ? {} : { knownEpoch: secrets.highWater.epoch }),
       identityGrew: (operations: Parameters<AgentHome["keepOperations"]>[0]) => home.keepOperations(operations),
     };
     const pen = await acquirePen(context, options);
     closing.push(() => pen.release());
     const leftBehind = await untoldSideEvents(disk, layout.leftBehindTold, chain);
-    const { signSeed: seed, stateKey } = secrets;
     const { clock, random } = ports;
     const whyAway = (url: string) => relays.whyAway(url);
     const publisher = new Publisher({ did, seed, pen, clock, random, stateKey, whyAway });
@@ -178,7 +188,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
         await options.closed?.(highWater);
       }
     };
-    return new Agent({ home, pen, publisher, chain, disk, stateKey, leftBehind, release: closed });
+    return new Agent({ home, pen, publisher, chain, disk, readingKeys, leftBehind, release: closed });
   } catch (error) {
     await release();
     throw error;

@@ -2,6 +2,7 @@ import { utf8 } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { relaySetOf } from "../../keys/identity/relay-set.js";
 import { createBatch } from "../protocol/batch.js";
+import { sealEscrow } from "../protocol/escrow.js";
 import { CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
 import { HOLDER_SILENCE_MS } from "../protocol/limits.js";
 import { Backoff } from "./backoff.js";
@@ -152,8 +153,13 @@ async function settled(
 }
 
 function signClaim(context: PenContext, epoch: number, { base, operation }: Granted): ParsedEvent {
-  const { did, seed, instance, label, ports } = context;
-  const body = { instance, label, identity: operation.hash };
+  const { did, seed, instance, label, ports, readingKeys = [] } = context;
+  const body = {
+    instance,
+    label,
+    identity: operation.hash,
+    ...(readingKeys.length === 0 ? {} : { escrow: sealEscrow(did, readingKeys, operation.op.escrow, ports.random) }),
+  };
   const [signed] = createBatch({
     did,
     seed,

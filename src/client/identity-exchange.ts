@@ -1,3 +1,4 @@
+import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { RefusedMessage } from "../protocol/messages.js";
 import type { RelayConnection } from "./connection.js";
 import type { IdentityLog } from "./identity-log.js";
@@ -26,17 +27,35 @@ export async function fetchIdentity(
 }
 
 /**
- * Sends a relay every operation that is known here, parents first. Returns its refusal where it refused one. Throws
- * `connection-lost`, `request-timeout`, or the signal's reason.
+ * Sends a relay every operation that is known here, parents first: those that speak for the identity, then the others.
+ * Returns its refusal where it refused one of the first; what it thinks of side branches is its own affair (a thief may
+ * have filled an era with them).
+ *
+ * Throws `connection-lost`, `request-timeout`, or the signal's reason.
  */
 export async function publishIdentity(
   connection: RelayConnection,
   log: IdentityLog,
   signal: AbortSignal,
 ): Promise<RefusedMessage | undefined> {
-  const lines = log.operations().map(({ line }) => line);
-  for (let i = 0; i < lines.length; i += OPERATIONS_A_FRAME) {
-    const answer = await connection.publish(lines.slice(i, i + OPERATIONS_A_FRAME), { signal });
+  const path = log.state?.operations ?? [];
+  const refusal = await publishOperations(connection, path, signal);
+  if (refusal !== undefined) return refusal;
+  const onPath = new Set(path);
+  const sides = log.operations().filter((operation) => !onPath.has(operation));
+  const refusedSide = await publishOperations(connection, sides, signal);
+  // Without a path (rivals) the sides are all there is.
+  return path.length === 0 ? refusedSide : undefined;
+}
+
+async function publishOperations(
+  connection: RelayConnection,
+  operations: readonly ParsedOperation[],
+  signal: AbortSignal,
+): Promise<RefusedMessage | undefined> {
+  for (let i = 0; i < operations.length; i += OPERATIONS_A_FRAME) {
+    const lines = operations.slice(i, i + OPERATIONS_A_FRAME).map(({ line }) => line);
+    const answer = await connection.publish(lines, { signal });
     if (answer.t === "refused") return answer;
   }
   return undefined;

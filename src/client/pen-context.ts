@@ -4,6 +4,7 @@ import { AntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import { createAuth } from "../protocol/auth.js";
+import type { ReadingKeys } from "../protocol/escrow.js";
 import type { ChainStore } from "./chain-store.js";
 import type { AuthLine } from "./connection.js";
 import type { IdentityLog } from "./identity-log.js";
@@ -29,6 +30,8 @@ export interface PenContext {
   readonly earlierInstances: ReadonlySet<string>;
   /** This home made the genesis: only here may the chain begin. */
   readonly madeGenesis: boolean;
+  /** Sealed to the owner's phrase in every claim, the present era first: what a recovery reads again with. */
+  readonly readingKeys?: readonly ReadingKeys[];
   /** An epoch that is known to have been in use, from the vault's high-water mark for example. */
   readonly knownEpoch?: number;
   /** Operations were learnt from a relay; resolves when they are kept. */

@@ -49,27 +49,32 @@ export function sealBody(plain: JsonObject, stateKey: Uint8Array, place: BodyPla
   return { enc: base64url(concat(nonce, cipher.encrypt(canonicalBytes(plain)))), k: stateKeyId(stateKey) };
 }
 
+/** The state keys of an agent, the present one first; a rotate leaves the earlier ones for reading. */
+export type StateKeys = Uint8Array | readonly Uint8Array[];
+
 /**
- * Decrypts a private body. Throws `body-sealed` when it is none, was sealed under another key (details.k names it),
+ * Decrypts a private body with whichever of the keys it names. Throws `body-sealed` when it is none, was sealed under another key (details.k names it),
  * belongs to another place, or was altered.
  */
-export function openBody(sealed: JsonObject, stateKey: Uint8Array, place: BodyPlace): JsonObject {
-  requireStateKey(stateKey);
+export function openBody(sealed: JsonObject, stateKeys: StateKeys, place: BodyPlace): JsonObject {
+  const keys = stateKeys instanceof Uint8Array ? [stateKeys] : stateKeys;
+  for (const key of keys) requireStateKey(key);
   if (!isSealedBody(sealed)) throw unreadable("it has no enc and k");
-  if (sealed.k !== stateKeyId(stateKey)) throw unreadable("it was sealed under another key", { k: sealed.k });
+  const stateKey = keys.find((key) => stateKeyId(key) === sealed.k);
+  if (stateKey === undefined) throw unreadable("it was sealed under another key", { k: sealed.k });
   return parseCanonicalObject(decrypt(sealed.enc, stateKey, place));
 }
 
 /**
  * The body of an event, opened where it is a private one; undefined where it is forgotten. Throws `body-sealed` for a
- * private body that this key does not open.
+ * private body that none of these keys opens.
  */
 export function readableBody(
   event: BodyPlace & { readonly body?: JsonObject },
-  stateKey: Uint8Array,
+  stateKeys: StateKeys,
 ): JsonObject | undefined {
   const { body } = event;
-  return body !== undefined && isSealedBody(body) ? openBody(body, stateKey, event) : body;
+  return body !== undefined && isSealedBody(body) ? openBody(body, stateKeys, event) : body;
 }
 
 function decrypt(enc: string, stateKey: Uint8Array, place: BodyPlace): Uint8Array {
