@@ -148,6 +148,11 @@ export class Ledger {
     return keys !== undefined && !keys.deactivated && keys.isLive(key);
   }
 
+  /** Whether the DID's newest operation commits to this recovery key. */
+  isRecovery(did: string, key: string): boolean {
+    return this.#admission.agent(did)?.keys.isRecovery(key) === true;
+  }
+
   /** An authenticated connection of this instance is alive. */
   seen(did: string, instance: string): void {
     this.#holders.saw(did, instance);

@@ -1,3 +1,4 @@
+import { commitmentOf } from "../../keys/identity/commitment.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { Joined, OperationSet } from "../../keys/identity/operation-set.js";
 import { resolveHeld } from "../../keys/identity/resolve.js";
@@ -60,6 +61,12 @@ export class IdentityView implements KeyView {
 
   isLive(key: string): boolean {
     return this.#now().keys.get(key)?.live === true;
+  }
+
+  /** Whether the operation that counts commits to this key (Multikey) as a recovery key. */
+  isRecovery(key: string): boolean {
+    const op = this.newest?.op;
+    return op?.recovery.commit.includes(commitmentOf(key, op.keys.sign)) === true;
   }
 
   anchorOf(rotations: number): ChainHead | undefined {

@@ -12,11 +12,17 @@ export interface KeyDirectory {
   agent(did: string): { readonly identity: string | undefined } | undefined;
   /** Whether the key may sign for the DID now. */
   isLive(did: string, key: string): boolean;
+  /** Whether the identity is committed to this key as a recovery key: its owner may read, before anything is rotated. */
+  isRecovery(did: string, key: string): boolean;
 }
+
+/** A live key speaks for the agent. The owner's recovery key reads what is addressed to it, and does nothing else. */
+type Power = "agent" | "owner";
 
 interface Proof {
   readonly instance: string;
   readonly key: string;
+  power: Power;
   /** The identity under which the key was last seen to be live. */
   identity: string | undefined;
 }
@@ -35,7 +41,7 @@ export class Authentication implements Viewer {
 
   /**
    * Takes an auth line. Throws what parseAuth and requireAuth throw, `identity-needed` where the relay doesn't know
-   * the agent, `auth-failed` for a key that is not live, `too-large` beyond 16 agents.
+   * the agent, `auth-failed` for a key that is neither live nor the owner's recovery key, `too-large` beyond 16 agents.
    */
   take(line: Uint8Array): { readonly did: string; readonly instance: string } {
     const parsed = parseAuth(line);
@@ -47,7 +53,8 @@ export class Authentication implements Viewer {
         hint: "send its identity log first, then the auth line again",
       });
     }
-    if (!this.#keys.isLive(did, key)) {
+    const power = this.#powerOf(did, key);
+    if (power === undefined) {
       throw new AntsError("auth-failed", `the key ${key} is no live key of ${did}`, { details: { key } });
     }
     if (!this.#proofs.has(did) && this.#proofs.size >= MAX_AGENTS) {
@@ -56,27 +63,17 @@ export class Authentication implements Viewer {
         details: { limit: "agents", value: MAX_AGENTS },
       });
     }
-    this.#proofs.set(did, { instance, key, identity: agent.identity });
+    this.#proofs.set(did, { instance, key, power, identity: agent.identity });
     return { did, instance };
   }
 
-  /** The instance that is authenticated for this DID; undefined where none is, or its key is no longer live. */
+  /** The instance that is authenticated as this DID; undefined where none is, or its key is no longer live. */
   instanceOf(did: string): string | undefined {
-    const proof = this.#proofs.get(did);
-    if (proof === undefined) return undefined;
-    const identity = this.#keys.agent(did)?.identity;
-    if (identity !== proof.identity) {
-      if (!this.#keys.isLive(did, proof.key)) {
-        this.#proofs.delete(did);
-        return undefined;
-      }
-      proof.identity = identity;
-    }
-    return proof.instance;
+    return this.#current(did) === "agent" ? this.#proofs.get(did)?.instance : undefined;
   }
 
   isOneOf(dids: readonly string[]): boolean {
-    return this.#proofs.size > 0 && dids.some((did) => this.instanceOf(did) !== undefined);
+    return this.#proofs.size > 0 && dids.some((did) => this.#current(did) !== undefined);
   }
 
   /** Every agent that this connection speaks for, with its instance. */
@@ -85,5 +82,27 @@ export class Authentication implements Viewer {
       const instance = this.instanceOf(did);
       if (instance !== undefined) yield { did, instance };
     }
+  }
+
+  /** What the proof for a DID is worth now; one whose key has lost all power is forgotten. */
+  #current(did: string): Power | undefined {
+    const proof = this.#proofs.get(did);
+    if (proof === undefined) return undefined;
+    const identity = this.#keys.agent(did)?.identity;
+    if (identity !== proof.identity) {
+      const power = this.#powerOf(did, proof.key);
+      if (power === undefined) {
+        this.#proofs.delete(did);
+        return undefined;
+      }
+      proof.identity = identity;
+      proof.power = power;
+    }
+    return proof.power;
+  }
+
+  #powerOf(did: string, key: string): Power | undefined {
+    if (this.#keys.isLive(did, key)) return "agent";
+    return this.#keys.isRecovery(did, key) ? "owner" : undefined;
   }
 }

@@ -205,7 +205,7 @@ export class Session {
   #authenticate(ref: number, line: Uint8Array): void {
     this.#refusing(ref, () => {
       const { did, instance } = this.#authentication.take(line);
-      this.#context.ledger.seen(did, instance);
+      if (this.#authentication.instanceOf(did) !== undefined) this.#context.ledger.seen(did, instance);
       this.#send({ t: "ack", ref, at: [] });
       this.#strikes = 0;
     }) || this.#strike();
