@@ -54,7 +54,8 @@ export class ChainStore {
   #unplaced: { readonly event: ParsedEvent; readonly ordinal: number }[] = [];
   /** Lines that had no place when the store was opened, as one before them is gone. */
   #displaced: readonly ParsedEvent[] = [];
-  #highestEpoch = 0;
+  /** By key: what a retired key signed says nothing of the epochs that its successor may open. */
+  readonly #highestEpochs = new Map<string, number>();
   #writing: Promise<unknown> = Promise.resolve();
   #failure: AntsError | undefined;
 
@@ -99,9 +100,17 @@ export class ChainStore {
     return this.tree.head;
   }
 
-  /** The highest epoch of any line in the files, whatever became of it. */
+  /**
+   * The highest epoch of the head and of any line in the files by a key of the present era, whatever became of it. A
+   * thief may have opened the highest epoch there is: what his key signed does not count after the rotate.
+   */
   get highestEpoch(): number {
-    return this.#highestEpoch;
+    const { keys } = this.tree;
+    let highest = this.head?.epoch ?? 0;
+    for (const [key, epoch] of this.#highestEpochs) {
+      if (keys.rotationsOf(key) === keys.rotations) highest = Math.max(highest, epoch);
+    }
+    return highest;
   }
 
   /**
@@ -200,7 +209,7 @@ export class ChainStore {
     const verdict = judge(this.tree, Number.POSITIVE_INFINITY, point);
     if (verdict.kind === "refuse" && keepRefused) this.#unplaced.push({ event: parsed, ordinal });
     if (verdict.kind === "store" || keepRefused) {
-      this.#highestEpoch = Math.max(this.#highestEpoch, event.epoch);
+      this.#highestEpochs.set(event.key, Math.max(this.#highestEpochs.get(event.key) ?? 0, event.epoch));
       if (parsed.isClaim) this.#claims.set(parsed.id, claimOf(parsed));
     }
     if (verdict.kind === "store") this.tree.add(point, ordinal, verdict.movesHead);

@@ -96,7 +96,7 @@ export function judge(view: ChainView, stated: number, event: ChainEvent): Chain
   const disorder = whyOutOfOrder(view, stated, event, prev);
   if (disorder !== undefined) return disorder;
 
-  const [rival] = view.idsAt(event.epoch, event.seq, 1);
+  const rival = rivalOf(view, event);
   if (rival !== undefined && event.epoch === stated) {
     return { ...refuse("fork", `epoch ${event.epoch}, seq ${event.seq} already holds event ${rival}`), forkOf: rival };
   }
@@ -105,6 +105,23 @@ export function judge(view: ChainView, stated: number, event: ChainEvent): Chain
     return { kind: "store", movesHead, ...(rival === undefined ? {} : { forkOf: rival }) };
   }
   return refuse("fork", `epoch ${event.epoch}, seq ${event.seq} does not continue the chain`);
+}
+
+/** Of the events in one place, how many are looked at: a keeper stores fewer of one era. */
+const MAX_RIVALS = 16;
+
+/**
+ * The event of the same era that holds this epoch and seq. What a key of another era signed there is no fork (two keys
+ * that never were live together), or a thief who opened every epoch would keep the owner's new key from claiming.
+ */
+function rivalOf(view: ChainView, { epoch, seq, key }: ChainEvent): string | undefined {
+  const { keys } = view;
+  if (keys.rotations === 0) return view.idsAt(epoch, seq, 1)[0];
+  const era = keys.rotationsOf(key);
+  return view.idsAt(epoch, seq, MAX_RIVALS).find((id) => {
+    const rival = view.find(id, seq);
+    return rival !== undefined && keys.rotationsOf(rival.key) === era;
+  });
 }
 
 /** An event moves the head by following it in its epoch, or by being a claim of a higher (rotations, epoch). */
