@@ -41,7 +41,18 @@ export async function fetchChain(fetch: ChainFetch): Promise<void> {
   });
 }
 
-async function readEvents({ connection, chain, outbox, signal }: ChainFetch, after: string): Promise<void> {
+/**
+ * Reads every event of the agent that a relay gives into its chain. A relay that omits some leaves gaps, which another
+ * one fills. Throws `relay-altered`, `relay-protocol`, `connection-lost`, or the signal's reason.
+ */
+export function fetchOwnEvents(fetch: Pick<ChainFetch, "connection" | "chain" | "signal">): Promise<void> {
+  return readEvents(fetch, "start");
+}
+
+async function readEvents(
+  { connection, chain, outbox, signal }: Omit<ChainFetch, "wanted" | "outbox"> & { readonly outbox?: Outbox },
+  after: string,
+): Promise<void> {
   const roots = new RootCache();
   const stream = connection.relay?.stream;
   const follow = connection.follow({
@@ -53,7 +64,7 @@ async function readEvents({ connection, chain, outbox, signal }: ChainFetch, aft
   for await (const { message, entries } of follow) {
     if (message.t === "entries") await chain.adopt(newEvents(connection.url, chain, entries, roots));
     if (message.t === "caught-up" && stream !== undefined) {
-      outbox.note({ url: connection.url, stream }, { readTo: message.cursor });
+      outbox?.note({ url: connection.url, stream }, { readTo: message.cursor });
     }
   }
 }

@@ -53,6 +53,11 @@ export class ChainTree implements ChainView {
     }
   }
 
+  /** Every event of the tree, by seq. */
+  *all(): Generator<TreeEvent, void, undefined> {
+    for (let seq = 0; seq < this.#bySeq.length; seq++) yield* this.#at(seq);
+  }
+
   idsAt(epoch: number, seq: number): readonly string[] {
     return this.#at(seq).flatMap((event) => (event.epoch === epoch ? [event.id] : []));
   }

@@ -1,0 +1,101 @@
+import { type AntsError, isAntsError } from "../../keys/errors.js";
+import type { Clock } from "../../keys/ports.js";
+import { fetchOwnEvents } from "./chain-fetch.js";
+import type { ChainStore } from "./chain-store.js";
+import type { AuthLine, RelayConnection } from "./connection.js";
+import { requestTimeout } from "./connection-errors.js";
+import { withDeadline } from "./deadline.js";
+import { fetchIdentity } from "./identity-exchange.js";
+import type { IdentityLog } from "./identity-log.js";
+import type { RelayPool } from "./relay-pool.js";
+
+/** What asking one relay came to. */
+export type RelayReport =
+  | { readonly url: string; readonly state: "read"; readonly stream: string }
+  /** It could not be reached or read; `error` says why. */
+  | { readonly url: string; readonly state: "failed"; readonly error: AntsError };
+
+export interface SurveyOptions {
+  readonly pool: RelayPool;
+  readonly clock: Clock;
+  /** For each relay. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Operations name relays, and a thief's updates may name any number of them. */
+const MAX_RELAYS = 64;
+
+/**
+ * Reads an agent's identity log from these relays and from every relay that any operation names, also operations that
+ * were read on the way, all at once. `log` grows. What each relay said, in the order in which they were first named.
+ * Throws the signal's reason.
+ */
+export async function surveyIdentity(
+  log: IdentityLog,
+  urls: readonly string[],
+  options: SurveyOptions,
+): Promise<RelayReport[]> {
+  const asked = new Map<string, Promise<RelayReport>>();
+  for (;;) {
+    const named = [...urls, ...relaysEverNamed(log)].filter((url) => !asked.has(url));
+    for (const url of new Set(named)) {
+      if (asked.size >= MAX_RELAYS) break;
+      asked.set(
+        url,
+        ask(url, options, async (connection, signal) => {
+          await fetchIdentity(connection, log, signal);
+        }),
+      );
+    }
+    const reports = await Promise.all(asked.values());
+    if (asked.size >= MAX_RELAYS || relaysEverNamed(log).every((url) => asked.has(url))) return reports;
+  }
+}
+
+/**
+ * Reads everything that these relays have of an agent's own events into its chain, one relay after the other: what the
+ * first one had is not read into memory again. Lines that do not verify make a relay's report a failure.
+ */
+export async function surveyChain(
+  chain: ChainStore,
+  urls: readonly string[],
+  authLine: AuthLine,
+  options: SurveyOptions,
+): Promise<RelayReport[]> {
+  const reports: RelayReport[] = [];
+  for (const url of urls) {
+    reports.push(
+      await ask(url, options, async (connection, signal) => {
+        await connection.authenticate(authLine, { signal });
+        await fetchOwnEvents({ connection, chain, signal });
+      }),
+    );
+  }
+  return reports;
+}
+
+/** Every relay that an operation names: the newest ones first, since those are the likeliest to answer. */
+export function relaysEverNamed(log: IdentityLog): string[] {
+  const operations = log.operations().sort((a, b) => b.op.n - a.op.n);
+  return [...new Set(operations.flatMap(({ op }) => op.relays.map(({ url }) => url)))];
+}
+
+async function ask(
+  url: string,
+  { pool, clock, timeoutMs, signal }: SurveyOptions,
+  work: (connection: RelayConnection, signal: AbortSignal) => Promise<void>,
+): Promise<RelayReport> {
+  const connection = pool.get(url);
+  const late = () => pool.whyAway(url) ?? requestTimeout(url, timeoutMs);
+  try {
+    return await withDeadline(clock, timeoutMs, signal, late, async (signal) => {
+      const { stream } = await connection.opened(signal);
+      await work(connection, signal);
+      return { url, state: "read", stream };
+    });
+  } catch (error) {
+    if (signal?.aborted || !isAntsError(error)) throw error;
+    return { url, state: "failed", error };
+  }
+}
