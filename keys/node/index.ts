@@ -4,7 +4,13 @@ export { KDF_MAX, KDF_MIN, KDF_MODERATE, type KdfChoice, type KdfCost } from "./
 export { type LockOptions, lockFile } from "./lock.js";
 export { assertDurablePlace, type Place, placeOf } from "./place.js";
 export { type OpenVault, openVault, sealVault } from "./vault.js";
-export { type HighWater, MAX_SECRET_BYTES, MAX_SECRETS, SECRET_NAME, type VaultContent } from "./vault-content.js";
+export {
+  type EarlierKeys,
+  type HighWater,
+  MAX_EARLIER_KEYS,
+  type NextKeys,
+  type VaultContent,
+} from "./vault-content.js";
 export {
   readVaultFile,
   type UpdateVaultOptions,
@@ -12,4 +18,16 @@ export {
   type WriteVaultOptions,
   writeVaultFile,
 } from "./vault-file.js";
+export {
+  CREDENTIAL_LABEL,
+  type Credential,
+  MAX_CREDENTIALS,
+  MAX_SECRET_BYTES,
+  MAX_SECRETS,
+  MAX_VERSIONS,
+  type Refusal,
+  SECRET_NAME,
+  type Secret,
+  type SecretVersion,
+} from "./vault-secrets.js";
 export { normalizePassphrase, type VaultSlotInput, type VaultSlotType, type VaultUnlock } from "./vault-slot.js";

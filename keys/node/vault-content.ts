@@ -2,6 +2,15 @@ import { concat, utf8, zero } from "../bytes.js";
 import { canonicalize, type JsonObject, type JsonValue, parseCanonicalObject } from "../canonical.js";
 import { assertDid, type Did } from "../did.js";
 import { AntsError } from "../errors.js";
+import { MAX_OPERATION_BYTES } from "../limits.js";
+import {
+  MAX_SECRET_BYTES,
+  type Secret,
+  secretOfV1,
+  secretsFromJson,
+  secretsToJson,
+  secretValues,
+} from "./vault-secrets.js";
 
 /** What a vault keeps secret. All arrays are plain bytes, so that they can be overwritten: no secret is ever a string. */
 export interface VaultContent {
@@ -14,8 +23,12 @@ export interface VaultContent {
   readonly stateKey: Uint8Array;
   /** The last event this agent is known to have written: a home that knows less is an old copy. */
   readonly highWater?: HighWater;
-  /** Named secrets of the agent's owner (tokens, passwords); names as in {@link SECRET_NAME}. */
-  readonly secrets: Readonly<Record<string, Uint8Array>>;
+  /** What former keys still open, newest first, at most 64: messages and private bodies outlive the keys of their era. */
+  readonly earlier: readonly EarlierKeys[];
+  /** A rotation under way: its keys are on disk before anybody hears of them. */
+  readonly next?: NextKeys;
+  /** What the agent uses elsewhere (tokens, passwords), by name as in SECRET_NAME. */
+  readonly secrets: Readonly<Record<string, Secret>>;
 }
 
 export interface HighWater {
@@ -25,63 +38,76 @@ export interface HighWater {
   readonly id: string;
 }
 
+/** Keys that only read: 32 bytes each. A sign key is never kept beyond its era. */
+export interface EarlierKeys {
+  readonly agreeSecret: Uint8Array;
+  readonly stateKey: Uint8Array;
+}
+
+export interface NextKeys {
+  /** 32 bytes each, as in the content. */
+  readonly signSeed: Uint8Array;
+  readonly agreeSecret: Uint8Array;
+  readonly stateKey: Uint8Array;
+  /** The canonical line of the operation that makes these keys live; public; at most 8 KiB in UTF-8. */
+  readonly operation: string;
+}
+
+const VERSION = 2;
 const SECRET_KEY_BYTES = 32;
-/** Names of secrets: they are listed by commands and become names of variables. */
-export const SECRET_NAME = /^[a-z][a-z0-9._-]{0,63}$/;
-/** A secret is a token, a password or a key, not a document. */
-export const MAX_SECRET_BYTES = 16_384;
-export const MAX_SECRETS = 256;
+/** Rotations are rare; the 65th oldest era can be read from a backup. */
+export const MAX_EARLIER_KEYS = 64;
+/** The line before the bytes: 256 names with 8 credentials of 4 versions each fit. */
+const MAX_HEAD_BYTES = 1_536 * 1024;
 
 /**
- * The plain text of a vault: one canonical JSON line {"did","highWater"?,"secrets":{name: size},"v":1} and, after its
- * newline, sign seed, agree secret, state key and the secrets in the order of their names. Throws AntsError
+ * The plain text of a vault: one canonical JSON line
+ *   {"did","earlier": count,"highWater"?,"next"?:{"operation"},"secrets":{name: [credential with sizes]},"v":2}
+ * and, after its newline, sign seed, agree secret, state key; agree secret and state key of each earlier era; sign seed,
+ * agree secret and state key of `next`; the values of the secrets by name, credential and version. Throws AntsError
  * "vault-content" for what does not fit the format.
  */
 export function encodeVaultContent(content: VaultContent): Uint8Array {
-  assertDid(content.did);
-  const keys = [content.signSeed, content.agreeSecret, content.stateKey];
+  const { did, highWater, earlier, next, secrets } = content;
+  assertDid(did);
+  const keys = keyArrays(content);
   if (keys.some((key) => key.length !== SECRET_KEY_BYTES)) {
-    throw refused(`expected signSeed, agreeSecret and stateKey of 32 bytes, got ${keys.map((key) => key.length)}`);
+    throw refused(`expected keys of ${SECRET_KEY_BYTES} bytes, got ${keys.map((key) => key.length).join(", ")}`);
   }
-  const names = Object.keys(content.secrets).sort();
-  const sizes = checkSecrets(names.map((name) => [name, content.secrets[name]!.length]));
   const head: JsonObject = {
-    did: content.did,
-    ...(content.highWater === undefined ? {} : { highWater: plainHighWater(content.highWater) }),
-    secrets: Object.fromEntries(sizes),
-    v: 1,
+    did,
+    earlier: checkEarlier(earlier.length),
+    ...(highWater === undefined ? {} : { highWater: plainHighWater(highWater) }),
+    ...(next === undefined ? {} : { next: { operation: checkOperation(next.operation) } }),
+    secrets: secretsToJson(secrets),
+    v: VERSION,
   };
-  return concat(utf8(`${canonicalize(head)}\n`), ...keys, ...names.map((name) => content.secrets[name]!));
+  return concat(utf8(`${canonicalize(head)}\n`), ...keys, ...secretValues(secrets));
 }
 
-/** The inverse; the arrays are copies. Overwrites `plain`. Throws AntsError "vault-content". */
+/**
+ * The inverse, also of version 1, which had one value a name and no keys but the present ones. The arrays are copies.
+ * Overwrites `plain`. Throws AntsError "vault-content".
+ */
 export function decodeVaultContent(plain: Uint8Array): VaultContent {
+  const copies: Uint8Array[] = [];
   try {
     const end = plain.indexOf(0x0a);
     if (end < 0) throw refused("expected a line of JSON first, got none");
-    const head = parseCanonicalObject(plain.subarray(0, end));
-    if (head.v !== 1) throw refused(`expected content of version 1, got ${JSON.stringify(head.v)}`);
-    const { did, highWater, secrets } = head;
-    if (typeof did !== "string" || typeof secrets !== "object" || Array.isArray(secrets)) {
-      throw refused("expected a DID and the sizes of the secrets, got something else");
-    }
-    assertDid(did);
-    const sizes = checkSecrets(Object.entries(secrets));
+    const head = parseCanonicalObject(plain.subarray(0, end), { maxBytes: MAX_HEAD_BYTES });
     let at = end + 1;
     const take = (size: number): Uint8Array => {
       at += size;
-      return new Uint8Array(plain.subarray(at - size, at));
+      const copy = new Uint8Array(plain.subarray(at - size, at));
+      copies.push(copy);
+      return copy;
     };
-    const content: VaultContent = {
-      did,
-      signSeed: take(SECRET_KEY_BYTES),
-      agreeSecret: take(SECRET_KEY_BYTES),
-      stateKey: take(SECRET_KEY_BYTES),
-      ...(highWater === undefined ? {} : { highWater: parseHighWater(highWater) }),
-      secrets: Object.fromEntries(sizes.map(([name, size]) => [name, take(size)])),
-    };
+    const content = head.v === 1 ? decodeV1(head, take) : decodeV2(head, take);
     if (at !== plain.length) throw refused(`expected ${at} bytes, got ${plain.length}`);
     return content;
+  } catch (error) {
+    zero(...copies);
+    throw error;
   } finally {
     zero(plain);
   }
@@ -89,19 +115,95 @@ export function decodeVaultContent(plain: Uint8Array): VaultContent {
 
 /** Every array of a content that holds a secret. */
 export function secretArrays(content: VaultContent): Uint8Array[] {
-  return [content.signSeed, content.agreeSecret, content.stateKey, ...Object.values(content.secrets)];
+  return [...keyArrays(content), ...secretValues(content.secrets)];
 }
 
-/** Names and sizes as they came, checked. */
-function checkSecrets(sizes: readonly (readonly [string, JsonValue])[]): [string, number][] {
-  if (sizes.length > MAX_SECRETS) throw refused(`expected at most ${MAX_SECRETS} secrets, got ${sizes.length}`);
-  return sizes.map(([name, size]) => {
-    if (!SECRET_NAME.test(name)) throw refused(`expected the name of a secret to match ${SECRET_NAME}, got another`);
+/** In the order of the format. */
+function keyArrays({ signSeed, agreeSecret, stateKey, earlier, next }: VaultContent): Uint8Array[] {
+  return [
+    ...[signSeed, agreeSecret, stateKey],
+    ...earlier.flatMap((keys) => [keys.agreeSecret, keys.stateKey]),
+    ...(next === undefined ? [] : [next.signSeed, next.agreeSecret, next.stateKey]),
+  ];
+}
+
+type Take = (size: number) => Uint8Array;
+
+function decodeV2(head: JsonObject, take: Take): VaultContent {
+  if (head.v !== VERSION) {
+    throw new AntsError(
+      "vault-content",
+      `vault content: expected version 1 or ${VERSION}, got ${JSON.stringify(head.v)}`,
+      { hint: "it was written by a newer ants: update this one" },
+    );
+  }
+  const { did, earlier, highWater, next, secrets, v: _, ...rest } = head;
+  const unknown = Object.keys(rest);
+  if (unknown.length > 0) throw refused(`expected no further fields, got ${unknown.join(", ")}`);
+  const present = presentKeys(did, highWater, take);
+  const older: EarlierKeys[] = [];
+  for (let left = checkEarlier(earlier); left > 0; left--) older.push({ agreeSecret: key(take), stateKey: key(take) });
+  return {
+    ...present,
+    earlier: older,
+    ...(next === undefined ? {} : { next: decodeNext(next, take) }),
+    secrets: secretsFromJson(secrets, take),
+  };
+}
+
+function decodeNext(next: JsonValue, take: Take): NextKeys {
+  if (typeof next !== "object" || Array.isArray(next) || Object.keys(next).join() !== "operation") {
+    throw refused("expected next to be {operation}, got something else");
+  }
+  const operation = checkOperation(next.operation);
+  return { signSeed: key(take), agreeSecret: key(take), stateKey: key(take), operation };
+}
+
+/** {"did","highWater"?,"secrets":{name: size},"v":1}, the three keys, the values in the order of their names. */
+function decodeV1({ did, highWater, secrets }: JsonObject, take: Take): VaultContent {
+  const present = presentKeys(did, highWater, take);
+  if (typeof secrets !== "object" || Array.isArray(secrets))
+    throw refused("expected the sizes of the secrets, got none");
+  const entries = Object.entries(secrets).map(([name, size]) => {
     if (typeof size !== "number" || size < 0 || size > MAX_SECRET_BYTES) {
-      throw refused(`expected the secret ${name} to have at most ${MAX_SECRET_BYTES} bytes, got ${size}`);
+      throw refused(`expected a secret of at most ${MAX_SECRET_BYTES} bytes, got another`);
     }
-    return [name, size];
+    return [name, secretOfV1(take(size))] as const;
   });
+  const old = Object.fromEntries(entries);
+  secretsToJson(old);
+  return { ...present, earlier: [], secrets: old };
+}
+
+type PresentKeys = Pick<VaultContent, "did" | "signSeed" | "agreeSecret" | "stateKey" | "highWater">;
+
+function presentKeys(did: JsonValue | undefined, highWater: JsonValue | undefined, take: Take): PresentKeys {
+  if (typeof did !== "string") throw refused("expected a DID, got something else");
+  assertDid(did);
+  return {
+    did,
+    signSeed: key(take),
+    agreeSecret: key(take),
+    stateKey: key(take),
+    ...(highWater === undefined ? {} : { highWater: parseHighWater(highWater) }),
+  };
+}
+
+function key(take: Take): Uint8Array {
+  const bytes = take(SECRET_KEY_BYTES);
+  if (bytes.length !== SECRET_KEY_BYTES) throw refused("expected the bytes of all keys, got less");
+  return bytes;
+}
+
+function checkEarlier(count: JsonValue | undefined): number {
+  if (typeof count === "number" && count >= 0 && count <= MAX_EARLIER_KEYS) return count;
+  throw refused(`expected the keys of at most ${MAX_EARLIER_KEYS} earlier eras, got ${JSON.stringify(count)}`);
+}
+
+function checkOperation(operation: JsonValue | undefined): string {
+  if (typeof operation === "string" && operation !== "" && utf8(operation).length <= MAX_OPERATION_BYTES)
+    return operation;
+  throw refused(`expected the line of an operation of at most ${MAX_OPERATION_BYTES} bytes, got something else`);
 }
 
 function parseHighWater(value: unknown): HighWater {

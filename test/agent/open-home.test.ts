@@ -38,7 +38,7 @@ async function foundHome(at = relay): Promise<OpenHomeOptions> {
     timeMs: Date.now(),
   });
   const bytes = sealVault(
-    { did, signSeed, agreeSecret, stateKey, secrets: {} },
+    { did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} },
     { slots: [{ type: "passphrase", passphrase: PASSPHRASE, kdf: KDF_MIN }] },
   );
   const vault = join(folder, "vault.json");

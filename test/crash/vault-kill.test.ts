@@ -8,7 +8,7 @@ import type { VaultContent } from "../../keys/node/vault-content.js";
 import { readVaultFile, writeVaultFile } from "../../keys/node/vault-file.js";
 import { systemRandom } from "../../keys/ports.js";
 import { program, run, works } from "../keys/node/run.js";
-import { sampleContent } from "../keys/node/sample-content.js";
+import { sampleContent, secretOf } from "../keys/node/sample-content.js";
 import { leftovers, temporaryFolder } from "../keys/node/temporary-folder.js";
 import { Prng } from "../keys/prng.js";
 import { LineProgram, programPath } from "./lines.js";
@@ -31,7 +31,7 @@ beforeEach(async () => {
   keyPath = join(temporaryFolder(), "key");
   writeFileSync(keyPath, keyFile, { mode: 0o600 });
   // Large enough that a write takes a while.
-  const bulk = Array.from({ length: 60 }, (_, i) => [`bulk${i}`, systemRandom.bytes(16_000)] as const);
+  const bulk = Array.from({ length: 60 }, (_, i) => [`bulk${i}`, secretOf(systemRandom.bytes(16_000))] as const);
   content = {
     ...sampleContent(),
     highWater: { epoch: 1, seq: 0, id: "ab".repeat(32) },

@@ -195,7 +195,7 @@ function make(phrase: GeneratedPhrase, relays: readonly RelayAddress[], faults: 
       faults,
       timeMs: systemPorts.clock.nowMs(),
     });
-    const content = { did: identity.did, signSeed, agreeSecret, stateKey, secrets: {} };
+    const content = { did: identity.did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} };
     const slots = [{ type: "passphrase", passphrase } as const, { type: "phrase", entropy } as const];
     return { identity, vaultBytes: sealVault(content, { slots }) };
   } finally {
