@@ -89,6 +89,17 @@ export class AgentHome {
     return this.#disk.lock(this.layout.lock);
   }
 
+  /** Runs what lets `identity` grow, and keeps what it learnt, durably. */
+  async learning<T>(work: () => Promise<T>): Promise<T> {
+    const before = new Set(this.identity.operations());
+    try {
+      return await work();
+    } finally {
+      const learnt = this.identity.operations().filter((operation) => !before.has(operation));
+      if (learnt.length > 0) await this.keepOperations(learnt);
+    }
+  }
+
   /** Keeps operations that were learnt, durably; `identity` holds them already. */
   keepOperations(operations: readonly ParsedOperation[]): Promise<void> {
     return this.#disk.append(this.layout.identity, concat(...operations.flatMap(({ line }) => [line, NEWLINE])));

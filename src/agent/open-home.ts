@@ -26,7 +26,7 @@ export interface OpenHomeOptions extends AcquireOptions {
  *
  * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "locked" (another
  * process works in this home), what reading and opening the vault throws ("vault-missing", "vault-wrong-passphrase" …),
- * "vault-other-agent", and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
+ * "vault-other-agent", "rotation-unfinished", and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
  */
 export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHomeOptions): Promise<Agent> {
   checkArguments({ home: path, vault, unlock, ...acquire });
@@ -79,6 +79,14 @@ export async function openUnlocked(
   { home, lock, vault, vaultPath }: UnlockedHome,
   acquire: AcquireOptions,
 ): Promise<Agent> {
+  if (vault.content.next !== undefined) {
+    vault.close();
+    await lock.release();
+    throw new AntsError("rotation-unfinished", `a rotation of ${home.config.did} is under way in this vault`, {
+      hint: "ants rotate finishes it: no recovery words are needed for that",
+      details: { did: home.config.did, path: vaultPath },
+    });
+  }
   try {
     const boot = await bootId(nodeDisk);
     return await openAgent({

@@ -1,3 +1,4 @@
+import { zero } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import { recoveryCommitment } from "../../keys/identity/commitment.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
@@ -39,9 +40,25 @@ function committedIndex({ op }: ParsedOperation, phrase: Pick<PhraseKeys, "recov
   const { commit } = op.recovery;
   if (commit.length === 0) return undefined;
   for (let index = 0; index < MAX_RECOVERY_KEYS; index++) {
-    if (commit.includes(recoveryCommitment(phrase.recoveryKey(index).publicKey, op.keys.sign))) return index;
+    if (commit.includes(recoveryCommitment(publicKeyAt(phrase, index), op.keys.sign))) return index;
   }
   return undefined;
+}
+
+/** Public keys that were derived before: a search goes over the same ones for every candidate. */
+const publicKeys = new WeakMap<Pick<PhraseKeys, "recoveryKey">, Uint8Array[]>();
+
+function publicKeyAt(phrase: Pick<PhraseKeys, "recoveryKey">, index: number): Uint8Array {
+  const derived = publicKeys.get(phrase) ?? [];
+  publicKeys.set(phrase, derived);
+  let publicKey = derived[index];
+  if (publicKey === undefined) {
+    const key = phrase.recoveryKey(index);
+    zero(key.seed);
+    publicKey = key.publicKey;
+    derived[index] = publicKey;
+  }
+  return publicKey;
 }
 
 /** One turn of holding the pen, as the chain tells it: a claim and what follows it in its epoch. */

@@ -1,0 +1,128 @@
+import { fromUtf8 } from "../../keys/bytes.js";
+import type { Did } from "../../keys/did.js";
+import { isDid } from "../../keys/did.js";
+import { AntsError } from "../../keys/errors.js";
+import { encodeMultikey } from "../../keys/multikey.js";
+import type { PhraseKeys } from "../../keys/phrase.js";
+import type { ChainStore } from "../client/chain-store.js";
+import { fetchIdentity } from "../client/identity-exchange.js";
+import { IdentityLog } from "../client/identity-log.js";
+import type { ClientPorts } from "../client/ports.js";
+import type { RelayPool } from "../client/relay-pool.js";
+import { openEscrow, type ReadingKeys } from "../protocol/escrow.js";
+import { parseEvent } from "../protocol/event.js";
+import { httpUrlOf } from "../protocol/relay-url.js";
+import { type RecoveryPower, recoveryPower } from "./succession.js";
+
+/** An agent that a phrase rules, as one relay tells of it. */
+export interface FoundAgent {
+  readonly did: Did;
+  readonly log: IdentityLog;
+}
+
+export interface FindOptions {
+  /** URL of the relay that is asked. */
+  readonly relay: string;
+  readonly phrase: PhraseKeys;
+  readonly pool: RelayPool;
+  readonly ports: ClientPorts;
+  readonly signal: AbortSignal;
+}
+
+/** Anybody can copy an escrow key into a genesis of its own; so many of them are looked at. */
+const MAX_CANDIDATES = 2_000;
+const MAX_PAGE_BYTES = 256 * 1024;
+
+/**
+ * Finds the agents of a phrase at a relay: those of which an operation names its escrow key and commits to one of
+ * its recovery keys. The commitment is bound to the agent's sign keys, so a genesis that copies a victim's commitment and
+ * escrow key is passed over.
+ *
+ * Throws "relay-unreachable", "not-a-relay" for an answer that cannot be read, `connection-lost`, the signal's reason.
+ */
+export async function findAgents(options: FindOptions): Promise<FoundAgent[]> {
+  const { relay, phrase, pool, signal } = options;
+  const escrow = encodeMultikey(phrase.escrow.publicKey, "x25519");
+  const connection = pool.get(relay);
+  await connection.opened(signal);
+  let seen = 0;
+  for (let after: string | undefined; ; ) {
+    const { dids, next } = await candidates(options, escrow, after);
+    const found: FoundAgent[] = [];
+    for (const did of dids) {
+      signal.throwIfAborted();
+      const log = new IdentityLog(did);
+      await fetchIdentity(connection, log, signal);
+      const isRuled = log
+        .operations()
+        .some((operation) => operation.op.escrow === escrow && recoveryPower(operation, log, phrase) !== undefined);
+      if (isRuled) found.push({ did, log });
+    }
+    seen += dids.length;
+    if (found.length > 0 || next === undefined || dids.length === 0 || seen >= MAX_CANDIDATES) return found;
+    after = next;
+  }
+}
+
+interface Page {
+  readonly dids: readonly Did[];
+  readonly next?: string;
+}
+
+async function candidates({ relay, ports, signal }: FindOptions, escrow: string, after?: string): Promise<Page> {
+  const query = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
+  const url = `${httpUrlOf(relay).replace(/\/$/, "")}/agents?escrow=${escrow}${query}`;
+  const { status, body } = await ports.get(url, { maxBytes: MAX_PAGE_BYTES, signal });
+  try {
+    if (status !== 200) throw new AntsError("not-a-relay", `it answers with status ${status}`);
+    const { dids, next } = JSON.parse(fromUtf8(body)) as { dids: unknown; next?: unknown };
+    if (!Array.isArray(dids)) throw new AntsError("not-a-relay", "it answers with no list of DIDs");
+    return { dids: dids.filter((did) => isDid(did)), ...(typeof next === "string" ? { next } : {}) };
+  } catch (cause) {
+    throw new AntsError("not-a-relay", `${relay} cannot be asked which agent a phrase belongs to`, {
+      hint: "name another relay that the agent published to",
+      cause,
+      details: { url: relay, status },
+    });
+  }
+}
+
+/**
+ * What the phrase can do with a found agent. Throws "phrase-other-agent" when the operation that speaks for the identity
+ * commits to another phrase.
+ */
+export function requirePower(
+  log: IdentityLog,
+  parent: Parameters<typeof recoveryPower>[0],
+  phrase: PhraseKeys,
+): RecoveryPower {
+  const power = recoveryPower(parent, log, phrase);
+  if (power !== undefined) return power;
+  throw new AntsError("phrase-other-agent", `these are not the recovery words of ${log.did}`, {
+    hint: "use the words that were shown when this agent was made, or when its words were last changed",
+    details: { did: log.did },
+  });
+}
+
+/**
+ * The reading keys that the claims of a chain carry for this phrase, the newest era first; from the newest claim back,
+ * the first that opens says all. Empty where none does.
+ */
+export async function escrowedKeys(did: Did, chain: ChainStore, phrase: PhraseKeys): Promise<ReadingKeys[]> {
+  for (let claim = lastClaim(chain); claim !== undefined; claim = claimBefore(chain, claim)) {
+    const { body } = parseEvent(await chain.line(claim)).event;
+    const eras = openEscrow(did, body?.escrow, phrase.escrow.secret);
+    // A claim holds its own era and all before it. One that a thief made may hold anything.
+    if (eras !== undefined) return eras;
+  }
+  return [];
+}
+
+function lastClaim(chain: ChainStore) {
+  return chain.head === undefined ? undefined : chain.tree.claimBefore(chain.head);
+}
+
+function claimBefore(chain: ChainStore, claim: NonNullable<ReturnType<typeof lastClaim>>) {
+  const before = chain.tree.before(claim);
+  return before === undefined ? undefined : chain.tree.claimBefore(before);
+}

@@ -1,0 +1,76 @@
+import { isAntsError } from "../../keys/errors.js";
+import type { OpenVault } from "../../keys/node/vault.js";
+import type { DiskLock } from "../../keys/ports.js";
+import type { AgentHome } from "../agent/home.js";
+import { openUnlocked } from "../agent/open-home.js";
+import { finishRotation } from "../agent/rotation.js";
+import type { Confirmation } from "../agent/spread-operation.js";
+import { systemPorts } from "../client/ports.js";
+import type { RelayPool } from "../client/relay-pool.js";
+import { EXIT } from "../protocol/errors.js";
+import type { CommandContext, CommandResult } from "./context.js";
+
+export interface Finishing {
+  readonly home: AgentHome;
+  /** Taken over, like the vault, also when this fails. */
+  readonly lock: DiskLock;
+  readonly vault: OpenVault;
+  readonly vaultPath: string;
+  readonly pool: RelayPool;
+  readonly timeoutMs: number;
+  /** More that the result says, for `--json` and for people. */
+  readonly more?: { readonly json: object; readonly lines: readonly string[] };
+}
+
+/**
+ * The second half of `ants rotate` and `ants recover`: the operation goes out and is confirmed, the new key becomes the
+ * key, and a first claim with it ends the turn of whoever had the old one. Exit code 3 where only the claim is missing.
+ */
+export async function finishAndClaim(context: CommandContext, finishing: Finishing): Promise<CommandResult> {
+  const { out, signal } = context;
+  const { home, lock, vault, vaultPath, pool, timeoutMs, more = { json: {}, lines: [] } } = finishing;
+  let confirmations: readonly Confirmation[];
+  try {
+    const ports = systemPorts;
+    ({ confirmations } = await finishRotation({ home, vault, vaultPath, pool, ports, timeoutMs, signal }));
+  } catch (error) {
+    vault.close();
+    await lock.release();
+    throw error;
+  }
+  tellConfirmations(context, confirmations);
+  const { did } = home.config;
+  const { op } = home.identity.newest!;
+  let claimed = true;
+  try {
+    const agent = await openUnlocked({ home, lock, vault, vaultPath }, { signal, timeoutMs });
+    await agent.close();
+  } catch (error) {
+    if (!isAntsError(error)) throw error;
+    claimed = false;
+    out.warn(`the new key is in force, and holds the pen with the next command that writes: ${error.message}`);
+  }
+  const { relays, keys } = op;
+  await out.result(
+    {
+      did,
+      key: keys.sign[0],
+      operation: home.identity.newest!.hash,
+      relays: relays.map(({ url, stream }) => ({ url, stream })),
+      confirmed: confirmations.filter(({ state }) => state === "confirmed").map(({ url }) => url),
+      claimed,
+      ...more.json,
+    },
+    [did, ...more.lines, `  key    ${keys.sign[0]}`, ...relays.map(({ url }) => `  relay  ${url}`)],
+  );
+  return claimed ? undefined : EXIT.partlyDone;
+}
+
+/** Says which relays do not know yet. They hear of it from the next command that writes, as far as they are named. */
+export function tellConfirmations({ out }: CommandContext, confirmations: readonly Confirmation[]): void {
+  for (const confirmation of confirmations) {
+    const { url, state } = confirmation;
+    if (state === "rival") out.warn(`${url} held another operation of the same era first, and goes by that`);
+    if (state === "failed") out.warn(`${url} does not have it yet: ${confirmation.error.message}`);
+  }
+}
