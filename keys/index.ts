@@ -59,7 +59,10 @@ export {
   type PhraseKeys,
   parsePhrase,
   phraseKeys,
+  phraseOf,
   type RecoveryKey,
 } from "./phrase.js";
 export { type Clock, type Disk, type DiskLock, type Random, systemClock, systemRandom } from "./ports.js";
+export { parseShare, type Share } from "./share-text.js";
+export { combineShares, type SharePolicy, splitEntropy } from "./shares.js";
 export { x25519PublicKey } from "./x25519.js";

@@ -2,11 +2,13 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { entropyToMnemonic, mnemonicToEntropy } from "@scure/bip39";
 import { wordlist } from "@scure/bip39/wordlists/english.js";
-import { utf8 } from "./bytes.js";
+import { utf8, zero } from "./bytes.js";
 import { publicKeyFromSeed } from "./ed25519/index.js";
 import { AntsError } from "./errors.js";
 import { type Random, systemRandom } from "./ports.js";
 import { LABEL } from "./tags.js";
+import { timesX } from "./word-field.js";
+import { numberOfWord, splitWords, WORDS } from "./word-list.js";
 import { x25519PublicKey } from "./x25519.js";
 
 /** 24 words: 256 bits and the 8 bits of BIP-39's checksum. */
@@ -53,8 +55,19 @@ export interface PhraseKeys {
 
 /** A new recovery phrase. */
 export function generatePhrase(random: Random = systemRandom): GeneratedPhrase {
-  const words = entropyToMnemonic(random.bytes(ENTROPY_BYTES), wordlist);
-  return { words, check: checkWord(words.split(" ").map(indexOfWord)) };
+  const entropy = random.bytes(ENTROPY_BYTES);
+  try {
+    return phraseOf(entropy);
+  } finally {
+    zero(entropy);
+  }
+}
+
+/** The words that 32 bytes of entropy are written as. Throws AntsError "phrase-entropy". */
+export function phraseOf(entropy: Uint8Array): GeneratedPhrase {
+  assertEntropy(entropy);
+  const words = entropyToMnemonic(entropy, wordlist);
+  return { words, check: checkWord(words.split(" ").map(numberOfWord)) };
 }
 
 /**
@@ -64,11 +77,11 @@ export function generatePhrase(random: Random = systemRandom): GeneratedPhrase {
  * "phrase-check-word", "phrase-checksum". Errors never repeat a word.
  */
 export function parsePhrase(text: string): Phrase {
-  const words = text.normalize("NFKD").toLowerCase().split(/\s+/u).filter(Boolean);
+  const words = splitWords(text);
   if (words.length !== WORD_COUNT && words.length !== WORD_COUNT + 1) {
     throw new AntsError("phrase-words", `expected 24 words, or 25 with the check word, got ${words.length}`);
   }
-  const indices = words.map(indexOfWord);
+  const indices = words.map(numberOfWord);
   const unknown = indices.indexOf(-1);
   if (unknown !== -1) {
     throw new AntsError("phrase-words", `word ${unknown + 1} is not in the list of BIP-39 words`, {
@@ -87,9 +100,7 @@ export function parsePhrase(text: string): Phrase {
 
 /** Everything that a phrase derives, by HKDF-SHA256 from its 32 bytes of entropy: one label for each key. */
 export function phraseKeys(entropy: Uint8Array): PhraseKeys {
-  if (entropy.length !== ENTROPY_BYTES) {
-    throw new AntsError("phrase-entropy", `expected the 32 bytes of a phrase, got ${entropy.length}`);
-  }
+  assertEntropy(entropy);
   const derive = (label: string) => hkdf(sha256, entropy, undefined, utf8(label), KEY_BYTES);
   return {
     recoveryKey(index) {
@@ -103,6 +114,12 @@ export function phraseKeys(entropy: Uint8Array): PhraseKeys {
     backup: agreementKey(derive(LABEL.phraseBackup)),
     vaultKey: derive(LABEL.phraseVault),
   };
+}
+
+/** Throws AntsError "phrase-entropy" unless there are 32 bytes. */
+export function assertEntropy(entropy: Uint8Array): void {
+  if (entropy.length === ENTROPY_BYTES) return;
+  throw new AntsError("phrase-entropy", `expected the 32 bytes of a phrase, got ${entropy.length}`);
 }
 
 function agreementKey(secret: Uint8Array): AgreementKey {
@@ -124,26 +141,12 @@ function entropyOf(words: readonly string[]): Uint8Array {
   }
 }
 
-const positions = new Map(wordlist.map((word, i) => [word, i]));
-
-function indexOfWord(word: string): number {
-  return positions.get(word) ?? -1;
-}
-
 /**
  * The check word is a parity symbol over GF(2^11), where a word is its 11-bit number: Σ x^i · w_i for i = 1 … 24. Other
  * than a hash it misses no single wrong word (x^i is invertible) and no exchange of two words (the x^i differ), the
  * check word itself included.
  */
 function checkWord(indices: readonly number[]): string {
-  let sum = 0;
   // Horner's rule: one more factor x for every word after it, so the first word is multiplied most often.
-  for (const index of indices) sum = timesX(sum ^ index);
-  return wordlist[sum]!;
-}
-
-/** Multiplies with x modulo x^11 + x^2 + 1, which is primitive: x has the order 2047. */
-function timesX(value: number): number {
-  const doubled = value << 1;
-  return doubled & 0x800 ? (doubled ^ 0x805) & 0x7ff : doubled;
+  return WORDS[indices.reduce((sum, index) => timesX(sum ^ index), 0)]!;
 }

@@ -40,6 +40,8 @@ export const LABEL = {
   phraseBackup: "ants/phrase/backup/1",
   /** key of the vault's phrase slot */
   phraseVault: "ants/phrase/vault/1",
+  /** what shares of a phrase carry along, so that a wrong result is noticed */
+  phraseShares: "ants/phrase/shares/1",
   /** authenticated header of a vault file */
   vaultHeader: "ants/vault/header/1",
   /** a slot's wrapping of the vault's data key */

@@ -6,6 +6,7 @@
 import { isAntsError } from "../../keys/errors.js";
 import { CLIENT_ERRORS } from "./error-rows/client.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
+import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
@@ -17,6 +18,7 @@ export { type ErrorRow, EXIT, type ExitCode };
 export const ERRORS = {
   ...CLIENT_ERRORS,
   ...IDENTITY_ERRORS,
+  ...PHRASE_ERRORS,
   ...PROGRAM_ERRORS,
   ...RELAY_ERRORS,
   ...STATEMENT_ERRORS,
