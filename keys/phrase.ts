@@ -12,7 +12,7 @@ import { numberOfWord, splitWords, WORDS } from "./word-list.js";
 import { x25519PublicKey } from "./x25519.js";
 
 /** 24 words: 256 bits and the 8 bits of BIP-39's checksum. */
-const WORD_COUNT = 24;
+export const WORD_COUNT = 24;
 const ENTROPY_BYTES = 32;
 const KEY_BYTES = 32;
 
@@ -67,7 +67,7 @@ export function generatePhrase(random: Random = systemRandom): GeneratedPhrase {
 export function phraseOf(entropy: Uint8Array): GeneratedPhrase {
   assertEntropy(entropy);
   const words = entropyToMnemonic(entropy, wordlist);
-  return { words, check: checkWord(words.split(" ").map(numberOfWord)) };
+  return { words, check: WORDS[checkNumber(words.split(" ").map(numberOfWord))]! };
 }
 
 /**
@@ -90,7 +90,7 @@ export function parsePhrase(text: string): Phrase {
     });
   }
   const hasCheck = words.length > WORD_COUNT;
-  if (hasCheck && checkWord(indices.slice(0, WORD_COUNT)) !== words[WORD_COUNT]) {
+  if (hasCheck && checkNumber(indices.slice(0, WORD_COUNT)) !== indices[WORD_COUNT]) {
     throw new AntsError("phrase-check-word", "a word is wrong or two are exchanged: the check word does not fit", {
       hint: "compare all 25 words with what you wrote down",
     });
@@ -142,11 +142,11 @@ function entropyOf(words: readonly string[]): Uint8Array {
 }
 
 /**
- * The check word is a parity symbol over GF(2^11), where a word is its 11-bit number: Σ x^i · w_i for i = 1 … 24. Other
- * than a hash it misses no single wrong word (x^i is invertible) and no exchange of two words (the x^i differ), the
- * check word itself included.
+ * The number of the check word, a parity symbol over GF(2^11), where a word is its 11-bit number: the sum of
+ * x^(25−i) · w_i for the 24 words, i = 1 … 24. Other than a hash it misses no single wrong word (x^i is invertible) and
+ * no exchange of two words (the x^i differ), the check word itself included.
  */
-function checkWord(indices: readonly number[]): string {
+export function checkNumber(indices: readonly number[]): number {
   // Horner's rule: one more factor x for every word after it, so the first word is multiplied most often.
-  return WORDS[indices.reduce((sum, index) => timesX(sum ^ index), 0)]!;
+  return indices.reduce((sum, index) => timesX(sum ^ index), 0);
 }

@@ -1,15 +1,14 @@
-import { fromUtf8, zero } from "../../keys/bytes.js";
+import { zero } from "../../keys/bytes.js";
 import type { Did } from "../../keys/did.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { keepMemoryOutOfCoreDumps } from "../../keys/node/core-dump.js";
 import { type OpenVault, openVault } from "../../keys/node/vault.js";
 import { readVaultFile } from "../../keys/node/vault-file.js";
-import { parsePhrase } from "../../keys/phrase.js";
 import { assertVaultOf } from "../agent/open-home.js";
 import type { CommandContext } from "./context.js";
 import { describeSource, readPassphrase } from "./passphrase.js";
+import { phraseOfFile } from "./phrase-input.js";
 import { vaultPath } from "./places.js";
-import { readSecretFile } from "./secret-file.js";
 
 export interface UnlockOptions {
   /** Where the vault is, if not in its usual place. */
@@ -46,7 +45,7 @@ async function open(
   phraseFile: string | undefined,
 ): Promise<UnlockedVault> {
   if (phraseFile !== undefined) {
-    const phrase = await readPhraseFile(phraseFile);
+    const { entropy: phrase } = await phraseOfFile(phraseFile);
     try {
       return { path, vault: openVault(bytes, { phrase }), by: "the recovery words" };
     } finally {
@@ -73,15 +72,5 @@ async function open(
     });
   } finally {
     zero(passphrase);
-  }
-}
-
-/** The 32 bytes that the words in a file stand for. Throws "passphrase-file", "phrase-words", "phrase-checksum" … */
-export async function readPhraseFile(path: string): Promise<Uint8Array> {
-  const bytes = await readSecretFile(path);
-  try {
-    return parsePhrase(fromUtf8(bytes)).entropy;
-  } finally {
-    zero(bytes);
   }
 }

@@ -2,6 +2,11 @@ import { type ErrorRow, EXIT, fatal } from "./row.js";
 
 /** Recovery words and shares of them as people give them back, copies of a vault, and a second device. */
 export const PHRASE_ERRORS = {
+  "phrase-missing": fatal(
+    "The recovery words are needed, no file with them is named, and there is no terminal to type them on.",
+    "Name a 0600 file with the words (--phrase-file), or files with shares of them (--share-file).",
+    EXIT.usage,
+  ),
   "share-damaged": fatal(
     "Words of a share are wrong or out of place; details.position says which, where it is one.",
     "Compare the words with what is written on the share.",
