@@ -5,6 +5,7 @@ import { examples, type Runner } from "./grammar/command.js";
 import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
 import { addRelayCommands } from "./grammar/relay.js";
+import { addSuccessionCommands } from "./grammar/succession.js";
 import { addVaultCommands } from "./grammar/vault.js";
 import { VERSION } from "./version.js";
 
@@ -44,6 +45,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
     ["ants follow", "read them all as one stream"],
   ]);
   addIdentityCommands(program, runner);
+  addSuccessionCommands(program, runner);
   addEventCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
   addVaultCommands(program, runner);

@@ -11,6 +11,7 @@ import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
 import { STATEMENT_ERRORS } from "./error-rows/statements.js";
+import { SUCCESSION_ERRORS } from "./error-rows/succession.js";
 import { VAULT_ERRORS } from "./error-rows/vault.js";
 
 export { type ErrorRow, EXIT, type ExitCode };
@@ -22,6 +23,7 @@ export const ERRORS = {
   ...PROGRAM_ERRORS,
   ...RELAY_ERRORS,
   ...STATEMENT_ERRORS,
+  ...SUCCESSION_ERRORS,
   ...VAULT_ERRORS,
 } as const satisfies Record<string, ErrorRow>;
 

@@ -1,0 +1,247 @@
+import { zero } from "../../../keys/bytes.js";
+import type { Did } from "../../../keys/did.js";
+import { AntsError, isAntsError } from "../../../keys/errors.js";
+import { relaySetOf } from "../../../keys/identity/relay-set.js";
+import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { assertDurablePlace } from "../../../keys/node/place.js";
+import { type OpenVault, openVault, sealVault } from "../../../keys/node/vault.js";
+import { readVaultFile, writeVaultFile } from "../../../keys/node/vault-file.js";
+import { type PhraseKeys, phraseKeys } from "../../../keys/phrase.js";
+import { AgentHome, homeLayout } from "../../agent/home.js";
+import { escrowedKeys, type FoundAgent, findAgents, requirePower } from "../../agent/recovery.js";
+import { discardNext, signRotation, withNext } from "../../agent/rotation.js";
+import { findAnchor, planRotation } from "../../agent/succession.js";
+import { ChainStore } from "../../client/chain-store.js";
+import { dialTimeout } from "../../client/connection-errors.js";
+import { withDeadline } from "../../client/deadline.js";
+import { systemPorts } from "../../client/ports.js";
+import { RelayPool } from "../../client/relay-pool.js";
+import type { RelayReport } from "../../client/survey.js";
+import { confirm } from "../confirm.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { finishAndClaim } from "../finish-rotation.js";
+import { type NewRelayOptions, newRelays } from "../new-relays.js";
+import { surveyAsOwner } from "../owner-survey.js";
+import { readPassphrase } from "../passphrase.js";
+import { type PhraseSource, readPhrase } from "../phrase-input.js";
+import { allowsEphemeral, isInside, vaultPath } from "../places.js";
+import { relayUrl } from "../relay-url-option.js";
+import { planLines } from "../succession-text.js";
+
+export interface RecoverOptions extends PhraseSource, NewRelayOptions {
+  /** Relays that the agent published to; one is enough. */
+  readonly relay: readonly string[];
+  readonly did?: string;
+  readonly anchor: string;
+  readonly label: string;
+  readonly yes?: true;
+  readonly vault?: string;
+  readonly allowEphemeral?: true;
+  /** Seconds that each relay gets. */
+  readonly timeout: number;
+}
+
+/**
+ * Brings an agent back from its recovery words and one relay: finds it, reads all that its relays have, rotates to a
+ * fresh key, writes a new home and vault, and claims. Run again with the same home it goes on where it stopped.
+ */
+export async function recover(context: CommandContext, options: RecoverOptions): Promise<CommandResult> {
+  const { home: path, env, signal } = context;
+  const allowEphemeral = options.allowEphemeral === true || allowsEphemeral(env);
+  await assertDurablePlace(path, { allowEphemeral, what: "an agent's home" });
+  keepMemoryOutOfCoreDumps();
+  const { entropy } = await readPhrase(context, options);
+  const phrase = phraseKeys(entropy);
+  await using pool = new RelayPool(systemPorts);
+  try {
+    const found = await find(context, options, phrase, pool);
+    const vaultFile = vaultPath(options.vault, found.did, env);
+    if (await isInside(vaultFile, path)) throw vaultInHome(vaultFile, path);
+    const home = await settle(context, options, found);
+    const lock = await home.lock();
+    let vault: OpenVault;
+    try {
+      vault =
+        (await staged(vaultFile, entropy, path)) ??
+        (await stage(context, options, { home, vaultFile, phrase, entropy, pool, allowEphemeral }));
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    signal.throwIfAborted();
+    const more = { json: { home: path, vault: vaultFile }, lines: [`  home   ${path}`, `  vault  ${vaultFile}`] };
+    const timeoutMs = options.timeout * 1000;
+    return await finishAndClaim(context, { home, lock, vault, vaultPath: vaultFile, pool, timeoutMs, more });
+  } finally {
+    zero(entropy, phrase.escrow.secret, phrase.backup.secret, phrase.vaultKey);
+  }
+}
+
+/** The agent of these words, from the first relay that knows it. */
+async function find(
+  { out, signal }: CommandContext,
+  { relay, did, timeout }: RecoverOptions,
+  phrase: PhraseKeys,
+  pool: RelayPool,
+): Promise<FoundAgent> {
+  const failures: string[] = [];
+  for (const named of relay) {
+    const url = relayUrl(named, "recover");
+    const late = () => pool.whyAway(url) ?? dialTimeout(url, timeout * 1000);
+    try {
+      const found = await withDeadline(systemPorts.clock, timeout * 1000, signal, late, (signal) =>
+        findAgents({ relay: url, phrase, pool, ports: systemPorts, signal }),
+      );
+      const wanted = did === undefined ? found : found.filter((agent) => agent.did === did);
+      if (wanted.length > 1) throw severalAgents(wanted.map((agent) => agent.did));
+      const [only] = wanted;
+      if (only !== undefined) return only;
+      failures.push(`${url}: knows no agent of these words`);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isAntsError(error) || error.code === "recover-several") throw error;
+      out.warn(`${url} could not be asked: ${error.message}`);
+      failures.push(`${url}: ${error.message}`);
+    }
+  }
+  throw new AntsError("recover-not-found", `no agent of these words was found (${failures.join("; ")})`, {
+    hint: "check the words (ants phrase verify), and name a relay that the agent published to: --relay wss://…",
+    details: { relays: relay },
+  });
+}
+
+/** The home to recover into: a new one, or that of a recovery which was cut off. */
+async function settle(
+  { home: path }: CommandContext,
+  { label }: RecoverOptions,
+  { did, log }: FoundAgent,
+): Promise<AgentHome> {
+  const isThere = (await nodeDisk.read(homeLayout(path).config)) !== undefined;
+  const [genesis, ...rest] = log.operations();
+  if (!isThere) {
+    const config = { did, label, founded: false };
+    const made = await AgentHome.create(nodeDisk, path, config, genesis!.line);
+    await made.learning(async () => rest.forEach((operation) => made.identity.add(operation)));
+    return made;
+  }
+  const home = await AgentHome.open(nodeDisk, path);
+  if (home.config.did !== did) throw homeExists(path, `it is of ${home.config.did}, and these words are of ${did}`);
+  await home.learning(async () => log.operations().forEach((operation) => home.identity.add(operation)));
+  return home;
+}
+
+/** The vault of a recovery that was cut off after it was written; undefined where there is none yet. */
+async function staged(path: string, entropy: Uint8Array, home: string): Promise<OpenVault | undefined> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readVaultFile(path);
+  } catch (error) {
+    if (isAntsError(error, "vault-missing")) return undefined;
+    throw error;
+  }
+  const vault = openVault(bytes, { phrase: entropy });
+  if (vault.content.next !== undefined) return vault;
+  vault.close();
+  throw homeExists(home, `the vault ${path} is whole: the agent works with it`);
+}
+
+interface Staging {
+  readonly home: AgentHome;
+  readonly vaultFile: string;
+  readonly phrase: PhraseKeys;
+  readonly entropy: Uint8Array;
+  readonly pool: RelayPool;
+  readonly allowEphemeral: boolean;
+}
+
+/** Reads everything, asks whether to go on where something may be missing, and writes the vault with the new keys. */
+async function stage(context: CommandContext, options: RecoverOptions, staging: Staging): Promise<OpenVault> {
+  const { out, env, signal } = context;
+  const { home, vaultFile, phrase, entropy, pool, allowEphemeral } = staging;
+  const { identity, layout } = home;
+  const did: Did = home.config.did;
+  const chain = await ChainStore.open({ disk: nodeDisk, folder: layout.chain, did, keys: identity });
+  const relays = [...options.relay, ...(options.newRelay ?? [])].map((url) => relayUrl(url, "recover"));
+  const reports = await surveyAsOwner(context, {
+    home,
+    chain,
+    phrase,
+    pool,
+    relays,
+    timeoutMs: options.timeout * 1000,
+  });
+  if (chain.head === undefined) {
+    throw new AntsError("chain-missing", `no relay that answers has an event of ${did}`, {
+      hint: "name a relay that has its chain: --relay wss://…; a second chain is never begun",
+      details: { did },
+    });
+  }
+  const plan = planRotation(identity, chain, findAnchor(chain, options.anchor));
+  const power = requirePower(identity, plan.parent, phrase);
+  const missing = missingLines(relaySetOf(identity.newest!), reports);
+  const lines = [`${did}`, ...planLines(plan), ...missing];
+  for (const line of lines) out.note(line);
+  // With a quorum nothing that was acknowledged can be missing, and nothing has to be asked.
+  if (missing.length > 0) {
+    await confirm({ about: ["", ...lines], word: "recover", yes: options.yes === true, signal });
+  }
+  const chosen = await newRelays(context, options, plan.parent, reports, "recover");
+  const eras = await escrowedKeys(did, chain, phrase);
+  if (eras.length === 0) out.warn("no claim carries keys that these words open: older private bodies stay closed");
+  const { passphrase } = await readPassphrase({
+    purpose: "create",
+    subject: "the new vault",
+    env,
+    signal,
+    warn: (text) => out.warn(text),
+  });
+  const { handles } = plan.parent.op;
+  const next = signRotation({ plan, power, ...chosen, handles, timeMs: systemPorts.clock.nowMs() });
+  const { signSeed, agreeSecret, stateKey } = next;
+  try {
+    signal.throwIfAborted();
+    const content = withNext({ did, signSeed, agreeSecret, stateKey, earlier: eras, secrets: {} }, next);
+    const slots = [{ type: "passphrase", passphrase } as const, { type: "phrase", entropy } as const];
+    await writeVaultFile(vaultFile, sealVault(content, { slots }), { allowEphemeral });
+  } finally {
+    zero(passphrase);
+    discardNext(next);
+    for (const era of eras) zero(era.agreeSecret, era.stateKey);
+  }
+  return openVault(await readVaultFile(vaultFile), { phrase: entropy });
+}
+
+/** What may be missing; nothing where a quorum answered, since every acknowledged event is on a quorum. */
+function missingLines({ relays, quorum }: ReturnType<typeof relaySetOf>, reports: readonly RelayReport[]): string[] {
+  const answered = relays.filter(({ url, stream }) =>
+    reports.some((report) => report.state === "read" && report.url === url && report.stream === stream),
+  );
+  if (answered.length >= quorum) return [];
+  const silent = relays.filter((relay) => !answered.includes(relay)).map(({ url }) => url);
+  return [
+    `only ${answered.length} of ${relays.length} relays answer: what only the others have is lost with this recovery`,
+    ...silent.map((url) => `  does not answer: ${url}`),
+  ];
+}
+
+function severalAgents(dids: readonly Did[]): AntsError {
+  return new AntsError("recover-several", `these words rule several agents: ${dids.join(", ")}`, {
+    hint: `name one of them: --did ${dids[0]}`,
+    details: { dids },
+  });
+}
+
+function homeExists(path: string, why: string): AntsError {
+  return new AntsError("home-exists", `${path} is already the home of an agent: ${why}`, {
+    hint: "recover into another folder: --home DIR; a key that was stolen is replaced with ants rotate",
+    details: { home: path },
+  });
+}
+
+function vaultInHome(path: string, home: string): AntsError {
+  return new AntsError("vault-in-home", `refused to keep the key in ${path}: that is within the home ${home}`, {
+    hint: "homes are copied and read: name a place outside with --vault, or another home with --home",
+    details: { path, home },
+  });
+}
