@@ -89,6 +89,13 @@ export class AgentHome {
     return this.#disk.lock(this.layout.lock);
   }
 
+  /** Takes in operations from elsewhere, durably. */
+  async learn(operations: Iterable<ParsedOperation>): Promise<void> {
+    await this.learning(async () => {
+      for (const operation of operations) this.identity.add(operation);
+    });
+  }
+
   /** Runs what lets `identity` grow, and keeps what it learnt, durably. */
   async learning<T>(work: () => Promise<T>): Promise<T> {
     const before = new Set(this.identity.operations());

@@ -119,7 +119,7 @@ export async function finishRotation(rotation: UnfinishedRotation): Promise<Fini
   const operation = parseOperation(utf8(next.operation));
   const confirmations = await spreadOperation(operation, home.identity, rotation);
   requireQuorum(operation, confirmations);
-  if (home.identity.add(operation)) await home.keepOperations([operation]);
+  await home.learn([operation]);
   await updateVaultFile(
     vaultPath,
     (present) => {

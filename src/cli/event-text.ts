@@ -1,4 +1,4 @@
-import type { Event } from "../protocol/event.js";
+import { CLAIM_KIND, type Event } from "../protocol/event.js";
 import { isoTime } from "../protocol/iso-time.js";
 import { isSealedBody } from "../protocol/private-body.js";
 import { painted, type Text } from "./text.js";
@@ -21,9 +21,12 @@ function whenText(timeMs: number): string {
   return isoTime(timeMs)?.replace("T", " ").slice(0, 19) ?? `time ${timeMs}`;
 }
 
-function bodyText({ body }: Event): string {
+function bodyText({ body, kind }: Event): string {
   if (body === undefined) return "(forgotten)";
   if (isSealedBody(body)) return "(private)";
+  // The keys that a claim carries for its owner are long, and nobody here can read them.
+  const { escrow, ...said } = body;
+  if (kind === CLAIM_KIND && escrow !== undefined) return JSON.stringify(said);
   const { text } = body;
   const only = typeof text === "string" && Object.keys(body).length === 1 ? text : JSON.stringify(body);
   // One line an event: line breaks in it are shown, not made.

@@ -122,12 +122,12 @@ async function settle(
   if (!isThere) {
     const config = { did, label, founded: false };
     const made = await AgentHome.create(nodeDisk, path, config, genesis!.line);
-    await made.learning(async () => rest.forEach((operation) => made.identity.add(operation)));
+    await made.learn(rest);
     return made;
   }
   const home = await AgentHome.open(nodeDisk, path);
   if (home.config.did !== did) throw homeExists(path, `it is of ${home.config.did}, and these words are of ${did}`);
-  await home.learning(async () => log.operations().forEach((operation) => home.identity.add(operation)));
+  await home.learn(log.operations());
   return home;
 }
 
