@@ -1,0 +1,33 @@
+// Loaded before a command with NODE_OPTIONS=--import: ends the process with SIGKILL at one exact step.
+//   ANTS_TEST_KILL=sync:3   instead of its third fsync or fdatasync
+//   ANTS_TEST_KILL=send:2   instead of sending for the second time a frame that holds a rotate
+import { open } from "node:fs/promises";
+import { WebSocket } from "ws";
+
+const [step, wanted] = (process.env.ANTS_TEST_KILL ?? "").split(":");
+let count = 0;
+
+function reached() {
+  count += 1;
+  if (count === Number(wanted)) process.kill(process.pid, "SIGKILL");
+}
+
+if (step === "sync") {
+  const handle = await open("/dev/null");
+  const prototype = Object.getPrototypeOf(handle);
+  await handle.close();
+  for (const name of ["sync", "datasync"]) {
+    const original = prototype[name];
+    prototype[name] = function () {
+      reached();
+      return original.call(this);
+    };
+  }
+}
+if (step === "send") {
+  const original = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data, ...rest) {
+    if (Buffer.from(data).includes('"op":"rotate"')) reached();
+    return original.call(this, data, ...rest);
+  };
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { startTestRelay } from "ants-agent/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { utf8 } from "../../keys/bytes.js";
+import { generateSeed, publicKeyFromSeed } from "../../keys/ed25519/index.js";
+import { createIdentity } from "../../keys/identity/create.js";
+import { parseOperation } from "../../keys/identity/operation.js";
+import { decodeMultikey } from "../../keys/multikey.js";
+import { Wire } from "../relay/server/wire.js";
+import { headAt, OwnerPlace } from "../support/owner-place.js";
+
+const FRIEND = `did:ants:${"a".repeat(52)}`;
+
+/** The variables of an empty machine. */
+function machine(place: OwnerPlace, name: string): string {
+  const { work } = place.sandbox;
+  return `ANTS_HOME=${join(work, name, "home")} ANTS_VAULT=${join(work, name, "vault.json")}`;
+}
+
+describe("ants recover (I8, B26)", { timeout: 120_000 }, () => {
+  let place: OwnerPlace;
+  let chain: string[];
+  /** The host that was thought to be lost. */
+  let old: string;
+
+  beforeAll(async () => {
+    place = await OwnerPlace.found("recover");
+    await place.done("ants publish one --json && ants publish --private 'between me and myself' --json");
+    // The chain ends in an event that relays show to its parties only: the words are enough to read it.
+    await place.done(`ants publish bye --to ${FRIEND} --json`);
+    chain = await place.chain();
+    old = place.copy("old");
+    await place.sh("ants phrase split --phrase-file words --shares 3 --threshold 2 --out shares");
+  });
+
+  afterAll(() => place[Symbol.asyncDispose]());
+
+  test("a genesis that copies commitment and escrow key is not found as the victim's", async () => {
+    const [relay] = place.relays;
+    const text = await (await fetch(`${relay!.httpUrl}/agents/${place.did}/identity`)).text();
+    const victim = parseOperation(utf8(text.trim())).op;
+    const fake = createIdentity({
+      signSeeds: [generateSeed()],
+      agree: decodeMultikey(victim.keys.agree).publicKey,
+      recoveryKeys: [publicKeyFromSeed(generateSeed())],
+      escrow: decodeMultikey(victim.escrow).publicKey,
+      relays: victim.relays,
+      timeMs: 1,
+    });
+    await using wire = await Wire.open(relay!.url);
+    expect(await wire.publish([fake.line])).toMatchObject({ t: "ack" });
+    const listed = await (await fetch(`${relay!.httpUrl}/agents?escrow=${victim.escrow}`)).json();
+    expect((listed as { dids: string[] }).dids.sort()).toEqual([fake.did, place.did].sort());
+  });
+
+  test("words of nobody, no relay that answers, a home that is taken: each says so", async () => {
+    const { url } = place.relays[0]!;
+    const other = machine(place, "other");
+    await place.done(`${other} ants keygen --relay ${url} --phrase-file words-of-another --json`);
+    const nowhere = machine(place, "nowhere");
+    const dead = "--relay ws://127.0.0.1:9 --timeout 1";
+    expect(await place.fails(`${nowhere} ants recover ${dead} --phrase-file words --json`)).toBe("recover-not-found");
+    expect(await place.fails(`${other} ants recover --relay ${url} --phrase-file words --json`)).toBe("home-exists");
+    expect(await place.fails(`ants recover --relay ${url} --phrase-file words --json`)).toBe("home-exists");
+    await using empty = await startTestRelay();
+    expect(await place.fails(`${nowhere} ants recover --relay ${empty.url} --phrase-file words --json`)).toBe(
+      "recover-not-found",
+    );
+    // That agent exists and has never written: there is no chain to go on with, and none is begun.
+    expect(await place.fails(`${nowhere} ants recover --relay ${url} --phrase-file words-of-another --json`)).toBe(
+      "chain-missing",
+    );
+  });
+
+  test("one share is too few; a typo, and a share of another set, are told apart", async () => {
+    const { url } = place.relays[0]!;
+    const run = (files: string) =>
+      place.fails(`${machine(place, "shares-1")} ants recover --relay ${url} ${files} --json`);
+    const [a, b] = ["shares/share-1.txt", "shares/share-2.txt"];
+    expect(await run(`--share-file ${a}`)).toBe("shares-too-few");
+    await place.sh("ants phrase split --phrase-file words --shares 3 --threshold 2 --out others");
+    expect(await run(`--share-file ${a} --share-file others/share-2.txt`)).toBe("shares-of-another-set");
+    await place.sh(`umask 077; awk '{ $5 = ($5 == "zoo" ? "zone" : "zoo"); print }' ${b} > broken`);
+    expect(await run(`--share-file ${a} --share-file broken`)).toMatch(/^share-/);
+  });
+
+  test("from one relay of three on an empty machine: the same agent, with a new key, that writes; the old host is refused", async () => {
+    const [alive, ...dead] = place.relays;
+    for (const relay of dead) await relay.close();
+    await using fresh = await startTestRelay();
+    const there = machine(place, "new");
+    const words = "--share-file shares/share-3.txt --share-file shares/share-1.txt";
+    const command = `${there} ants recover --relay ${alive!.url} ${words} --new-relay ${fresh.url} --timeout 3 --json`;
+    expect(await place.fails(command)).toBe("not-confirmed");
+    const recovered = await place.done<{ did: string; key: string; claimed: boolean; relays: { url: string }[] }>(
+      `${command} --yes`,
+    );
+    expect(recovered).toMatchObject({ did: place.did, claimed: true });
+    expect(recovered.relays.map(({ url }) => url)).toEqual([alive!.url, fresh.url]);
+
+    expect((await place.chain(there)).slice(0, chain.length)).toEqual(chain);
+    const { stdout } = await place.sh(`${there} ants log cat --open`);
+    expect(stdout).toContain("between me and myself");
+    await place.done(`${there} ants publish 'here again' --json`);
+    const whole = await place.chain(there);
+    for (const relay of [alive!, fresh]) expect((await headAt(relay, place.did)).head?.id).toBe(whole.at(-1));
+    expect(await place.fails(`${there} ants recover --relay ${alive!.url} ${words} --json`)).toBe("home-exists");
+
+    expect(await place.fails(`${old} ants publish 'still me?' --json`)).toBe("key-not-live");
+    const key = readFileSync(join(place.sandbox.work, "new", "vault.json"), "utf8");
+    expect(key).not.toContain(recovered.key);
+    expect((await place.sh(`${there} ants vault verify --phrase-file words`)).exit).toBe(0);
+  });
+});
