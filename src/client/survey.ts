@@ -67,12 +67,21 @@ export async function surveyChain(
   for (const url of urls) {
     reports.push(
       await ask(url, options, async (connection, signal) => {
-        await connection.authenticate(authLine, { signal });
+        await authenticated(connection, authLine, signal);
         await fetchOwnEvents({ connection, chain, signal });
       }),
     );
   }
   return reports;
+}
+
+/** A relay that does not take this key still gives what is public. */
+async function authenticated(connection: RelayConnection, authLine: AuthLine, signal: AbortSignal): Promise<void> {
+  try {
+    await connection.authenticate(authLine, { signal });
+  } catch (error) {
+    if (!isAntsError(error, "auth-failed") && !isAntsError(error, "identity-needed")) throw error;
+  }
 }
 
 /** Every relay that an operation names: the newest ones first, since those are the likeliest to answer. */

@@ -12,12 +12,11 @@ import { findAnchor, planRotation, turnsOf } from "../../agent/succession.js";
 import { ChainStore } from "../../client/chain-store.js";
 import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
-import { readChain } from "../chain-reading.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { finishAndClaim } from "../finish-rotation.js";
 import { type NewRelayOptions, newRelays } from "../new-relays.js";
-import { surveyAsOwner } from "../owner-survey.js";
+import { surveyAgent, surveyAsOwner } from "../owner-survey.js";
 import { type PhraseSource, readPhrase } from "../phrase-input.js";
 import { vaultPath } from "../places.js";
 import { planLines, turnLines } from "../succession-text.js";
@@ -40,7 +39,7 @@ export interface RotateOptions extends PhraseSource, NewRelayOptions, NewPassphr
  */
 export async function rotate(context: CommandContext, options: RotateOptions): Promise<CommandResult> {
   const home = await AgentHome.open(nodeDisk, context.home);
-  if (options.turns === true) return listTurns(context, home);
+  if (options.turns === true) return listTurns(context, options, home);
   const lock = await home.lock();
   let isHandedOver = false;
   try {
@@ -73,10 +72,34 @@ export async function rotate(context: CommandContext, options: RotateOptions): P
   }
 }
 
-async function listTurns({ out }: CommandContext, home: AgentHome): Promise<CommandResult> {
-  const turns = turnsOf((await readChain(home)).chain);
-  await out.result({ did: home.config.did, turns }, turnLines(turns));
+/** The turns of the chain as the relays have it now: what a thief wrote is there and not here. */
+async function listTurns(context: CommandContext, options: RotateOptions, home: AgentHome): Promise<CommandResult> {
+  const { did } = home.config;
+  const lock = await home.lock();
+  try {
+    const path = vaultPath(options.vault, did, context.env);
+    const bytes = await readVaultFile(path);
+    const phrase = isNamed(options) ? await readPhrase(context, options) : undefined;
+    const vault = await opened(context, home, options, path, bytes, phrase);
+    try {
+      await using pool = new RelayPool(systemPorts);
+      const chain = await openChain(home);
+      const seed = () => vault.content.signSeed;
+      await surveyAgent(context, { home, chain, pool, relays: [], timeoutMs: options.timeout * 1000, seed });
+      const turns = turnsOf(chain);
+      await context.out.result({ did, turns }, turnLines(turns));
+    } finally {
+      vault.close();
+      if (phrase !== undefined) zero(phrase.entropy);
+    }
+  } finally {
+    await lock.release();
+  }
   return undefined;
+}
+
+function openChain({ identity, layout, config }: AgentHome): Promise<ChainStore> {
+  return ChainStore.open({ disk: nodeDisk, folder: layout.chain, did: config.did, keys: identity });
 }
 
 function isNamed({ phraseFile, shareFile = [] }: PhraseSource): boolean {
@@ -111,11 +134,11 @@ interface Staging {
 async function stage(context: CommandContext, options: RotateOptions, staging: Staging): Promise<OpenVault> {
   const { out, signal } = context;
   const { home, path, vault, pool } = staging;
-  const { identity, layout, config } = home;
+  const { identity, config } = home;
   const { entropy } = staging.phrase ?? (await readPhrase(context, options));
   const phrase = phraseKeys(entropy);
   try {
-    const chain = await ChainStore.open({ disk: nodeDisk, folder: layout.chain, did: config.did, keys: identity });
+    const chain = await openChain(home);
     const relaysToAsk = options.newRelay ?? [];
     const survey = { home, chain, phrase, pool, relays: relaysToAsk, timeoutMs: options.timeout * 1000 };
     const reports = await surveyAsOwner(context, survey);
