@@ -62,6 +62,20 @@ export {
   verifyCheckpoint,
 } from "./protocol/checkpoint.js";
 export { type Cursor, EMPTY_CHECK, formatCursor, parseCursor, startCursor } from "./protocol/cursor.js";
+export {
+  type DidDocument,
+  type DidService,
+  didDocument,
+  RELAY_SERVICE_TYPE,
+  type VerificationMethod,
+} from "./protocol/did-document.js";
+export {
+  type DidDocumentMetadata,
+  type DidProblem,
+  type DidResolutionMetadata,
+  type DidResolutionResult,
+  didResolution,
+} from "./protocol/did-resolution.js";
 export { type ParsedEntry, type ParsedIdentity, parseEntry } from "./protocol/entry.js";
 export { ENTRY_TYPES, type EntryType } from "./protocol/entry-type.js";
 export {
