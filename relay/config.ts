@@ -5,6 +5,7 @@
  */
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
+import { isDid } from "../keys/did.js";
 import { AntsError } from "../keys/errors.js";
 import { normalizeRelayUrl } from "../keys/identity/relay-url.js";
 import { DEFAULT_LIMITS, MAX_DEPTH, type RelayLimits } from "../src/protocol/limits.js";
@@ -22,6 +23,12 @@ const text = (fallback: string, unit: string, description: string, max = 512) =>
 const integer = (fallback: number, unit: string, min: number, max: number, description: string) =>
   z.number().int().min(min).max(max).default(fallback).meta({ unit, description });
 const flag = (description: string) => z.boolean().default(false).meta({ unit: "yes or no", description });
+
+/** Names that speak for whoever runs a host (RFC 2142 and what else is usual), or for a relay itself. */
+const RESERVED_NAMES = [
+  ..."abuse admin administrator ants help hostmaster info mailer-daemon moderator noc no-reply noreply".split(" "),
+  ..."operator owner postmaster relay root security staff status support system webmaster www".split(" "),
+];
 
 /** Every setting of a relay, in the order in which the sample file and the docs list them. */
 export const relayConfigSchema = z.strictObject({
@@ -45,6 +52,24 @@ export const relayConfigSchema = z.strictObject({
     }),
   name: text("ants relay", "text", "Name shown in hello and on the status page.", 64),
   trustProxy: flag("Take a client's address from the last X-Forwarded-For value: only behind a proxy that sets it."),
+
+  handlesPerAgent: integer(8, "names", 0, 1_000_000, "Names under the public URL's host that one agent gets; 0: none."),
+  reservedHandles: text(
+    RESERVED_NAMES.join(" "),
+    "names",
+    "Names that nobody gets here, with spaces or commas between; those given before are no longer served.",
+    16 * KIB,
+  ),
+  ban: z
+    .string()
+    .max(MIB)
+    .refine((words) => wordsOf(words).every(isDid), "expected DIDs like did:ants:…, with spaces or commas between")
+    .default("")
+    .meta({
+      unit: "DIDs",
+      description:
+        "Agents from whom nothing more is taken, with spaces or commas between; what is here of them is still served.",
+    }),
 
   data: text("ants-relay-data", "folder", "Folder of the log, the tree, the index and the relay's key.", 4096),
   newStream: flag("Begin a new stream with the entries that are here: agents and readers will notice. For one start."),
@@ -283,6 +308,11 @@ export function parseRelayConfig(
     hint: `the settings, their units and defaults are listed in docs/relay-config.md`,
     details: { field: name },
   });
+}
+
+/** The words of a setting that is a list. */
+export function wordsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== "");
 }
 
 /** The limits that a configured relay states in `hello` and enforces. */

@@ -5,11 +5,15 @@ import { parseEntry } from "../src/protocol/entry.js";
 import type { ChainHead } from "../src/protocol/event.js";
 import { DEFAULT_LIMITS, type RelayLimits } from "../src/protocol/limits.js";
 import { type Refusal, refusalOf } from "../src/protocol/refusal.js";
-import { Admission, type Refusal as Objection, type Outcome } from "./admission/admission.js";
+import { Admission } from "./admission/admission.js";
+import type { HandleRules } from "./admission/handle-book.js";
 import { Holders } from "./admission/holders.js";
+import { runsIn } from "./admission/operation-run.js";
+import type { Refusal as Objection, Outcome } from "./admission/outcome.js";
 import type { DataFolder } from "./data-folder.js";
 import { GroupCommit } from "./group-commit.js";
 import type { IndexGroup } from "./index/index-group.js";
+import { readEntry } from "./log/log-ids.js";
 import { entriesOf } from "./log/log-slice.js";
 import type { VerifiedEntry, VerifiedFrame } from "./verified-frame.js";
 import { factsOf } from "./verify/frame-verifier.js";
@@ -67,7 +71,11 @@ export class Ledger {
   readonly #groups: GroupCommit<IndexGroup | undefined>;
   readonly #listeners = new Set<(group: DurableGroup) => void>();
 
-  private constructor(folder: DataFolder, clock: Clock, { maxOperationsPerEra }: LedgerLimits) {
+  private constructor(
+    folder: DataFolder,
+    clock: Clock,
+    { maxOperationsPerEra, handles }: LedgerLimits & { readonly handles?: HandleRules },
+  ) {
     this.folder = folder;
     let persistMs = 0;
     this.#holders = new Holders(clock);
@@ -76,6 +84,8 @@ export class Ledger {
       holders: this.#holders,
       stream: folder.stream,
       maxOperationsPerEra,
+      nowMs: () => clock.nowMs(),
+      ...(handles === undefined ? {} : { handles }),
       operationAt: (position) => operationAt(folder, position),
       prunedAt: (position) => prunedAt(folder, position),
     });
@@ -99,15 +109,15 @@ export class Ledger {
     folder: DataFolder,
     clock: Clock,
     onProgress?: (position: number) => void,
-    limits: LedgerLimits = DEFAULT_LIMITS,
+    rules: LedgerLimits & { readonly handles?: HandleRules } = DEFAULT_LIMITS,
   ): Promise<Ledger> {
-    const ledger = new Ledger(folder, clock, limits);
+    const ledger = new Ledger(folder, clock, rules);
     const { log, index } = folder;
     let next = index.appliedPosition + 1;
     let pending = 0;
     while (next <= log.lastPosition) {
       const slice = await log.read(next, REPLAY_SLICE);
-      for (const { position, line } of entriesOf(slice)) ledger.#admission.replay(readEntry(line, position), position);
+      for (const entry of entriesOf(slice)) ledger.#admission.replay(factsOf(readEntry(entry)), entry.position);
       next += slice.count;
       pending += slice.count;
       if (pending >= REPLAY_GROUP_ENTRIES || next > log.lastPosition) {
@@ -210,10 +220,12 @@ export class Ledger {
     const at: number[] = [];
     let refusal: Omit<RefusedFrame, "at"> | undefined;
     const kept: boolean[] = [];
+    const runs = runsIn(frame.entries);
     for (const [i, entry] of frame.entries.entries()) {
+      const run = runs.get(entry);
       const outcome =
         entry.did === frame.entries[0]?.did
-          ? this.#admission.admit(entry, sender)
+          ? this.#admission.admit(entry, run === undefined ? sender : { ...sender, run })
           : objection("bad-frame", "a frame holds entries of one author");
       kept.push(outcome.kind === "stored" || (outcome.kind === "refused" && outcome.kept !== undefined));
       if (outcome.kind === "refused") {
@@ -243,6 +255,7 @@ export class Ledger {
     let refusedAt = asked;
     const order = [...frame.entries.keys()].filter((i) => i !== asked);
     const stored: number[] = [];
+    const runs = runsIn(order.map((i) => frame.entries[i]!));
     for (const i of [...order, asked]) {
       const entry = frame.entries[i]!;
       if (i !== asked && (entry.type !== "identity" || entry.did !== promise.did)) {
@@ -250,7 +263,9 @@ export class Ledger {
         outcome = objection("bad-frame", "a promise comes with identity operations of its own DID only");
         break;
       }
-      outcome = i === asked ? this.#admission.promise(promise) : this.#admission.admit(entry, {});
+      const run = runs.get(entry);
+      outcome =
+        i === asked ? this.#admission.promise(promise) : this.#admission.admit(entry, run === undefined ? {} : { run });
       kept[i] = outcome.kind === "stored" || (outcome.kind === "refused" && outcome.kept !== undefined);
       if (kept[i]) stored.push(i);
       if (outcome.kind === "refused" && outcome.code !== "rival") {
@@ -351,8 +366,17 @@ function pointOf({ epoch, seq, id }: ChainHead): ChainHead {
   return { epoch, seq, id };
 }
 
-function asRefusal({ code, message, head, promised, holder, seenMs }: Objection): Omit<RefusedFrame, "i" | "at"> {
-  const details = { ...(holder === undefined ? {} : { holder }), ...(seenMs === undefined ? {} : { seenMs }) };
+function asRefusal({
+  code,
+  message,
+  head,
+  promised,
+  holder,
+  seenMs,
+  facts,
+}: Objection): Omit<RefusedFrame, "i" | "at"> {
+  const holding = { ...(holder === undefined ? {} : { holder }), ...(seenMs === undefined ? {} : { seenMs }) };
+  const details = { ...holding, ...facts };
   return {
     ...refusalOf(new AntsError(code, message, { details })),
     ...(head === undefined ? {} : { head }),
@@ -377,16 +401,4 @@ function operationAt(folder: DataFolder, position: number): ParsedOperation {
 function prunedAt(folder: DataFolder, position: number): boolean {
   const entry = parseEntry(lineAt(folder, position));
   return entry.type === "event" && entry.pruned;
-}
-
-function readEntry(line: Uint8Array, position: number): VerifiedEntry {
-  try {
-    return factsOf(parseEntry(line));
-  } catch (error) {
-    if (!(error instanceof AntsError)) throw error;
-    throw new AntsError("log-damaged", `position ${position} of the log cannot be read: ${error.message}`, {
-      cause: error,
-      details: { position },
-    });
-  }
 }

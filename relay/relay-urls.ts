@@ -1,6 +1,7 @@
 /** Under which URLs a relay is known: the one that it states, and those by which its own machine reaches it. */
 import type { AddressInfo } from "node:net";
 import { isIPv6 } from "node:net";
+import { isHandle } from "../keys/identity/handle.js";
 import { normalizeRelayUrl } from "../keys/identity/relay-url.js";
 import type { RelayConfig } from "./config.js";
 
@@ -28,6 +29,15 @@ export function relayUrls({ host, publicUrl }: Pick<RelayConfig, "host" | "publi
     own: () => own,
     all: () => all,
   };
+}
+
+/**
+ * What stands behind the "@" of the handles that a relay at this URL gives: its host, with a port that is not the usual
+ * one. Undefined where no handle can name it: an IPv6 address, or a URL that is not known yet.
+ */
+export function handleHostOf(url: string): string | undefined {
+  const host = url === "" ? "" : new URL(url).host;
+  return isHandle(`any@${host}`) ? host : undefined;
 }
 
 /** The names by which this machine reaches a server that listens on `host`. */

@@ -5,14 +5,15 @@ import { createNodeDisk } from "../keys/node/disk.js";
 import { type Clock, type Random, systemClock, systemRandom } from "../keys/ports.js";
 import { checkpointOrigin } from "../src/protocol/checkpoint.js";
 import type { RelayInfo } from "../src/protocol/relay-info.js";
-import { limitsOf, parseRelayConfig, type RelayConfig, type RelayConfigInput } from "./config.js";
+import type { HandleRules } from "./admission/handle-book.js";
+import { limitsOf, parseRelayConfig, type RelayConfig, type RelayConfigInput, wordsOf } from "./config.js";
 import { DataFolder } from "./data-folder.js";
 import { Ledger } from "./ledger.js";
 import { nodeLogFiles } from "./log/log-files.js";
 import { Metrics } from "./metrics.js";
 import { Reading } from "./reading.js";
 import { type LogSink, RelayLog } from "./relay-log.js";
-import { relayUrls } from "./relay-urls.js";
+import { handleHostOf, relayUrls } from "./relay-urls.js";
 import { ByteBudget } from "./server/byte-budget.js";
 import { HttpServer } from "./server/http-server.js";
 import { Intake } from "./server/intake.js";
@@ -78,11 +79,17 @@ export async function startRelay(input: RelayConfigInput, options: StartOptions 
     onProgress: (progress) => log.write("info", "opening", { ...progress }),
   });
   const onIndexing = (position: number) => log.write("info", "indexing", { position });
-  const ledger = await Ledger.open(folder, clock, onIndexing, limitsOf(config)).catch(async (error: unknown) => {
+  const handles: HandleRules = {
+    host: () => handleHostOf(urls.own()),
+    reserved: new Set(wordsOf(config.reservedHandles)),
+    perAgent: config.handlesPerAgent,
+  };
+  const rules = { ...limitsOf(config), handles };
+  const ledger = await Ledger.open(folder, clock, onIndexing, rules).catch(async (error: unknown) => {
     await folder.close();
     throw error;
   });
-  const relay = new RunningRelay({ config, clock, random, log, folder, ledger, urls });
+  const relay = new RunningRelay({ config, clock, random, log, folder, ledger, urls, handles });
   try {
     await relay.listen();
   } catch (error) {
@@ -105,6 +112,7 @@ interface Parts {
   readonly folder: DataFolder;
   readonly ledger: Ledger;
   readonly urls: ReturnType<typeof relayUrls>;
+  readonly handles: HandleRules;
 }
 
 class RunningRelay implements Relay {
@@ -123,7 +131,7 @@ class RunningRelay implements Relay {
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve;
     });
-    const { config, clock, random, log, folder, ledger, urls } = parts;
+    const { config, clock, random, log, folder, ledger, urls, handles } = parts;
     const limits = limitsOf(config);
     this.#pool = new VerifierPool({
       workers: config.workers,
@@ -154,6 +162,7 @@ class RunningRelay implements Relay {
         ledger,
         pool: this.#pool,
         rates: new RateLimits(limits, clock),
+        banned: new Set(wordsOf(config.ban)),
         clock,
         onAnswer: (kind, message, ms) => metrics.answered(kind, "code" in message ? message.code : "ok", ms),
         onFault,
@@ -167,6 +176,7 @@ class RunningRelay implements Relay {
       metrics,
       info: () => this.#info(),
       urls: () => urls.all(),
+      handles,
       isClosing: () => this.#isClosing,
       unreadiness: () => this.#unreadiness(),
       onFault,

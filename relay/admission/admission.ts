@@ -2,46 +2,18 @@ import { AntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { OperationSet } from "../../keys/identity/operation-set.js";
 import { judge } from "../../src/protocol/chain.js";
-import type { ChainHead } from "../../src/protocol/event.js";
 import { MAX_EPOCH_LEAP, MAX_SIBLINGS } from "../../src/protocol/limits.js";
 import type { AgentUpdate, IndexEntry, IndexGroup, IndexReader, TreeChange } from "../index/index-group.js";
+import { escrowName } from "../index/names.js";
 import type { VerifiedEntry, VerifiedEvent, VerifiedOperation, VerifiedPromise } from "../verified-frame.js";
 import { AgentState, NO_DETAILS, type PlacedEvent, readDetails } from "./agent-state.js";
 import { whyEraFull } from "./era-room.js";
 import { isOutOfReach, MAX_FOREIGN_EVENTS } from "./foreign-room.js";
+import { HandleBook, type HandleRules } from "./handle-book.js";
 import type { Holders } from "./holders.js";
 import { IdentityView } from "./identity-view.js";
-
-export type Outcome =
-  /** Goes to the log at this position. */
-  | { readonly kind: "stored"; readonly position: number }
-  /** Is in the log already. */
-  | { readonly kind: "duplicate"; readonly position: number }
-  | Refusal;
-
-export interface Refusal {
-  readonly kind: "refused";
-  readonly code: string;
-  readonly message: string;
-  /** Where this relay's chain of the agent ends: what the sender continues from. */
-  readonly head?: ChainHead;
-  readonly promised?: number;
-  /** Of a `held` refusal. */
-  readonly holder?: string;
-  readonly seenMs?: number;
-  /** Of a `fork`: the id that holds the same epoch and seq. */
-  readonly forkOf?: string;
-  /** Of a `rival`: the line went to the log all the same, at this position, as evidence. */
-  readonly kept?: number;
-}
-
-/** What the sender of a frame says and has shown of itself. */
-export interface Sender {
-  /** The epoch in which it holds the pen; absent for mirrors and foreign deliveries. */
-  readonly epoch?: number;
-  /** The DID it authenticated as on this connection. */
-  readonly author?: string;
-}
+import { OperationRun } from "./operation-run.js";
+import { type Outcome, pointOf, refused, type Sender } from "./outcome.js";
 
 export interface AdmissionOptions {
   readonly index: IndexReader;
@@ -54,7 +26,13 @@ export interface AdmissionOptions {
   readonly maxOperationsPerEra: number;
   /** Whether the committed event at a position was stored without its body. */
   readonly prunedAt: (position: number) => boolean;
+  /** Without them no handle is refused. */
+  readonly handles?: HandleRules;
+  /** This relay's wall clock, by which dropped handles are kept. */
+  readonly nowMs: () => number;
 }
+
+const NO_HANDLES: HandleRules = { host: () => undefined, reserved: new Set(), perAgent: 0 };
 
 /** Agents kept in memory; the others are read back from the index when they are needed. */
 const MAX_AGENTS_IN_MEMORY = 4_096;
@@ -77,6 +55,7 @@ export class Admission {
   #touched = new Set<AgentState>();
   /** Agents with changes in closed groups that the index has not taken in. */
   readonly #unsettled = new Set<AgentState>();
+  readonly #book: HandleBook;
 
   /** The position of the entry admitted last: as many lines must be in the log when the group is closed. */
   get lastPosition(): number {
@@ -89,6 +68,8 @@ export class Admission {
     this.#next = options.index.appliedPosition + 1;
     this.#first = this.#next;
     this.#nextAgentNo = options.index.nextAgentNo;
+    const { index, handles: rules = NO_HANDLES, nowMs } = options;
+    this.#book = new HandleBook({ index, rules, nowMs, agent: (did) => this.agent(did) });
   }
 
   /** The agent as admission sees it, which may be ahead of the disk; undefined where nothing of it is here. */
@@ -113,7 +94,7 @@ export class Admission {
       case "event":
         return this.#admitEvent(entry, sender);
       case "identity":
-        return this.#admitOperation(entry);
+        return this.#admitOperation(entry, sender.run ?? new OperationRun([entry.operation]));
       case "promise":
         return refused("bad-frame", "a promise is asked for in a frame of its own");
     }
@@ -168,9 +149,7 @@ export class Admission {
     }
     if (entry.type === "identity") {
       const state = this.agent(entry.did) ?? this.#newAgent(entry.did, new IdentityView(new OperationSet(entry.did)));
-      this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
-      state.keys.add(entry.operation);
-      state.identify(position);
+      this.#takeOperation(state, entry.operation);
       return;
     }
     const state = this.agent(entry.did);
@@ -203,7 +182,7 @@ export class Admission {
       // One by one: what a single frame adopts is more than a call takes arguments.
       for (const change of changes.tree) tree.push(change);
     }
-    const group = { first: this.#first, entries: this.#entries, agents, tree };
+    const group = { first: this.#first, entries: this.#entries, agents, tree, ...this.#book.takeChanges() };
     for (const state of this.#touched) this.#unsettled.add(state);
     this.#first = this.#next;
     this.#entries = [];
@@ -214,6 +193,7 @@ export class Admission {
   /** The index has taken in everything up to this position. */
   settle(position: number): void {
     for (const [id, at] of this.#recentIds) if (at <= position) this.#recentIds.delete(id);
+    this.#book.settle(position);
     for (const state of this.#unsettled) if (state.settle(position)) this.#unsettled.delete(state);
     for (const [did, state] of this.#agents) {
       if (this.#agents.size <= MAX_AGENTS_IN_MEMORY) break;
@@ -298,7 +278,7 @@ export class Admission {
     return { kind: "stored", position };
   }
 
-  #admitOperation(entry: VerifiedOperation): Outcome {
+  #admitOperation(entry: VerifiedOperation, run: OperationRun): Outcome {
     const { operation } = entry;
     const known = this.agent(entry.did);
     const keys = known?.keys ?? new IdentityView(new OperationSet(entry.did));
@@ -320,15 +300,39 @@ export class Admission {
       const full = whyEraFull(parent, op.over !== undefined, this.#options.maxOperationsPerEra);
       if (full !== undefined) return refused("identity-era-full", full);
     }
-    const joined = keys.add(operation);
-    if (joined.status === "refused") return refused(joined.reason.code, joined.reason.message);
+    const reason = keys.objection(operation);
+    if (reason !== undefined) return refused(reason.code, reason.message);
+    if (op.op === "genesis" || op.op === "update") {
+      const rules = { book: this.#book, maxUpdates: this.#options.maxOperationsPerEra };
+      const objection = run.objection(operation, operations, rules);
+      if (objection !== undefined) return refused(objection.code, objection.message, { facts: objection.details });
+    }
     const state = known ?? this.#newAgent(entry.did, keys);
-    const position = this.#append(state, { id: entry.id, type: "identity", agentNo: state.no });
-    state.identify(position);
+    const position = this.#takeOperation(state, operation);
+    run.stored(operation, position);
     const first = parent?.era.closings[0]?.operation;
     if (first === undefined || first.hash === entry.id || op.op === "update") return { kind: "stored", position };
     const message = `operation ${first.hash} ended this era here first; this one is kept as evidence`;
     return refused("rival", message, { kept: position });
+  }
+
+  /** Whatever follows from an operation that goes to the log, whether it is admitted now or read back. */
+  #takeOperation(state: AgentState, operation: ParsedOperation): number {
+    const { op, hash } = operation;
+    const { operations, listsHandles = op.handles.length > 0 } = state.details;
+    const before = listsHandles ? state.keys.newest : undefined;
+    const parent = op.op === "genesis" ? undefined : state.keys.operations.get(op.prev)?.operation;
+    const parentAt = parent && (this.#recentIds.get(parent.hash) ?? this.#index.byId(parent.hash));
+    const position = this.#append(state, { id: hash, type: "identity", agentNo: state.no });
+    state.keys.add(operation);
+    state.identify(position, listsHandles);
+    // Positions only rise: where as many of the agent's operations lie between as there are positions, nothing else does.
+    const isInARow = parentAt !== undefined && operations[operations.length - (position - parentAt)] === parentAt;
+    const inRow = isInARow ? { operation: parent!, position: parentAt } : undefined;
+    if (listsHandles) this.#book.note(operation, position, before, inRow);
+    if (op.escrow !== parent?.op.escrow) state.name(escrowName(op.escrow));
+    this.#book.list(state.no, op, parent?.op, position);
+    return position;
   }
 
   #applyPromise(state: AgentState, entry: VerifiedPromise, position: number): void {
@@ -375,14 +379,6 @@ export class Admission {
  */
 function isCrowded(state: AgentState, { epoch, seq, key }: VerifiedEvent): boolean {
   return state.keys.isLive(key) && state.idsAt(epoch, seq, MAX_SIBLINGS).length >= MAX_SIBLINGS;
-}
-
-function refused(code: string, message: string, extras: Partial<Refusal> = {}): Refusal {
-  return { ...extras, kind: "refused", code, message };
-}
-
-function pointOf({ head }: AgentState): { head?: ChainHead } {
-  return head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } };
 }
 
 function placed({ id, epoch, seq, prev, key, claim }: VerifiedEvent, position: number): PlacedEvent {

@@ -32,6 +32,8 @@ export interface AgentDetails {
   readonly foreign: number;
   /** Lines stored without their body. */
   readonly pruned: number;
+  /** Some operation lists handles. */
+  readonly listsHandles?: true;
 }
 
 export const NO_DETAILS: AgentDetails = { operations: [], events: 0, maxSeq: -1, foreign: 0, pruned: 0 };
@@ -54,6 +56,7 @@ export class AgentState implements ChainView {
   readonly #foreign = new Map<string, PlacedEvent[]>();
   #head: PlacedEvent | undefined;
   #changes: TreeChange[] = [];
+  #names: string[] = [];
 
   constructor(no: number, did: Did, details: AgentDetails, keys: IdentityView, index: IndexReader) {
     this.no = no;
@@ -159,15 +162,23 @@ export class AgentState implements ChainView {
   }
 
   /** Takes an identity operation that `keys` has into account; the head leaves a chain that a rotate made void. */
-  identify(position: number): void {
-    this.details = { ...this.details, operations: [...this.details.operations, position] };
+  identify(position: number, listsHandles: boolean): void {
+    const operations = [...this.details.operations, position];
+    this.details = { ...this.details, operations, ...(listsHandles ? { listsHandles: true } : {}) };
     this.#leaveVoid(position);
+  }
+
+  /** The agent is found by this name from now on. */
+  name(name: string): void {
+    this.#names.push(name);
   }
 
   /** The changes since the last call, and the record as it is after them: what the next group writes to the index. */
   takeChanges(): { readonly update: AgentUpdate; readonly tree: readonly TreeChange[] } {
     const tree = this.#changes;
     this.#changes = [];
+    const names = this.#names;
+    this.#names = [];
     const { binding } = this;
     return {
       update: {
@@ -175,6 +186,7 @@ export class AgentState implements ChainView {
         did: this.did,
         promised: { epoch: binding?.epoch ?? 0, position: binding?.position ?? 0 },
         details: { ...this.details, binding: this.details.binding === undefined ? false : { ...this.details.binding } },
+        ...(names.length === 0 ? {} : { names }),
       },
       tree,
     };

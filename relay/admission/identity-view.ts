@@ -1,8 +1,10 @@
+import { type AntsError, isAntsError } from "../../keys/errors.js";
 import { commitmentOf } from "../../keys/identity/commitment.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { Joined, OperationSet } from "../../keys/identity/operation-set.js";
 import { resolveHeld } from "../../keys/identity/resolve.js";
 import { type KeyStanding, stateAt } from "../../keys/identity/state.js";
+import { checkSuccession } from "../../keys/identity/succession.js";
 import type { KeyView } from "../../src/protocol/chain.js";
 import type { ChainHead } from "../../src/protocol/event.js";
 
@@ -30,6 +32,18 @@ export class IdentityView implements KeyView {
   /** In the order of arrival; the relay serves all of them, also those of losing branches. Grows by {@link add} only. */
   get operations(): Omit<OperationSet, "add"> {
     return this.#set;
+  }
+
+  /** Why an operation is not valid where it stands; its parent is here. */
+  objection(operation: ParsedOperation): AntsError | undefined {
+    const parent = operation.op.op === "genesis" ? undefined : this.#set.get(operation.op.prev);
+    try {
+      if (parent !== undefined) checkSuccession(parent, operation);
+      return undefined;
+    } catch (error) {
+      if (isAntsError(error)) return error;
+      throw error;
+    }
   }
 
   /** Takes one more operation. */

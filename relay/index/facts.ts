@@ -32,12 +32,13 @@ export class Facts {
     this.#pending.set(key.toString("latin1"), undefined);
   }
 
-  /** All facts whose key begins with `prefix`, in key order, at most `limit`. */
-  withPrefix(prefix: Buffer, limit: number): Row[] {
+  /** All facts whose key begins with `prefix`, in key order, from the key `from` on, at most `limit`. */
+  withPrefix(prefix: Buffer, limit: number, from: Buffer = prefix): Row[] {
     const start = prefix.toString("latin1");
-    const changed = [...this.#pending].filter(([name]) => name.startsWith(start));
+    const first = from.toString("latin1");
+    const changed = [...this.#pending].filter(([name]) => name.startsWith(start) && name >= first);
     const removed = changed.filter(([, value]) => value === undefined).length;
-    const range = { from: prefix, until: after(prefix), limit: limit + removed };
+    const range = { from, until: after(prefix), limit: limit + removed };
     const rows = new Map(this.#tables.range(this.#tables.facts, range).map((row) => [row.key.toString("latin1"), row]));
     for (const [name, value] of changed) {
       if (value === undefined) rows.delete(name);

@@ -9,11 +9,13 @@ import { type Found, type SearchBounds, searchPostings, searchTerms, wants } fro
 import { EventTrees } from "./event-trees.js";
 import { Facts } from "./facts.js";
 import { ForeignEvents } from "./foreign-events.js";
+import { HandleHolds } from "./handle-holds.js";
 import type {
   AgentRecord,
   AgentUpdate,
   ForeignEvent,
   Fork,
+  HandleHold,
   IndexEntry,
   IndexGroup,
   IndexReader,
@@ -69,6 +71,7 @@ export class IndexDb implements IndexReader {
   readonly #pages: PageCache;
   readonly #trees: EventTrees;
   readonly #foreign: ForeignEvents;
+  readonly #holds: HandleHolds;
   readonly #postings: Postings;
   readonly #recent = new RecentEntries();
   #appliedPosition: number;
@@ -88,6 +91,7 @@ export class IndexDb implements IndexReader {
     this.#pages = new PageCache(tables);
     this.#trees = new EventTrees(this.#facts, this.#agents, this.#pages);
     this.#foreign = new ForeignEvents(this.#facts);
+    this.#holds = new HandleHolds(this.#facts);
     this.#postings = new Postings(tables);
   }
 
@@ -162,8 +166,21 @@ export class IndexDb implements IndexReader {
     return this.#agents.byNo(no)?.record;
   }
 
-  named(name: string): number[] {
-    return this.#facts.withPrefix(nameKey(name), ALL).map(({ key }) => key.readUInt32BE(key.length - 4));
+  named(name: string, after: number = 0, limit: number = ALL): number[] {
+    const rows = this.#facts.withPrefix(nameKey(name), limit, nameKey(name, after + 1));
+    return rows.map(({ key }) => key.readUInt32BE(key.length - 4));
+  }
+
+  handle(handle: string): HandleHold | undefined {
+    return this.#holds.get(handle);
+  }
+
+  handlesOf(did: string, host: string, limit: number): string[] {
+    return this.#holds.of(did, host, limit);
+  }
+
+  listersOf(domain: string, limit: number): number[] {
+    return this.#holds.listersOf(domain, limit);
   }
 
   find(agentNo: number, seq: number, id: string): StoredEvent | undefined {
@@ -246,7 +263,7 @@ export class IndexDb implements IndexReader {
     }
   }
 
-  #apply({ first, entries, agents, tree }: IndexGroup): void {
+  #apply({ first, entries, agents, tree, handles = [], listings = [] }: IndexGroup): void {
     if (first !== this.#appliedPosition + 1) {
       throw failed(`a group that begins at ${first} does not follow position ${this.#appliedPosition}`);
     }
@@ -255,6 +272,8 @@ export class IndexDb implements IndexReader {
     for (const [i, entry] of entries.entries()) this.#post(first + i, entry);
     const foreignHere = new Set<number>();
     for (const change of tree) this.#changeTree(first, change, foreignHere);
+    for (const change of handles) this.#holds.change(change);
+    for (const listing of listings) this.#holds.list(listing);
     this.#recent.push(first, entries);
     this.#appliedPosition += entries.length;
     this.#unwritten += entries.length;

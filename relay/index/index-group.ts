@@ -104,10 +104,34 @@ export interface AgentUpdate {
   readonly did: Did;
   readonly promised: { readonly epoch: number; readonly position: number };
   readonly details?: { readonly [key: string]: RecordValue };
-  /** Names under which {@link IndexReader.named} finds this agent from now on, such as "escrow:z6LS…" or "handle:scout". */
+  /** Names under which {@link IndexReader.named} finds this agent from now on, such as "escrow:z6LS…". */
   readonly names?: readonly string[];
   /** Names that no longer lead here. */
   readonly dropNames?: readonly string[];
+}
+
+/** With whom a handle is at this relay (docs/decisions/0013-first-come-first-served.md). */
+export interface HandleHold {
+  readonly did: Did;
+  /** Position of the operation that got it. */
+  readonly at: number;
+  /** When it was noticed that the agent no longer lists it, by this relay's wall clock; absent while it does. */
+  readonly droppedMs?: number;
+  /** With whom it was before. */
+  readonly before?: Omit<HandleHold, "before">;
+}
+
+/** A handle's new hold; without one it is nobody's. */
+export interface HandleChange {
+  readonly handle: string;
+  readonly hold?: HandleHold;
+}
+
+/** The operation at `position` lists a domain handle that its parent did not. */
+export interface DomainListing {
+  readonly domain: string;
+  readonly agentNo: number;
+  readonly position: number;
 }
 
 /** Everything that one committed group of entries changes; applied whole or not at all. */
@@ -119,6 +143,8 @@ export interface IndexGroup {
   /** New agents and changed records, each agent at most once; new ones with `no` from {@link IndexReader.nextAgentNo} on. */
   readonly agents: readonly AgentUpdate[];
   readonly tree: readonly TreeChange[];
+  readonly handles?: readonly HandleChange[];
+  readonly listings?: readonly DomainListing[];
 }
 
 /** Two or more events of one author that hold the same epoch and seq: a proof of forking that anyone can verify. */
@@ -137,8 +163,14 @@ export interface IndexReader {
   readonly nextAgentNo: number;
   agent(did: string): AgentRecord | undefined;
   agentByNo(no: number): AgentRecord | undefined;
-  /** Numbers of the agents that go by this name (see {@link AgentUpdate.names}), lowest first. */
-  named(name: string): number[];
+  /** Numbers above `after` of the agents that go by this name (see {@link AgentUpdate.names}), lowest first. */
+  named(name: string, after?: number, limit?: number): number[];
+  /** With whom a handle `name@host` is. */
+  handle(handle: string): HandleHold | undefined;
+  /** The handles under a host (with its port, if any) that are with this agent, at most `limit`. */
+  handlesOf(did: string, host: string, limit: number): string[];
+  /** Numbers of the agents that listed a domain handle, the first to do so first, at most `limit` listings. */
+  listersOf(domain: string, limit: number): number[];
   /** The event with this id, if it is in the agent's tree. */
   find(agentNo: number, seq: number, id: string): StoredEvent | undefined;
   /** The events of the tree that hold this epoch and seq, in the order of arrival, at most `limit`: none, one, or a fork. */

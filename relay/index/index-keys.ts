@@ -93,6 +93,12 @@ export const FACT = {
   spillEpoch: 9,
   /** agent, seq → ordinal of the one that is on the chain */
   spillChain: 10,
+  /** handle → its hold as JSON; see handle-holds.ts */
+  handle: 11,
+  /** did, 0, host, 0, name → nothing: the handle is with this agent */
+  handleOf: 12,
+  /** domain, 0, position → number of the agent whose operation there lists it */
+  listing: 13,
 } as const;
 
 /** A key of the `facts` table: the fact, then its parts; numbers are [value, bytes]. */

@@ -3,7 +3,7 @@ import type { Disk } from "../../keys/ports.js";
 import type { LogFiles } from "../log/log-files.js";
 
 /** The layout of the database. Another number in a folder means: rebuild. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** MDB_MAGIC of LMDB, little-endian, and how far into the file it is at most: after the first page's header. */
 const MAGIC = Buffer.of(0xde, 0xc0, 0xef, 0xbe);
 const MAGIC_WITHIN = 32;

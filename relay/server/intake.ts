@@ -47,6 +47,8 @@ export interface IntakeOptions {
   readonly ledger: Ledger;
   readonly pool: VerifierPool;
   readonly rates: RateLimits;
+  /** DIDs of which nothing is taken. */
+  readonly banned: ReadonlySet<string>;
   /** Told of every answer, and how long it took. */
   readonly onAnswer?: (kind: "publish" | "promise", message: RelayMessage, ms: number) => void;
   readonly clock: Clock;
@@ -169,6 +171,11 @@ export class Lane {
     if (identityOf !== undefined && foreign >= 0) {
       const error = new AntsError("bad-frame", `only identity operations of ${identityOf} are taken here`);
       return refusedFor(ref, error, { i: foreign, at: [] });
+    }
+    const banned = verified.entries.find((entry) => this.#intake.options.banned.has(entry.did))?.did;
+    if (banned !== undefined) {
+      const error = new AntsError("banned", `this relay takes nothing of ${banned}`, { details: { did: banned } });
+      return refusedFor(ref, error, { i: 0, at: [] });
     }
     const instance = this.#sender.instanceOf(did);
     const source = { address: this.#sender.address, isAuthor: instance !== undefined, epoch };

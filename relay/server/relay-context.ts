@@ -2,6 +2,7 @@
 import type { Clock, Random } from "../../keys/ports.js";
 import type { RelayLimits } from "../../src/protocol/limits.js";
 import type { RelayInfo } from "../../src/protocol/relay-info.js";
+import type { HandleRules } from "../admission/handle-book.js";
 import type { RelayConfig } from "../config.js";
 import type { DataFolder } from "../data-folder.js";
 import type { Ledger } from "../ledger.js";
@@ -36,6 +37,7 @@ export interface RelayContext {
   info(): RelayInfo;
   /** Every URL under which auth lines may name this relay. */
   urls(): readonly string[];
+  readonly handles: HandleRules;
   /** True from the moment that the relay was told to stop. */
   isClosing(): boolean;
   /** Why the relay is not ready to be used; undefined when it is. */

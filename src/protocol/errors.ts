@@ -5,6 +5,7 @@
  */
 import { isAntsError } from "../../keys/errors.js";
 import { CLIENT_ERRORS } from "./error-rows/client.js";
+import { HANDLE_ERRORS } from "./error-rows/handles.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
 import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
@@ -18,6 +19,7 @@ export { type ErrorRow, EXIT, type ExitCode };
 
 export const ERRORS = {
   ...CLIENT_ERRORS,
+  ...HANDLE_ERRORS,
   ...IDENTITY_ERRORS,
   ...PHRASE_ERRORS,
   ...PROGRAM_ERRORS,

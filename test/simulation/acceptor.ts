@@ -8,8 +8,9 @@ import { leafHash } from "../../keys/merkle/hashes.js";
 import { consistencyPath, inclusionPath } from "../../keys/merkle/tree.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import type { Clock, Random } from "../../keys/ports.js";
-import { Admission, type Outcome, type Refusal } from "../../relay/admission/admission.js";
+import { Admission } from "../../relay/admission/admission.js";
 import { Holders } from "../../relay/admission/holders.js";
+import type { Outcome, Refusal } from "../../relay/admission/outcome.js";
 import type { VerifiedEntry, VerifiedFrame } from "../../relay/verified-frame.js";
 import { FrameVerifier } from "../../relay/verify/frame-verifier.js";
 import type { Socket } from "../../src/client/socket/socket.js";
@@ -90,6 +91,7 @@ export class Acceptor {
       stream: this.stream,
       maxOperationsPerEra: DEFAULT_LIMITS.maxOperationsPerEra,
       operationAt: (position) => parseOperation(this.lines[position - 1]!),
+      nowMs: () => 0,
       prunedAt: (position) => {
         const entry = parseEntry(this.lines[position - 1]!);
         return entry.type === "event" && entry.pruned;

@@ -55,6 +55,19 @@ export class MemoryIndex implements IndexReader {
     return [];
   }
 
+  /** Nobody has a handle here. */
+  handle(): undefined {
+    return undefined;
+  }
+
+  handlesOf(): string[] {
+    return [];
+  }
+
+  listersOf(): number[] {
+    return [];
+  }
+
   find(agentNo: number, seq: number, id: string): StoredEvent | undefined {
     return this.eventsAt(agentNo, seq).find((event) => event.id === id);
   }

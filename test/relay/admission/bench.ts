@@ -4,8 +4,10 @@ import { type ParsedOperation, parseOperation } from "../../../keys/identity/ope
 import { generateSeed, publicKeyFromSeed } from "../../../keys/index.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import { systemClock } from "../../../keys/ports.js";
-import { Admission, type Outcome } from "../../../relay/admission/admission.js";
+import { Admission } from "../../../relay/admission/admission.js";
 import { Holders } from "../../../relay/admission/holders.js";
+import { OperationRun } from "../../../relay/admission/operation-run.js";
+import type { Outcome } from "../../../relay/admission/outcome.js";
 import type { VerifiedEntry, VerifiedEvent, VerifiedPromise } from "../../../relay/verified-frame.js";
 import { DEFAULT_LIMITS } from "../../../src/protocol/limits.js";
 import { MemoryIndex } from "./memory-index.js";
@@ -61,6 +63,19 @@ export class Bench {
     return this.#keep(entry, this.admission.admit(entry, sender));
   }
 
+  /** A frame of identity operations, judged in order up to the first refusal; the answers as codes. */
+  sendRow(...operations: readonly ParsedOperation[]): string[] {
+    const run = new OperationRun(operations);
+    const codes: string[] = [];
+    for (const operation of operations) {
+      const entry = asEntry(operation);
+      const outcome = this.#keep(entry, this.admission.admit(entry, { run }));
+      codes.push(outcome.kind === "refused" ? outcome.code : outcome.kind);
+      if (outcome.kind === "refused") break;
+    }
+    return codes;
+  }
+
   ask(promise: VerifiedPromise): Outcome {
     return this.#keep(promise, this.admission.promise(promise));
   }
@@ -98,6 +113,8 @@ export class Bench {
         if (entry?.type !== "identity") throw new Error("not an operation");
         return parseOperation(entry.operation.line);
       },
+      handles: { host: () => "relay.example", reserved: new Set(["admin"]), perAgent: 3 },
+      nowMs: () => this.nowMs,
       prunedAt: (position) => {
         const entry = this.log[position - 1];
         return entry?.type === "event" && entry.pruned;

@@ -2,6 +2,7 @@ import type {
   AgentRecord,
   ForeignEvent,
   Fork,
+  HandleHold,
   IndexGroup,
   IndexReader,
   StoredEvent,
@@ -19,6 +20,8 @@ export class MemoryIndex implements IndexReader {
   readonly #foreign = new Map<number, ForeignEvent[]>();
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<string, Set<number>>();
+  readonly handles = new Map<string, HandleHold>();
+  readonly #listings = new Map<string, number[]>();
 
   apply(group: IndexGroup): void {
     if (group.first !== this.appliedPosition + 1) throw new Error("a hole between groups");
@@ -35,7 +38,27 @@ export class MemoryIndex implements IndexReader {
       for (const name of update.dropNames ?? []) this.#names.get(name)?.delete(update.no);
     }
     for (const change of group.tree) this.#change(change);
+    for (const { handle, hold } of group.handles ?? []) {
+      if (hold === undefined) this.handles.delete(handle);
+      else this.handles.set(handle, hold);
+    }
+    for (const { domain, agentNo } of group.listings ?? []) {
+      this.#listings.set(domain, [...(this.#listings.get(domain) ?? []), agentNo]);
+    }
     this.appliedPosition += group.entries.length;
+  }
+
+  handle(handle: string): HandleHold | undefined {
+    return this.handles.get(handle);
+  }
+
+  handlesOf(did: string, host: string, limit: number): string[] {
+    const own = [...this.handles].filter(([handle, hold]) => hold.did === did && handle.endsWith(`@${host}`));
+    return own.map(([handle]) => handle).slice(0, limit);
+  }
+
+  listersOf(domain: string, limit: number): number[] {
+    return [...new Set((this.#listings.get(domain) ?? []).slice(0, limit))];
   }
 
   get nextAgentNo(): number {
@@ -53,8 +76,11 @@ export class MemoryIndex implements IndexReader {
     return record === undefined || head === undefined ? record : { ...record, head };
   }
 
-  named(name: string): number[] {
-    return [...(this.#names.get(name) ?? [])].sort((a, b) => a - b);
+  named(name: string, after = 0, limit?: number): number[] {
+    return [...(this.#names.get(name) ?? [])]
+      .filter((no) => no > after)
+      .sort((a, b) => a - b)
+      .slice(0, limit);
   }
 
   find(agentNo: number, seq: number, id: string): StoredEvent | undefined {
