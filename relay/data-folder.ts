@@ -1,6 +1,7 @@
 import path from "node:path";
 import { AntsError } from "../keys/errors.js";
 import type { ParsedOperation } from "../keys/identity/operation.js";
+import type { Resolution } from "../keys/identity/resolve.js";
 import type { Clock, Disk, DiskLock, Random } from "../keys/ports.js";
 import { signCheckpoint } from "../src/protocol/checkpoint.js";
 import { readDetails } from "./admission/agent-state.js";
@@ -13,7 +14,7 @@ import { readEntry } from "./log/log-ids.js";
 import { openTree, type Progress } from "./log/open-tree.js";
 import { SegmentLog } from "./log/segment-log.js";
 import type { TreeLog } from "./log/tree-log.js";
-import { NewestOperations } from "./newest-operations.js";
+import { type NewestOperation, NewestOperations } from "./newest-operations.js";
 import { createRelayFile, type RelayIdentity, readRelayFile, relayFilePath, startNewStream } from "./relay-file.js";
 
 export interface DataFolderOptions {
@@ -117,12 +118,25 @@ export class DataFolder {
     return note;
   }
 
-  /** Hash of an agent's newest identity operation on the branch that counts; undefined where none is here. */
-  newestIdentity(did: string): string | undefined {
+  /** An agent's newest identity operation on the branch that counts; undefined where none is here. */
+  newestIdentity(did: string): NewestOperation | undefined {
     const record = this.index.agent(did);
     if (record === undefined) return undefined;
     const { operations } = readDetails(record.details);
-    return this.#newest.hash(record.did, operations);
+    return this.#newest.newest(record.did, operations);
+  }
+
+  /** What all operations say that are held of an agent; undefined where none is here. Reads those that are not in memory. */
+  identity(did: string): Resolution | undefined {
+    const record = this.index.agent(did);
+    if (record === undefined) return undefined;
+    return this.#newest.resolution(record.did, readDetails(record.details).operations);
+  }
+
+  /** Reads and verifies at most `count` more of the operations that {@link identity} needs; how many are then left. */
+  readOperations(did: string, count: number): number {
+    const record = this.index.agent(did);
+    return record === undefined ? 0 : this.#newest.read(record.did, readDetails(record.details).operations, count);
   }
 
   /** Pairs of an agent's lines for one epoch and seq: from the log, and of what was refused. At most `limit`. */

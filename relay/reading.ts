@@ -1,13 +1,18 @@
 import { hex } from "../keys/bytes.js";
+import type { Did } from "../keys/did.js";
 import { AntsError } from "../keys/errors.js";
+import type { RelayAddress } from "../keys/identity/shape.js";
 import type { Clock } from "../keys/ports.js";
 import { CHECK_LENGTH, formatCursor, parseCursor } from "../src/protocol/cursor.js";
 import type { ChainHead } from "../src/protocol/event.js";
 import { HEAD_SIGN_INTERVAL_MS } from "../src/protocol/limits.js";
+import { readDetails } from "./admission/agent-state.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ForkProof } from "./fork-evidence.js";
+import { escrowName } from "./index/names.js";
 import { entriesOf, type LogSlice } from "./log/log-slice.js";
 import type { ReadBounds } from "./log/segment-reader.js";
+import type { NewestOperation } from "./newest-operations.js";
 
 /** What a relay tells about one agent: committed state only. */
 export interface AgentSummary {
@@ -15,8 +20,17 @@ export interface AgentSummary {
   readonly head?: ChainHead;
   /** Hash of the newest identity operation. */
   readonly identity: string;
+  /** The relays to which the agent went: its newest operation no longer names this one. */
+  readonly forward?: readonly RelayAddress[];
 }
 
+/** An agent by the name that was asked for. */
+export interface NamedAgent extends NewestOperation {
+  readonly did: Did;
+}
+
+/** Listings of one domain that are looked at: who lists it in vain, in front of its owner, costs an operation each. */
+const MAX_LISTINGS = 32;
 const ONE_ENTRY: ReadBounds = { maxBytes: 1, maxEntries: 1 };
 
 /** The reading side of a relay: nothing here shows an entry that a crash could still take back. */
@@ -132,14 +146,55 @@ export class Reading {
   /** What is known of an agent; undefined where that is nothing. */
   agent(did: string): AgentSummary | undefined {
     const record = this.#folder.index.agent(did);
-    const identity = this.#folder.newestIdentity(did);
-    if (record === undefined || identity === undefined) return undefined;
+    const newest = this.#folder.newestIdentity(did);
+    if (record === undefined || newest === undefined) return undefined;
     const { head, promised } = record;
+    const { hash: identity, relays } = newest;
+    const isHere = relays.length === 0 || relays.some(({ stream }) => stream === this.#folder.stream);
     return {
       promised: promised.epoch,
       ...(head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } }),
       identity,
+      ...(isHere ? {} : { forward: relays }),
     };
+  }
+
+  /** The agent that has a handle under this relay's host and lists it now; undefined for a name of nobody's. */
+  agentWithHandle(handle: string): NamedAgent | undefined {
+    const hold = this.#folder.index.handle(handle);
+    const newest = hold && this.#folder.newestIdentity(hold.did);
+    return newest?.handles.includes(handle) === true ? { ...newest, did: hold!.did } : undefined;
+  }
+
+  /** Of the agents whose chain is here and who list a domain now, the one that listed it first. */
+  agentWithDomain(domain: string): NamedAgent | undefined {
+    const { index } = this.#folder;
+    for (const no of index.listersOf(domain, MAX_LISTINGS)) {
+      const record = index.agentByNo(no);
+      if (record === undefined || readDetails(record.details).events === 0) continue;
+      const newest = this.#folder.newestIdentity(record.did);
+      if (newest === undefined || newest.isDeactivated || !newest.handles.includes(domain)) continue;
+      return { ...newest, did: record.did };
+    }
+    return undefined;
+  }
+
+  /** An agent of which some operation is here. */
+  agentNamed(did: string): NamedAgent | undefined {
+    const record = this.#folder.index.agent(did);
+    const newest = record && this.#folder.newestIdentity(did);
+    return newest && { ...newest, did: record.did };
+  }
+
+  /**
+   * Agents one of whose operations has this escrow key, in the order of their arrival, after the agent `after`. Who is
+   * meant cannot be told here: anybody may copy the key. Throws "not-found" for an `after` that is not here.
+   */
+  agentsByEscrow(escrow: string, after: string | undefined, limit: number): Did[] {
+    const { index } = this.#folder;
+    const afterNo = after === undefined ? 0 : index.agent(after)?.no;
+    if (afterNo === undefined) throw new AntsError("not-found", `this relay knows nothing of ${after}`);
+    return index.named(escrowName(escrow), afterNo, limit).flatMap((no) => index.agentByNo(no)?.did ?? []);
   }
 
   /** Fork proofs of an agent: pairs of lines, from the log and from what was refused. */

@@ -1,6 +1,7 @@
 /** What a relay knows about one agent, by HTTP: identity log, head, chain, fork proofs. */
 import { assertDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
+import { decodeMultikey } from "../../keys/multikey.js";
 import { makePage, PIECE_BYTES, pageBytes, writeBytes } from "./answer-bytes.js";
 import type { Exchange, Route } from "./exchange.js";
 import { entriesFrame } from "./follows.js";
@@ -12,11 +13,14 @@ import { ANYONE, isAddressed } from "./viewer.js";
 
 /** Proofs that one answer holds; one is enough to convict. */
 const MAX_FORK_PROOFS = 16;
+/** Agents with one escrow key that one answer names. */
+const MAX_CANDIDATES = 256;
 /** Proofs looked at for them. */
 const MAX_FORK_SEARCH = 4 * MAX_FORK_PROOFS;
 const NEWLINE = 0x0a;
 
 export const agentRoutes: readonly Route[] = [
+  { method: "GET", path: /^\/agents$/, handle: byEscrow },
   { method: "GET", path: /^\/agents\/([^/]+)\/identity$/, handle: identity },
   { method: "POST", path: /^\/agents\/([^/]+)\/identity$/, handle: addIdentity },
   { method: "GET", path: /^\/agents\/([^/]+)\/head$/, handle: head },
@@ -48,6 +52,28 @@ async function identity(exchange: Exchange): Promise<void> {
     response.destroy();
   }
   response.end();
+}
+
+/**
+ * The agents that name an escrow key, in the order of their arrival here, so that whoever copies somebody's key comes
+ * after it. The asker checks each one's commitment; with `next` there are more, after that one.
+ */
+async function byEscrow(exchange: Exchange): Promise<void> {
+  onlyQuery(exchange, ["escrow", "after", "limit"]);
+  const { context, url, address } = exchange;
+  const escrow = url.searchParams.get("escrow") ?? "";
+  if (decodeMultikey(escrow).type !== "x25519") {
+    throw new AntsError("bad-request", "query field escrow: expected the Multikey of an X25519 key", {
+      details: { field: "escrow" },
+    });
+  }
+  const after = url.searchParams.get("after") ?? undefined;
+  if (after !== undefined) assertDid(after);
+  const limit = integerQuery(exchange, "limit", { min: 1, max: MAX_CANDIDATES, fallback: MAX_CANDIDATES });
+  await context.turns.next(address);
+  const found = context.reading.agentsByEscrow(escrow, after, limit + 1);
+  const dids = found.slice(0, limit);
+  await replyJson(exchange, 200, found.length > limit ? { dids, next: dids.at(-1) } : { dids });
 }
 
 /** Takes identity operations of this agent as lines; answers like a publish frame with ref 0. */

@@ -1,12 +1,21 @@
 /** What the relay serves by HTTP: a small table of methods and paths. */
 import { AntsError } from "../../keys/errors.js";
 import { agentRoutes } from "./agent-routes.js";
+import { didRoutes } from "./did-routes.js";
 import type { Route } from "./exchange.js";
+import { handleRoutes } from "./handle-routes.js";
 import { logRoutes } from "./log-routes.js";
 import { stateRoutes } from "./state-routes.js";
 import { treeRoutes } from "./tree-routes.js";
 
-const ROUTES: readonly Route[] = [...logRoutes, ...agentRoutes, ...treeRoutes, ...stateRoutes];
+const ROUTES: readonly Route[] = [
+  ...logRoutes,
+  ...agentRoutes,
+  ...didRoutes,
+  ...handleRoutes,
+  ...treeRoutes,
+  ...stateRoutes,
+];
 
 /** Finds the route. Throws `not-found`, or `method-not-allowed` (details: allowed). HEAD is served as GET. */
 export function routeOf(method: string, path: string): { route: Route; params: readonly string[] } {

@@ -98,7 +98,7 @@ describe("a data folder", () => {
 
   it("knows an agent's newest operation and its fork proofs", async () => {
     const ledger = await openLedger(await served());
-    expect(ledger.folder.newestIdentity(did)).toBe(genesis.hash);
+    expect(ledger.folder.newestIdentity(did)?.hash).toBe(genesis.hash);
     expect(ledger.folder.newestIdentity("did:ants:nobody")).toBeUndefined();
     expect(ledger.folder.forkProofs(did, 10)).toEqual([]);
     await ledger.close();
