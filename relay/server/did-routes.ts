@@ -4,10 +4,10 @@ import { isAntsError } from "../../keys/errors.js";
 import {
   DID_TYPE,
   type DidResolutionResult,
-  didError,
   didResolution,
   didStatus,
   inOldForm,
+  noDocument,
 } from "../../src/protocol/did-resolution.js";
 import { preferredType } from "./accept.js";
 import type { Exchange, Route } from "./exchange.js";
@@ -44,7 +44,7 @@ async function resolve(exchange: Exchange): Promise<void> {
   response.setHeader("vary", "accept");
   const type = preferredType(request.headers.accept, OFFERS) as Offer | undefined;
   if (type === undefined) {
-    const error = didError("representation-not-supported", `expected one of ${OFFERS.join(", ")} to be acceptable`);
+    const error = noDocument("representation-not-supported", `expected one of ${OFFERS.join(", ")} to be acceptable`);
     await answer(exchange, RESULT_TYPE, error);
     return;
   }
@@ -70,15 +70,16 @@ async function resolutionFor(exchange: Exchange, type: Offer): Promise<DidResolu
   const [, method] = ANY_DID.exec(did) ?? [];
   const shown = JSON.stringify(did.slice(0, 80));
   if (method === undefined)
-    return didError("invalid-did", `expected a DID without path, query and fragment, got ${shown}`);
-  if (method !== "ants") return didError("method-not-supported", `this relay resolves did:ants, not did:${method}`);
-  if (!isDid(did)) return didError("invalid-did", `expected did:ants: and 52 characters of a–z and 2–7, got ${shown}`);
+    return noDocument("invalid-did", `expected a DID without path, query and fragment, got ${shown}`);
+  if (method !== "ants") return noDocument("method-not-supported", `this relay resolves did:ants, not did:${method}`);
+  if (!isDid(did))
+    return noDocument("invalid-did", `expected did:ants: and 52 characters of a–z and 2–7, got ${shown}`);
   const wrong = optionError(url.searchParams);
   if (wrong !== undefined) return wrong;
   try {
     if (!(await hasRead(exchange, did))) {
       const detail = "its log is longer than what one answer takes in";
-      return didError("feature-not-supported", `${detail}: read /agents/${did}/identity and resolve it yourself`);
+      return noDocument("feature-not-supported", `${detail}: read /agents/${did}/identity and resolve it yourself`);
     }
     const resolution = context.folder.identity(did) ?? { status: "not-found", did };
     const versionId = url.searchParams.get("versionId");
@@ -88,7 +89,7 @@ async function resolutionFor(exchange: Exchange, type: Offer): Promise<DidResolu
     });
   } catch (error) {
     context.onFault(error);
-    return didError("internal-error", isAntsError(error) ? error.message : "the relay could not resolve this DID");
+    return noDocument("internal-error", isAntsError(error) ? error.message : "the relay could not resolve this DID");
   }
 }
 
@@ -108,21 +109,25 @@ async function hasRead({ context, address }: Exchange, did: string): Promise<boo
 function optionError(options: URLSearchParams): DidResolutionResult | undefined {
   for (const name of new Set(options.keys())) {
     const [value, ...more] = options.getAll(name);
-    if (more.length > 0) return didError("invalid-options", `the option ${name.slice(0, 40)} is there more than once`);
+    if (more.length > 0)
+      return noDocument("invalid-options", `the option ${name.slice(0, 40)} is there more than once`);
     switch (name) {
       case "expandRelativeUrls":
       case "noCache":
-        if (value !== "true" && value !== "false") return didError("invalid-options", `${name} is true or false`);
+        if (value !== "true" && value !== "false") return noDocument("invalid-options", `${name} is true or false`);
         break;
       case "versionId":
         if (!VERSION_ID.test(value!)) {
-          return didError("invalid-options", "versionId is the hash of an operation, 64 lower-case hexadecimal digits");
+          return noDocument(
+            "invalid-options",
+            "versionId is the hash of an operation, 64 lower-case hexadecimal digits",
+          );
         }
         break;
       case "versionTime":
-        return didError("feature-not-supported", "no clock orders the versions of a did:ants: use versionId");
+        return noDocument("feature-not-supported", "no clock orders the versions of a did:ants: use versionId");
       default:
-        return didError("feature-not-supported", `this relay has no option ${JSON.stringify(name.slice(0, 40))}`);
+        return noDocument("feature-not-supported", `this relay has no option ${JSON.stringify(name.slice(0, 40))}`);
     }
   }
   return undefined;

@@ -26,9 +26,13 @@ export async function fetchIdentity(
   return grew;
 }
 
+/** What a relay says of a handle in the newest operation of a frame; one that another follows may list it. */
+const HANDLE_REFUSALS: ReadonlySet<string> = new Set(["handle-taken", "handle-refused"]);
+
 /**
  * Sends a relay every operation that is known here, parents first: those that speak for the identity, then the others.
- * Returns its refusal where it refused one of the first; what it thinks of side branches is its own affair (a thief may
+ * An operation that is refused for a handle because it ended its frame is sent again with those that follow it. Returns
+ * the relay's refusal where it refused one of the first; what it thinks of side branches is its own affair (a thief may
  * have filled an era with them).
  *
  * Throws `connection-lost`, `request-timeout`, or the signal's reason.
@@ -53,10 +57,17 @@ async function publishOperations(
   operations: readonly ParsedOperation[],
   signal: AbortSignal,
 ): Promise<RefusedMessage | undefined> {
-  for (let i = 0; i < operations.length; i += OPERATIONS_A_FRAME) {
-    const lines = operations.slice(i, i + OPERATIONS_A_FRAME).map(({ line }) => line);
-    const answer = await connection.publish(lines, { signal });
-    if (answer.t === "refused") return answer;
+  const lines = operations.map(({ line }) => line);
+  for (let i = 0; i < lines.length; ) {
+    const answer = await connection.publish(lines.slice(i, i + OPERATIONS_A_FRAME), { signal });
+    if (answer.t !== "refused") {
+      i += OPERATIONS_A_FRAME;
+      continue;
+    }
+    const { code, i: taken = 0 } = answer;
+    const isBorder = taken > 0 && i + OPERATIONS_A_FRAME < lines.length;
+    if (!HANDLE_REFUSALS.has(code) || !isBorder) return answer;
+    i += taken;
   }
   return undefined;
 }

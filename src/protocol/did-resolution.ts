@@ -83,7 +83,7 @@ export const DID_TYPE = "application/did";
 /**
  * What a resolved identity is in the words of W3C DID Resolution. Deactivated: no document, and metadata that say so.
  * Contested: the document of the state that is held on to, and a note. Conflicted: no document, and an error with
- * `code` "conflicted" and the rivals.
+ * `code` "identity-conflicted" and the rivals.
  *
  * @param versionId hash of an operation on the path: the document as of then. One that isn't there is "not-found"
  */
@@ -91,10 +91,10 @@ export function didResolution(
   resolution: Resolution,
   { contentType = DID_TYPE, versionId }: { readonly contentType?: string; readonly versionId?: string } = {},
 ): DidResolutionResult {
-  if (resolution.status === "not-found") return didError("not-found", `nothing is known of ${resolution.did}`);
+  if (resolution.status === "not-found") return noDocument("not-found", `nothing is known of ${resolution.did}`);
   if (resolution.status === "conflicted") {
-    return didError("internal-error", "rotates of one era clash, and nothing tells which came first", {
-      code: "conflicted",
+    return noDocument("internal-error", "rotates of one era clash, and nothing tells which came first", {
+      code: "identity-conflicted",
       rivals: resolution.rivals.slice(0, MAX_NAMED),
     });
   }
@@ -109,7 +109,7 @@ export function didResolution(
   const at = versionId === undefined ? state.operations.length - 1 : indexOf(state, versionId);
   const operation = state.operations[at];
   if (operation === undefined) {
-    return didError("not-found", `${state.did} has no version ${versionId!.slice(0, 80)}`);
+    return noDocument("not-found", `${state.did} has no version ${versionId!.slice(0, 80)}`);
   }
   const rivals = state.sides.flatMap(({ op, hash }) => (op.op === "update" ? [] : [hash]));
   return {
@@ -124,7 +124,7 @@ export function didResolution(
 }
 
 /** A result that says why there is no document. `facts` must not be called type, title or detail. */
-export function didError(
+export function noDocument(
   kind: DidErrorKind,
   detail: string,
   facts: Readonly<Record<string, unknown>> = {},

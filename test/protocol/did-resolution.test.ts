@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { resolveIdentity } from "../../keys/identity/resolve.js";
-import { type DidErrorKind, didError, didResolution, didStatus, inOldForm } from "../../src/protocol/did-resolution.js";
+import {
+  type DidErrorKind,
+  didResolution,
+  didStatus,
+  inOldForm,
+  noDocument,
+} from "../../src/protocol/did-resolution.js";
 import { deactivate, genesis, rotate, update } from "../keys/identity/agent.js";
 
 const plain = genesis({ timeMs: 1_800_000_000_123 });
@@ -77,7 +83,7 @@ describe("the result of a resolution", () => {
     const conflicted = didResolution(resolved(plain, first, ...rivals));
     expect(conflicted.didDocument).toBeNull();
     expect(conflicted.didResolutionMetadata.error).toMatchObject({
-      code: "conflicted",
+      code: "identity-conflicted",
       rivals: rivals.map(({ hash }) => hash).sort(),
     });
     const pinned = resolveIdentity(plain.did, [plain, first, ...rivals], { pinned: rivals[1]!.hash });
@@ -100,7 +106,7 @@ describe("errors of DID Resolution", () => {
     ["feature-not-supported", "FEATURE_NOT_SUPPORTED", "featureNotSupported", 501],
     ["internal-error", "INTERNAL_ERROR", "internalError", 500],
   ])("%s is %s now, %s before, and status %d", (kind, type, old, status) => {
-    const result = didError(kind, "why");
+    const result = noDocument(kind, "why");
     const error = { type: `https://www.w3.org/ns/did#${type}`, title: expect.any(String), detail: "why" };
     expect(result).toEqual({ didResolutionMetadata: { error }, didDocument: null, didDocumentMetadata: {} });
     const before = inOldForm(result);

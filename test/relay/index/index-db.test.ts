@@ -276,7 +276,7 @@ describe("opening", () => {
       ["missing", (folder) => rmSync(join(folder, "index"), { recursive: true }), {}],
       ["missing", (folder) => rmSync(join(folder, "index", "state.json")), {}],
       ["unreadable", (folder) => writeFileSync(join(folder, "index", "state.json"), "{"), {}],
-      ["other-format", (folder) => setState(folder, { format: 2 }), {}],
+      ["other-format", (folder) => setState(folder, { format: 3 }), {}],
       ["other-stream", () => {}, { stream: "00000000000000bb" }],
       ["ahead-of-log", () => {}, { lastPosition: 599 }],
       ["other-history", () => {}, { rootAt: (size) => rootOf(size + 1) }],
@@ -315,7 +315,7 @@ describe("opening", () => {
     const folder = temporaryFolder();
     const index = await openIndex(folder);
     const state = () => JSON.parse(readFileSync(join(folder, "index", "state.json"), "utf8"));
-    expect(state()).toEqual({ format: 1, stream: STREAM, bootId: "boot-1" });
+    expect(state()).toEqual({ format: 2, stream: STREAM, bootId: "boot-1" });
     await index.close();
     expect(state().closedBytes).toBe(statSync(join(folder, "index", "data.mdb")).size);
     const again = await openIndex(folder);

@@ -162,7 +162,9 @@ describe("GET /agents/<did>", () => {
   test("gives identity, head and chain", async () => {
     expect(await (await get(`/agents/${author.did}/identity`)).text()).toBe(`${author.genesis.line}\n`);
     const head = (await (await get(`/agents/${author.did}/head`)).json()) as object;
-    expect(head).toEqual({ promised: 1, head: author.head, identity: author.genesis.hash });
+    const { hash: identity, operation } = author.genesis;
+    // It names another relay than this one.
+    expect(head).toEqual({ promised: 1, head: author.head, identity, forward: operation.relays });
     const chain = await entriesAt(`/agents/${author.did}/entries?from=3&limit=4`);
     expect(chain.lines).toEqual(lines.slice(4, 8));
     expect(await (await get(`/agents/${author.did}/forks`)).text()).toBe("");
@@ -291,8 +293,8 @@ describe("the relay itself", () => {
   test.each([
     ["GET", "/nowhere", 404, "not-found"],
 
-    ["GET", "/.well-known/webfinger", 404, "not-found"],
-    ["GET", "/1.0/identifiers/x", 404, "not-found"],
+    ["GET", "/.well-known/webfinger", 400, "bad-request"],
+    ["GET", "/1.0/identifiers", 404, "not-found"],
     ["DELETE", "/entries", 405, "method-not-allowed"],
     ["POST", "/checkpoint", 405, "method-not-allowed"],
     ["GET", "/agents/%ff/head", 400, "bad-request"],
