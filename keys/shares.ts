@@ -36,14 +36,7 @@ export async function splitEntropy(
   random: Random = systemRandom,
 ): Promise<Share[]> {
   assertEntropy(entropy);
-  const whole = Number.isSafeInteger(threshold) && Number.isSafeInteger(shares);
-  if (!whole || threshold < 2 || threshold > shares || shares > MAX_SHARES) {
-    throw new AntsError(
-      "share-policy",
-      `expected a threshold of 2 or more, no more than the shares, and at most ${MAX_SHARES} shares, got ${threshold} of ${shares}`,
-      { hint: "with a threshold of 1 every share is the phrase: copy the phrase instead" },
-    );
-  }
+  assertSharePolicy({ threshold, shares });
   // 28 bits: as many as three words have room for beside the version.
   const set = new DataView(random.bytes(SET_BYTES).buffer).getUint32(0) >>> 4;
   const digest = digestOf(entropy, set);
@@ -51,9 +44,26 @@ export async function splitEntropy(
   const secret = concat(entropy, digest);
   try {
     const values = await split(secret, shares, threshold);
+    const back = await combine(values.slice(-threshold));
+    const right = equalBytes(back, secret);
+    zero(back);
+    // The library tells nobody when it fails, and these words may be all that is left one day.
+    if (!right) throw new AntsError("share-mismatch", "the shares that were made do not give the phrase back");
     return values.map((value, i) => formatShare({ set, threshold, shares, index: i + 1, value }));
   } finally {
     zero(secret, digest);
+  }
+}
+
+/** Throws AntsError "share-policy" unless such shares can be made. */
+export function assertSharePolicy({ threshold, shares }: SharePolicy): void {
+  const whole = Number.isSafeInteger(threshold) && Number.isSafeInteger(shares);
+  if (!whole || threshold < 2 || threshold > shares || shares > MAX_SHARES) {
+    throw new AntsError(
+      "share-policy",
+      `expected a threshold of 2 or more, no more than the shares, and at most ${MAX_SHARES} shares, got ${threshold} of ${shares}`,
+      { hint: "with a threshold of 1 every share is the phrase: copy the phrase instead" },
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { addCareCommands } from "./grammar/care.js";
 import { examples, type Runner } from "./grammar/command.js";
 import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
+import { addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
 import { addSuccessionCommands } from "./grammar/succession.js";
 import { addVaultCommands } from "./grammar/vault.js";
@@ -49,6 +50,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addEventCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
   addVaultCommands(program, runner);
+  addPhraseCommands(program, runner);
   addCareCommands(program, runner);
   return program;
 }

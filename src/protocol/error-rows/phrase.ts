@@ -7,6 +7,11 @@ export const PHRASE_ERRORS = {
     "Name a 0600 file with the words (--phrase-file), or files with shares of them (--share-file).",
     EXIT.usage,
   ),
+  "phrase-other-agent": fatal(
+    "The recovery phrase is well formed, and does not rule this identity: it is another's, or an earlier one's.",
+    "Use the words that were shown when this agent was made, or at its last change of phrase.",
+    EXIT.wrongPassphrase,
+  ),
   "share-damaged": fatal(
     "Words of a share are wrong or out of place; details.position says which, where it is one.",
     "Compare the words with what is written on the share.",
