@@ -4,7 +4,7 @@ import { addCareCommands } from "./grammar/care.js";
 import { examples, type Runner } from "./grammar/command.js";
 import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
-import { addPhraseCommands } from "./grammar/phrase.js";
+import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
 import { addSuccessionCommands } from "./grammar/succession.js";
 import { addVaultCommands } from "./grammar/vault.js";
@@ -51,6 +51,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addRelayCommands(program, runner, relayFields);
   addVaultCommands(program, runner);
   addPhraseCommands(program, runner);
+  addKitCommand(program, runner);
   addCareCommands(program, runner);
   return program;
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collect, command, examples, type Runner, wholeNumber } from "./command.js";
+import { collect, command, examples, type Runner, vaultOption, wholeNumber } from "./command.js";
 
 /** The options of every command that needs the recovery words; without them they are typed at the terminal. */
 export function phraseOptions(target: Command): Command {
@@ -50,4 +50,16 @@ export function addPhraseCommands(program: Command, runner: Runner): void {
       runner(async (c) => (await import("../commands/phrase.js")).phraseJoin(c, shares, options)),
     );
   examples(join, [["ants phrase join share-1-of-3.txt share-3-of-3.txt --phrase-file words.txt"]]);
+}
+
+export function addKitCommand(program: Command, runner: Runner): void {
+  const kit = phraseOptions(
+    command(program, "kit", "a sheet to print: identity, relays, commands to recover, and room for the words"),
+  )
+    .option("--html <file>", "write it as a page to print to this new file")
+    .option("--text <file>", "write it as text to this new file (neither: to stdout)")
+    .option("--with-words", "put the recovery words on it, which are otherwise written by hand")
+    .addOption(vaultOption())
+    .action((options) => runner(async (c) => (await import("../commands/kit.js")).kit(c, options)));
+  examples(kit, [["ants kit --html kit.html"], ["ants kit | lpr"]]);
 }
