@@ -15,6 +15,10 @@ export const TAG = {
   auth: "ants/auth/1\n",
   /** commitments to recovery keys */
   recovery: "ants/recovery/1\n",
+  /** copies of a vault */
+  copy: "ants/copy/1\n",
+  /** answers to another device that joins */
+  join: "ants/join/1\n",
 } as const;
 
 /** The tags as bytes, for the hot paths. Never written to. */
@@ -25,6 +29,8 @@ export const TAG_BYTES: { readonly [name in keyof typeof TAG]: Uint8Array } = {
   promise: asciiBytes(TAG.promise),
   auth: asciiBytes(TAG.auth),
   recovery: asciiBytes(TAG.recovery),
+  copy: asciiBytes(TAG.copy),
+  join: asciiBytes(TAG.join),
 };
 
 /**
@@ -42,6 +48,10 @@ export const LABEL = {
   phraseVault: "ants/phrase/vault/1",
   /** what shares of a phrase carry along, so that a wrong result is noticed */
   phraseShares: "ants/phrase/shares/1",
+  /** an agent's keys, sealed to the one-time key of another device */
+  joinSeal: "ants/join-seal/1",
+  /** the code that a person carries from the one device to the other */
+  joinCode: "ants/join-code/1",
   /** authenticated header of a vault file */
   vaultHeader: "ants/vault/header/1",
   /** a slot's wrapping of the vault's data key */

@@ -206,7 +206,8 @@ function checkOperation(operation: JsonValue | undefined): string {
   throw refused(`expected the line of an operation of at most ${MAX_OPERATION_BYTES} bytes, got something else`);
 }
 
-function parseHighWater(value: unknown): HighWater {
+/** Throws AntsError "vault-content" for anything but {epoch, seq, id}. */
+export function parseHighWater(value: unknown): HighWater {
   const mark = value as Partial<HighWater>;
   const ok =
     typeof value === "object" &&

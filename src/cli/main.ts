@@ -22,7 +22,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const literal = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   const early = output({ json: literal.includes("--json") });
   let exit = 0;
-  const fields = literal.includes("relay") ? (await import("../../relay/config.js")).relayConfigFields() : [];
+  const needsFields = literal.includes("relay") || literal.includes("completion");
+  const fields = needsFields ? (await import("../../relay/config.js")).relayConfigFields() : [];
   const program = buildProgram(async (run) => {
     exit = await execute(run, program.opts<GlobalOptions>());
   }, fields);

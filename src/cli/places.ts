@@ -43,6 +43,11 @@ export function vaultsFolder(env: Environment): string {
   return resolve(set(env.XDG_DATA_HOME) ?? join(homedir(), ".local", "share"), "ants", "vaults");
 }
 
+/** Where requests to join lie while they wait for their answer, and what was answered. Outside every home. */
+export function joinFolder(env: Environment): string {
+  return join(dirname(vaultsFolder(env)), "join");
+}
+
 /** Whether `path` is `folder` or lies in it, by their real names; neither need exist. */
 export async function isInside(path: string, folder: string): Promise<boolean> {
   const [inner, outer] = await Promise.all([realName(resolve(path)), realName(resolve(folder))]);

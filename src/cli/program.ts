@@ -2,8 +2,10 @@ import { Command } from "commander";
 import type { ConfigField } from "../../relay/config.js";
 import { addCareCommands } from "./grammar/care.js";
 import { examples, type Runner } from "./grammar/command.js";
+import { addCompletionCommand } from "./grammar/completion.js";
 import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
+import { addJoinCommands } from "./grammar/join.js";
 import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
 import { addSuccessionCommands } from "./grammar/succession.js";
@@ -50,8 +52,10 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addEventCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
   addVaultCommands(program, runner);
+  addJoinCommands(program, runner);
   addPhraseCommands(program, runner);
   addKitCommand(program, runner);
   addCareCommands(program, runner);
+  addCompletionCommand(program, runner);
   return program;
 }

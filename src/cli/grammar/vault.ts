@@ -23,4 +23,29 @@ export function addVaultCommands(program: Command, runner: Runner): void {
     ["ants vault verify"],
     ["ants vault verify --phrase-file words.txt", "do the words still open it?"],
   ]);
+  const exported = command(vault, "export", "write a signed, encrypted copy of the vault for another place")
+    .requiredOption("--out <file>", "the new file, outside the home")
+    .addOption(vaultOption())
+    .option("--phrase-file <file>", "open with the recovery words in this file instead of the passphrase")
+    .option("--new-passphrase-file <file>", "take the passphrase of the copy from this file, else it is asked for")
+    .option("--unchanged", "the copy opens with what opens the vault")
+    .action((options) => runner(async (c) => (await import("../commands/vault-copy.js")).vaultExport(c, options)));
+  examples(exported, [
+    ["ants vault export --out /media/stick/scout.vault"],
+    ["ants vault export --out scout.vault --unchanged", "no terminal"],
+  ]);
+  const imported = command(vault, "import", "take a copy of this agent's vault as this host's vault")
+    .argument("<file>", "what ants vault export wrote")
+    .addOption(vaultOption())
+    .option("--phrase-file <file>", "open the copy with the recovery words in this file")
+    .option("--passphrase-file <file>", "open the copy with the passphrase in this file (else the usual sources)")
+    .option("--replace", "put an older vault of this agent aside; a newer one is never replaced")
+    .option("--allow-ephemeral", "allow places that do not survive a restart (ANTS_ALLOW_EPHEMERAL=1)")
+    .action((file, options) =>
+      runner(async (c) => (await import("../commands/vault-copy.js")).vaultImport(c, file, options)),
+    );
+  examples(imported, [
+    ["ants vault import /media/stick/scout.vault"],
+    ["ants vault import scout.vault --phrase-file words.txt", "its passphrase is lost"],
+  ]);
 }
