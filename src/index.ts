@@ -16,6 +16,7 @@ export { type EventItem, errorOfProblem, type FollowItem, type ProblemItem } fro
 export { type FollowState, parseFollowState, type RelayState } from "./client/follow-state.js";
 export type { HttpAnswer, HttpGet } from "./client/http.js";
 export { IdentityLog } from "./client/identity-log.js";
+export { KnownIdentities, type Pin, type PinStore } from "./client/known-identities.js";
 export type { Lane, LaneStatus } from "./client/lane.js";
 export { Outbox, type RelayMark } from "./client/outbox.js";
 export type { Pen, PenListener } from "./client/pen.js";
@@ -32,6 +33,8 @@ export type {
 } from "./client/publication.js";
 export { Publisher, type PublisherOptions, type RelayProgress } from "./client/publisher.js";
 export { RelayPool } from "./client/relay-pool.js";
+export type { Asked, AskedPlace, KnownAgent, ResolvedAgent } from "./client/resolved-agent.js";
+export { type ResolveRequest, Resolver, type ResolverOptions } from "./client/resolver.js";
 export type { Dial, DialOptions, Socket, SocketClose } from "./client/socket/socket.js";
 export type { FollowFrame, FollowRequest } from "./client/subscription.js";
 export {

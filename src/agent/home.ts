@@ -25,6 +25,7 @@ export function homeLayout(home: string) {
     chain: `${state}/chain`,
     outbox: `${state}/outbox`,
     cursors: `${state}/cursors.json`,
+    known: `${state}/known`,
     instances: `${state}/instances.ndjson`,
     leftBehindTold: `${state}/left-behind-told`,
     lock: `${state}/lock`,

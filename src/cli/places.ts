@@ -48,6 +48,11 @@ export function joinFolder(env: Environment): string {
   return join(dirname(vaultsFolder(env)), "join");
 }
 
+/** Where what was verified of other agents is kept where there is no home: $XDG_STATE_HOME/ants/known. */
+export function knownFolder(env: Environment): string {
+  return resolve(set(env.XDG_STATE_HOME) ?? join(homedir(), ".local", "state"), "ants", "known");
+}
+
 /** Whether `path` is `folder` or lies in it, by their real names; neither need exist. */
 export async function isInside(path: string, folder: string): Promise<boolean> {
   const [inner, outer] = await Promise.all([realName(resolve(path)), realName(resolve(folder))]);

@@ -17,10 +17,14 @@ export class IdentityLog implements KeyView {
   #isStale = true;
   #pinned: string | undefined;
 
-  /** `operations` in any order; lines that are no valid operation of this DID are passed over. */
-  constructor(did: string, operations: Iterable<ParsedOperation | Uint8Array | string> = []) {
+  /**
+   * `operations` in any order; lines that are no valid operation of this DID are passed over. `pinned`: hash of the one
+   * that spoke for the identity when it was verified last; throws "identity-pin-missing" where they don't contain it.
+   */
+  constructor(did: string, operations: Iterable<ParsedOperation | Uint8Array | string> = [], pinned?: string) {
     assertDid(did);
     this.did = did;
+    this.#pinned = pinned;
     this.#set = new OperationSet(did);
     this.#resolved = { resolution: { status: "not-found", did }, keys: new Map(), anchors: [undefined] };
     for (const operation of operations) {

@@ -10,6 +10,7 @@ import { IDENTITY_ERRORS } from "./error-rows/identity.js";
 import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
+import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
 import { STATEMENT_ERRORS } from "./error-rows/statements.js";
 import { SUCCESSION_ERRORS } from "./error-rows/succession.js";
@@ -24,6 +25,7 @@ export const ERRORS = {
   ...PHRASE_ERRORS,
   ...PROGRAM_ERRORS,
   ...RELAY_ERRORS,
+  ...RESOLUTION_ERRORS,
   ...STATEMENT_ERRORS,
   ...SUCCESSION_ERRORS,
   ...VAULT_ERRORS,

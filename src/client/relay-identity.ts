@@ -1,0 +1,66 @@
+import { AntsError } from "../../keys/errors.js";
+import type { RelayConnection } from "./connection.js";
+import { sessionError } from "./connection-errors.js";
+
+/** What one relay holds of one agent's identity. */
+export interface RelayIdentity {
+  /** The stream that the relay says it is. */
+  readonly stream: string;
+  /** Hashes of the valid operations, in the order in which the relay took them. */
+  readonly order: readonly string[];
+  /** It had no end: the rest was not read. */
+  readonly isCut: boolean;
+}
+
+/** Eight full eras of updates. What is beyond is somebody's flood; the newest operation is at other relays too. */
+const MAX_OPERATIONS = 8_192;
+const MAX_BYTES = 16 * 2 ** 20;
+/** Lines that are no operations of this agent, or come before their parents: an honest relay sends none. */
+const MAX_STRAY_LINES = 16;
+
+/**
+ * Reads an agent's identity log from a relay on one connection attempt into `take`, which says whether it knows the
+ * operation now, by its hash. Bounded, whatever the relay sends; what was read until then counts.
+ *
+ * Throws `relay-unreachable`, `relay-protocol` (it sends something else), what the relay refused with,
+ * `connection-lost`, or the signal's reason.
+ */
+export async function readRelayIdentity(
+  connection: RelayConnection,
+  did: string,
+  take: (line: Uint8Array) => string | undefined,
+  signal: AbortSignal,
+): Promise<RelayIdentity> {
+  const { stream } = await openedOnce(connection, signal);
+  const order: string[] = [];
+  let bytes = 0;
+  let strays = 0;
+  const follow = connection.follow({
+    after: "start",
+    live: false,
+    filter: { dids: [did], types: ["identity"] },
+    signal,
+  });
+  for await (const { entries } of follow) {
+    for (const line of entries) {
+      bytes += line.length;
+      if (order.length >= MAX_OPERATIONS || bytes > MAX_BYTES) return { stream, order, isCut: true };
+      const hash = take(line);
+      if (hash !== undefined) order.push(hash);
+      else if (++strays > MAX_STRAY_LINES) {
+        const message = `${connection.url} sends lines that are no identity operations of ${did}`;
+        throw new AntsError("relay-protocol", message, { details: { url: connection.url, did } });
+      }
+    }
+  }
+  return { stream, order, isCut: false };
+}
+
+/** Waits for the first attempt only: a reader that has other relays does not wait for one that is away. */
+async function openedOnce(connection: RelayConnection, signal: AbortSignal): Promise<{ stream: string }> {
+  for await (const status of connection.statuses(signal)) {
+    if (status.state === "open") return status.relay;
+    if (status.state === "waiting") throw status.error;
+  }
+  throw sessionError(connection.url, undefined);
+}
