@@ -18,6 +18,7 @@ export type { HttpAnswer, HttpGet } from "./client/http.js";
 export { IdentityLog } from "./client/identity-log.js";
 export { KnownIdentities, type Pin, type PinStore } from "./client/known-identities.js";
 export type { Lane, LaneStatus } from "./client/lane.js";
+export type { Lookup, TextAnswer, WebAnswer, WebOptions } from "./client/lookup/lookup.js";
 export { Outbox, type RelayMark } from "./client/outbox.js";
 export type { Pen, PenListener } from "./client/pen.js";
 export type { PenContext } from "./client/pen-context.js";
@@ -33,8 +34,9 @@ export type {
 } from "./client/publication.js";
 export { Publisher, type PublisherOptions, type RelayProgress } from "./client/publisher.js";
 export { RelayPool } from "./client/relay-pool.js";
+export { type CachedHint, DiskResolutionCache, type ResolutionCache } from "./client/resolution-cache.js";
 export type { Asked, AskedPlace, KnownAgent, ResolvedAgent } from "./client/resolved-agent.js";
-export { type ResolveRequest, Resolver, type ResolverOptions } from "./client/resolver.js";
+export { type ResolveRequest, Resolver, type ResolverOptions, type ResolverPorts } from "./client/resolver.js";
 export type { Dial, DialOptions, Socket, SocketClose } from "./client/socket/socket.js";
 export type { FollowFrame, FollowRequest } from "./client/subscription.js";
 export {

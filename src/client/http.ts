@@ -27,7 +27,8 @@ export const webGet: HttpGet = async (url, { maxBytes, signal }) => {
   }
 };
 
-async function readBounded(url: string, response: Response, maxBytes: number): Promise<Uint8Array> {
+/** A response's body. Throws AntsError "too-large" above `maxBytes`, and whatever reading it throws. */
+export async function readBounded(url: string, response: Response, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   const reader = response.body?.getReader();

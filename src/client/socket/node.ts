@@ -1,9 +1,7 @@
-import { lookup } from "node:dns";
-import type { LookupFunction } from "node:net";
 import WebSocket from "ws";
 import { AntsError } from "../../../keys/errors.js";
 import { AsyncQueue } from "../async-queue.js";
-import { isPrivateAddress } from "../private-hosts.js";
+import { addressLookup } from "../lookup/node-addresses.js";
 import type { Dial, DialOptions, Socket, SocketClose } from "./socket.js";
 
 /** How much of an HTTP answer to a refused upgrade is shown. */
@@ -21,7 +19,7 @@ export const dial: Dial = (url, options) =>
       raw = new WebSocket(url, options.protocol, {
         maxPayload: options.maxMessageBytes,
         perMessageDeflate: false,
-        ...(options.publicOnly === true ? { lookup: lookupPublic } : {}),
+        ...(options.publicOnly === true ? { lookup: addressLookup(true) } : {}),
         // Lines are checked as strict UTF-8 by their own reader.
         skipUTF8Validation: true,
       });
@@ -60,18 +58,6 @@ export const dial: Dial = (url, options) =>
       else reject(dialError(url, options, cause));
     });
   });
-
-/** Resolves a name as net.connect would, and fails where one of its addresses is not of the public internet. */
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    const inside = error === null ? addresses.find(({ address }) => isPrivateAddress(address)) : undefined;
-    if (inside !== undefined) {
-      const message = `${hostname} is ${inside.address}, which is not a public address`;
-      callback(new AntsError("relay-unreachable", message), []);
-    } else if (error !== null || options.all === true) callback(error, addresses ?? []);
-    else callback(null, addresses[0]!.address, addresses[0]!.family);
-  });
-};
 
 class NodeSocket implements Socket {
   readonly messages: AsyncQueue<Uint8Array>;
