@@ -35,7 +35,16 @@ export function namedVaultPath(option: string | undefined, env: Environment): st
 
 /** Whether ANTS_ALLOW_EPHEMERAL says that an agent may live where nothing lasts. */
 export function allowsEphemeral(env: Environment): boolean {
-  return !["", "0", "no", "false"].includes(env.ANTS_ALLOW_EPHEMERAL?.toLowerCase() ?? "");
+  return isSwitchedOn(env.ANTS_ALLOW_EPHEMERAL);
+}
+
+/** Whether ANTS_ALLOW_PRIVATE says that names may lead into this machine's own network. */
+export function allowsPrivate(env: Environment): boolean {
+  return isSwitchedOn(env.ANTS_ALLOW_PRIVATE);
+}
+
+function isSwitchedOn(value = ""): boolean {
+  return !["", "0", "no", "false"].includes(value.toLowerCase());
 }
 
 /** Where vaults lie unless told otherwise. */
@@ -51,6 +60,11 @@ export function joinFolder(env: Environment): string {
 /** Where what was verified of other agents is kept where there is no home: $XDG_STATE_HOME/ants/known. */
 export function knownFolder(env: Environment): string {
   return resolve(set(env.XDG_STATE_HOME) ?? join(homedir(), ".local", "state"), "ants", "known");
+}
+
+/** Where what was found out lately is kept: $XDG_CACHE_HOME/ants. It may be removed at any time. */
+export function cacheFolder(env: Environment): string {
+  return resolve(set(env.XDG_CACHE_HOME) ?? join(homedir(), ".cache"), "ants");
 }
 
 /** Whether `path` is `folder` or lies in it, by their real names; neither need exist. */

@@ -8,6 +8,7 @@ import { addIdentityCommands } from "./grammar/identity.js";
 import { addJoinCommands } from "./grammar/join.js";
 import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
+import { addResolveCommands } from "./grammar/resolve.js";
 import { addSuccessionCommands } from "./grammar/succession.js";
 import { addVaultCommands } from "./grammar/vault.js";
 import { VERSION } from "./version.js";
@@ -51,6 +52,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addSuccessionCommands(program, runner);
   addEventCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
+  addResolveCommands(program, runner);
   addVaultCommands(program, runner);
   addJoinCommands(program, runner);
   addPhraseCommands(program, runner);

@@ -6,9 +6,10 @@ import { addressLookup, dnsResolver, saysNothing } from "./node-addresses.js";
 
 /**
  * A {@link Lookup} on Node's own HTTP client and DNS resolver. `dnsServers`: `address[:port]` of the servers to ask for
- * names and their TXT records; unless given, those of the system.
+ * names and their TXT records; unless given, those of the system. Throws Node's error for what is no such address.
  */
 export function createNodeLookup(dnsServers?: readonly string[]): Lookup {
+  dnsResolver(dnsServers);
   return {
     get: (url, options) => getOnce(url, options, dnsServers),
     texts: (name, signal) => askTexts(name, dnsServers, signal),

@@ -8,18 +8,26 @@ import type { Dial, DialOptions, Socket, SocketClose } from "./socket.js";
 const MAX_SHOWN_ANSWER_BYTES = 1_024;
 
 /** A {@link Dial} on the `ws` package. */
-export const dial: Dial = (url, options) =>
-  new Promise<Socket>((resolve, reject) => {
+export const dial: Dial = (url, options) => dialAt(url, options, undefined);
+
+/** {@link dial} for those who ask other DNS servers (`address[:port]`) than the system's. */
+export function dialAsking(dnsServers: readonly string[]): Dial {
+  return (url, options) => dialAt(url, options, dnsServers);
+}
+
+function dialAt(url: string, options: DialOptions, dnsServers: readonly string[] | undefined): Promise<Socket> {
+  return new Promise<Socket>((resolve, reject) => {
     if (options.signal?.aborted) {
       reject(options.signal.reason);
       return;
     }
+    const { publicOnly = false } = options;
     let raw: WebSocket;
     try {
       raw = new WebSocket(url, options.protocol, {
         maxPayload: options.maxMessageBytes,
         perMessageDeflate: false,
-        ...(options.publicOnly === true ? { lookup: addressLookup(true) } : {}),
+        ...(publicOnly || dnsServers !== undefined ? { lookup: addressLookup(publicOnly, dnsServers) } : {}),
         // Lines are checked as strict UTF-8 by their own reader.
         skipUTF8Validation: true,
       });
@@ -58,6 +66,7 @@ export const dial: Dial = (url, options) =>
       else reject(dialError(url, options, cause));
     });
   });
+}
 
 class NodeSocket implements Socket {
   readonly messages: AsyncQueue<Uint8Array>;
