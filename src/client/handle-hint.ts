@@ -4,7 +4,7 @@ import { isRelayUrl } from "../../keys/identity/relay-url.js";
 
 /** What a handle's host says: whose it is, and where that identity is kept. Nothing of it is believed as such. */
 export interface Hint {
-  /** Without repetitions. One, if all is well. */
+  /** Without repetitions, sorted: the DNS keeps no order. One, if all is well. */
   readonly dids: readonly Did[];
   readonly relays: readonly string[];
 }
@@ -58,7 +58,7 @@ function hintOf(dids: readonly string[], relays: readonly string[], from: string
   const wrong = dids.find((did) => !isDid(did));
   if (wrong !== undefined) throw syntax(from, `${JSON.stringify(wrong.slice(0, 80))} is no DID`);
   if (dids.length === 0) return undefined;
-  return { dids: [...new Set(dids.filter(isDid))], relays: [...new Set(relays.filter(isRelayUrl))] };
+  return { dids: [...new Set(dids.filter(isDid))].sort(), relays: [...new Set(relays.filter(isRelayUrl))] };
 }
 
 function objectIn(text: string, from: string): Record<string, unknown> {

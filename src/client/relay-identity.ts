@@ -13,7 +13,7 @@ export interface RelayIdentity {
 }
 
 /** Eight full eras of updates. What is beyond is somebody's flood; the newest operation is at other relays too. */
-const MAX_OPERATIONS = 8_192;
+const MAX_LINES = 8_192;
 const MAX_BYTES = 16 * 2 ** 20;
 /** Lines that are no operations of this agent, or come before their parents: an honest relay sends none. */
 const MAX_STRAY_LINES = 16;
@@ -32,7 +32,8 @@ export async function readRelayIdentity(
   signal: AbortSignal,
 ): Promise<RelayIdentity> {
   const { stream } = await openedOnce(connection, signal);
-  const order: string[] = [];
+  const order = new Set<string>();
+  let lines = 0;
   let bytes = 0;
   let strays = 0;
   const follow = connection.follow({
@@ -43,17 +44,18 @@ export async function readRelayIdentity(
   });
   for await (const { entries } of follow) {
     for (const line of entries) {
+      lines += 1;
       bytes += line.length;
-      if (order.length >= MAX_OPERATIONS || bytes > MAX_BYTES) return { stream, order, isCut: true };
+      if (lines > MAX_LINES || bytes > MAX_BYTES) return { stream, order: [...order], isCut: true };
       const hash = take(line);
-      if (hash !== undefined) order.push(hash);
+      if (hash !== undefined) order.add(hash);
       else if (++strays > MAX_STRAY_LINES) {
         const message = `${connection.url} sends lines that are no identity operations of ${did}`;
         throw new AntsError("relay-protocol", message, { details: { url: connection.url, did } });
       }
     }
   }
-  return { stream, order, isCut: false };
+  return { stream, order: [...order], isCut: false };
 }
 
 /** Waits for the first attempt only: a reader that has other relays does not wait for one that is away. */
