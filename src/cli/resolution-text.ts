@@ -18,8 +18,8 @@ export function resolutionJson(result: ResolvedAgent): Record<string, unknown> {
 }
 
 function identityJson({ op, hash }: ParsedOperation): Record<string, unknown> {
-  const { keys, handles, services, relays, faults, n } = op;
-  return { identity: { operation: hash, n, keys, handles, services, relays, faults } };
+  const { keys, handles, services, faults, n } = op;
+  return { identity: { operation: hash, n, keys, handles, services, faults } };
 }
 
 /** The operations that stand against each other. */
@@ -50,6 +50,9 @@ export function resolutionText(result: ResolvedAgent): Text[] {
   }
   if (result.status === "mismatch") for (const did of result.dids) lines.push(`  leads to  ${did}`);
   for (const { op, hash } of evidenceOf(result)) lines.push(`  against   ${op.op} ${hash}`);
+  if (status === "unreachable" && result.asked.every(({ place }) => place !== "relay")) {
+    if ("did" in result) lines.push("  try       --relay <url>, with a relay that may know it");
+  }
   for (const asked of result.asked) lines.push(painted("dim", `  asked     ${askedText(asked)}`));
   return lines;
 }
@@ -66,7 +69,8 @@ const WORDS: Readonly<Record<ResolvedAgent["status"], string>> = {
 };
 
 function askedText(asked: Asked): string {
-  return `${asked.place} ${asked.address}: ${answerText(asked)}`;
+  const answer = answerText(asked);
+  return answer.includes(asked.address) ? `${asked.place}: ${answer}` : `${asked.place} ${asked.address}: ${answer}`;
 }
 
 function answerText(asked: Asked): string {
