@@ -1,5 +1,7 @@
 import { isAntsError } from "../../keys/errors.js";
 import type { Handle } from "../../keys/identity/handle.js";
+import { requestTimeout } from "./connection-errors.js";
+import { withDeadline } from "./deadline.js";
 import { type Hint, readHint, readJrd } from "./handle-hint.js";
 import type { Asked, AskedPlace } from "./resolved-agent.js";
 import { type FetchOptions, fetchDocument, isLoopback } from "./web-fetch.js";
@@ -52,11 +54,13 @@ function askWellKnown(_: string, { host }: Handle, options: LookupOptions): Prom
   return askWeb("well-known", url, TEXT_TYPES, options, (document) => readHint(document.split("\n"), url));
 }
 
-async function askTexts(_: string, { host }: Handle, { lookup, signal }: LookupOptions): Promise<PlaceAnswer> {
+async function askTexts(_: string, { host }: Handle, options: LookupOptions): Promise<PlaceAnswer> {
+  const { lookup, clock, timeoutMs, signal } = options;
   const name = `_ants.${host}`;
   const at = { place: "dns", address: name } as const;
+  const late = () => requestTimeout(`the DNS at ${name}`, timeoutMs);
   try {
-    const said = await lookup.texts(name, signal);
+    const said = await withDeadline(clock, timeoutMs, signal, late, (signal) => lookup.texts(name, signal));
     if (said.answer === "unsupported")
       return { asked: { ...at, answer: "not-asked", why: "no DNS can be asked here" } };
     if (said.answer === "nothing") return { asked: { ...at, answer: "nothing", why: said.why } };

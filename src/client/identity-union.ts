@@ -3,7 +3,7 @@ import { type ParsedOperation, parsedOrNothing } from "../../keys/identity/opera
 import { OperationSet } from "../../keys/identity/operation-set.js";
 import { quorumSize } from "../../keys/identity/relay-set.js";
 import { type Resolution, resolveSet } from "../../keys/identity/resolve.js";
-import type { IdentityOperation } from "../../keys/identity/shape.js";
+import type { IdentityOperation, RelayAddress } from "../../keys/identity/shape.js";
 import type { Pin } from "./known-identities.js";
 import { relayKey } from "./quorum.js";
 import type { RelayIdentity } from "./relay-identity.js";
@@ -49,9 +49,14 @@ export class IdentityUnion {
     this.#orders.set(relayKey({ url, stream }), new Map(order.map((hash, index) => [hash, index])));
   }
 
-  /** How many of an operation's relays, each in the incarnation that the operation names, have this agent. */
-  answersOf({ op }: ParsedOperation): number {
-    return op.relays.filter((relay) => (this.#orders.get(relayKey(relay))?.size ?? 0) > 0).length;
+  /** How many of these relays, each in the incarnation that is named here, have this agent. */
+  answersOf(relays: readonly RelayAddress[]): number {
+    return relays.filter((relay) => (this.#orders.get(relayKey(relay))?.size ?? 0) > 0).length;
+  }
+
+  /** Whether any relay at all has this agent. */
+  get isServed(): boolean {
+    return [...this.#orders.values()].some(({ size }) => size > 0);
   }
 
   /** What all of it says. Throws "identity-pin-missing" for a pin that its own operations do not contain. */

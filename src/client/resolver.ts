@@ -224,8 +224,8 @@ function nothingFound(
  */
 function whyStale(union: IdentityUnion, { state }: KnownAgent): string | undefined {
   const { relays, faults } = state.head.op;
-  const needed = Math.min(faults + 1, relays.length);
-  const answers = union.answersOf(state.head);
-  if (answers >= needed) return undefined;
-  return `${answers} of the agent's ${relays.length} relays answered, ${needed} must`;
+  if (relays.length === 0) return union.isServed ? undefined : "the agent names no relay, and no other has it";
+  const answers = union.answersOf(relays);
+  if (answers > faults) return undefined;
+  return `${answers} of the agent's ${relays.length} relays answered, ${faults + 1} must`;
 }

@@ -8,6 +8,7 @@ import {
   Publisher,
   parseEvent,
   RelayPool,
+  Resolver,
   systemPorts,
   verifyEventSignature,
 } from "ants-agent";
@@ -23,6 +24,8 @@ export interface PageProgram {
     relay: { url: string; stream: string },
     notes: number,
   ): Promise<{ did: string; published: string[]; followed: string[]; problems: string[] }>;
+  /** What becomes of a name, and the answers of the places that were asked. */
+  resolve(name: string): Promise<{ status: string; did?: string; answers: string[] }>;
 }
 
 function found(relays: { url: string; stream: string }[]) {
@@ -103,6 +106,12 @@ const program: PageProgram = {
     await outbox.close();
     await chain.close();
     return { did, published: events.map(({ id }) => id), followed, problems };
+  },
+
+  async resolve(name) {
+    const result = await new Resolver({ relays: [], allowPrivate: true }, systemPorts).resolve(name);
+    const answers = result.asked.map(({ place, answer }) => `${place}: ${answer}`);
+    return { status: result.status, answers, ...("did" in result ? { did: result.did } : {}) };
   },
 };
 

@@ -91,6 +91,15 @@ describe("a DID", () => {
     expect(await resolver().resolve(owner.did)).toMatchObject({ status: "stale" });
   });
 
+  it("that names no relay is confirmed by any that has it", async () => {
+    const disk = new SimDisk();
+    const owner = new Owner([]);
+    await give(relays[0]!, owner.genesis);
+    expect(await resolver({ known: known(disk) }).resolve(owner.did)).toMatchObject({ status: "verified" });
+    await relays[0]!.close();
+    expect(await resolver({ known: known(disk) }).resolve(owner.did)).toMatchObject({ status: "stale" });
+  });
+
   it("of which more relays may lie needs more of them", async () => {
     const four = [...relays, await startTestRelay()];
     const owner = new Owner(four, { faults: 1 });

@@ -11,6 +11,8 @@ import { type BuildOptions, build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PageProgram } from "../browser/page.js";
+import { HostOfHandles } from "../support/host-of-handles.js";
+import { give, Owner } from "../support/owner.js";
 
 declare const ants: PageProgram;
 
@@ -119,5 +121,18 @@ describe.runIf(mustRun)("the root door in headless Chromium", () => {
     }
     expect(read).toEqual(published);
     expect(complaints).toEqual([]);
+  });
+
+  it("resolves a handle by WebFinger; of a domain it says that no DNS can be asked, not that there is none", async () => {
+    await using relay = await startTestRelay();
+    await using host = await HostOfHandles.start();
+    const handle = host.handle("scout");
+    const owner = new Owner([relay], { handles: [handle] });
+    await give(relay, owner.genesis);
+    host.saysWhose(owner.did, [relay.url], { "access-control-allow-origin": "*" });
+    const found = await page.evaluate((name) => ants.resolve(name), handle);
+    expect(found).toEqual({ status: "verified", did: owner.did, answers: ["webfinger: did", "relay: log"] });
+    const domain = await page.evaluate((name) => ants.resolve(name), "scout.invalid");
+    expect(domain).toEqual({ status: "unreachable", answers: ["dns: not-asked", "well-known: failed"] });
   });
 });
