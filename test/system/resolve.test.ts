@@ -36,8 +36,16 @@ const ACCOUNT = "scout@host.example.test";
 const CLAIMED = "claimed.example.test";
 const UNNAMED = "unnamed.example.test";
 
-describe.skipIf(!canHaveNetwork || lacking.length > 0)("ants resolve, against a real DNS and a real web server", () => {
+const mustRun = (canHaveNetwork && lacking.length === 0) || process.env.CI !== undefined;
+
+it.runIf(!mustRun)("says why no name was resolved in a network of its own", () => {
+  const why = lacking.length > 0 ? `not installed: ${lacking.join(", ")}` : NO_NETWORK;
+  console.log(`skipped: ${why}; with CI set this fails`);
+});
+
+describe.runIf(mustRun)("ants resolve, against a real DNS and a real web server", () => {
   beforeAll(async () => {
+    expect([canHaveNetwork ? "" : NO_NETWORK, ...lacking]).toEqual([""]);
     network = await OwnNetwork.start([ADDRESS.dns, ADDRESS.web]);
     const flags = ["--port", String(RELAY_PORT), "--public-url", RELAY];
     relay = await RelayProcess.start({ data: made("relay"), flags, under: network.under });
@@ -136,9 +144,6 @@ describe.skipIf(!canHaveNetwork || lacking.length > 0)("ants resolve, against a 
     expect(JSON.parse(document.stdout)).toMatchObject({ id: scout.did, service: [{ serviceEndpoint: RELAY }] });
   });
 });
-
-if (!canHaveNetwork) it.skip(NO_NETWORK);
-if (lacking.length > 0) it.skip(`handles in a real DNS: not installed: ${lacking.join(", ")}`);
 
 /** Both agents' identities, taken to the relay by a process that can reach it. */
 async function fillRelay(): Promise<void> {
