@@ -22,12 +22,16 @@ function identityJson({ op, hash }: ParsedOperation): Record<string, unknown> {
   return { identity: { operation: hash, n, keys, handles, services, faults } };
 }
 
+/** Operations shown of a dispute: a thief of the key can make thousands, and two prove it. */
+const MAX_EVIDENCE = 16;
+
 /** The operations that stand against each other. */
 function evidenceOf(result: ResolvedAgent): ParsedOperation[] {
   const named =
     result.status === "conflicted" ? result.rivals : result.status === "contested" ? result.branches : undefined;
   if (named === undefined || !("log" in result)) return [];
-  return result.log.operations().filter(({ hash }) => named.includes(hash));
+  const shown = new Set(named.slice(0, MAX_EVIDENCE));
+  return result.log.operations().filter(({ hash }) => shown.has(hash));
 }
 
 /** A result for people. */

@@ -74,13 +74,21 @@ describe("an account at a host", () => {
   });
 
   it("of an agent in dispute says so: contested, conflicted", async () => {
-    const handle = host.handle("scout");
-    const owner = await agent(handle);
-    host.saysWhose(owner.did, [relay.url]);
-    for (const faults of [[handle], [handle, "x@y.example"]]) {
-      await give(relay, owner.update(owner.genesis, { handles: faults }, { timeMs: faults.length + 10 }));
-    }
-    expect(await resolver().resolve(handle)).toMatchObject({ status: "contested", handle });
+    const [one, two] = [host.handle("one"), host.handle("two")];
+    const contested = await agent(one);
+    const clash = (timeMs: number) => contested.update(contested.genesis, { handles: [one] }, { timeMs });
+    await give(relay, clash(10), clash(11));
+    host.saysWhose(contested.did, [relay.url]);
+    expect(await resolver().resolve(one)).toMatchObject({ status: "contested", handle: one });
+
+    await using other = await startTestRelay();
+    const conflicted = new Owner([relay, other], { handles: [two] });
+    const rotates = [conflicted.rotate(conflicted.genesis), conflicted.rotate(conflicted.genesis)];
+    await give(relay, conflicted.genesis, ...rotates);
+    await give(other, conflicted.genesis, ...rotates.reverse());
+    host.saysWhose(conflicted.did, [relay.url]);
+    const rivals = rotates.map(({ hash }) => hash).sort();
+    expect(await resolver().resolve(two)).toMatchObject({ status: "conflicted", handle: two, rivals });
   });
 
   it.each<[string, string, () => void]>([

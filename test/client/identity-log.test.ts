@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { IdentityLog } from "../../src/client/identity-log.js";
+import { codeOf } from "../keys/code-of.js";
 import { genesis, rotate, update } from "../keys/identity/agent.js";
 
 test("an identity log takes thousands of operations one by one, asked what they say after each, in no time", () => {
@@ -26,4 +27,15 @@ test("what was verified first stays pinned, whether anybody asked for it or not"
   for (const each of [first, rival]) expect(log.add(each)).toBe(true);
   expect([log.resolution.status, log.newest, log.rotations]).toEqual(["verified", first, 1]);
   expect(log.rotationsOf(first.op.keys.sign[0]!)).toBe(1);
+});
+
+test("a log that is opened with what was pinned goes on from there", () => {
+  const born = genesis();
+  const rivals = [rotate(born, 0), rotate(born, 0, { letter: "b" })];
+  for (const pinned of rivals) {
+    const log = new IdentityLog(born.did, [born, ...rivals], pinned.hash);
+    expect([log.resolution.status, log.newest]).toEqual(["verified", pinned]);
+  }
+  expect(new IdentityLog(born.did, [born, ...rivals]).resolution.status).toBe("conflicted");
+  expect(codeOf(() => new IdentityLog(born.did, [born], rivals[0]!.hash))).toBe("identity-pin-missing");
 });

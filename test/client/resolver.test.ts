@@ -68,6 +68,20 @@ describe("a DID", () => {
     expect(alone).toMatchObject({ status: "stale", state: { head: { hash: newer.hash } } });
   });
 
+  it("that two readers of one store learn about at once is known as far as both learnt", async () => {
+    const disk = new SimDisk();
+    const owner = new Owner(relays);
+    const newer = owner.update(owner.genesis, { handles: ["scout@relay.example"] });
+    const [one, other] = [known(disk), known(disk)];
+    const genesis = { operations: [owner.genesis.parsed], head: owner.genesis.hash };
+    await one.save(owner.did, { operations: [owner.genesis.parsed, newer.parsed], head: newer.hash }, undefined);
+    await other.save(owner.did, genesis, undefined);
+    expect((await known(disk).load(owner.did))?.operations).toHaveLength(2);
+    await Promise.all(relays.map((relay) => relay.close()));
+    const result = await resolver({ known: known(disk) }).resolve(owner.did);
+    expect(result).toMatchObject({ status: "stale", state: { head: { hash: newer.hash } } });
+  });
+
   it("is followed to relays that only its old relay knows of", async () => {
     const [old, now] = relays;
     const owner = new Owner([old!]);
