@@ -4,3 +4,4 @@ export type { AgentHome, HomeConfig } from "./home.js";
 export type { LeftBehind } from "./left-behind.js";
 export type { Agent, AgentSecrets } from "./open-agent.js";
 export { type OpenHomeOptions, openHome } from "./open-home.js";
+export { credentialRefused, type SecretAlarm, type UsedCredential, type UseSecretOptions } from "./use-secret.js";

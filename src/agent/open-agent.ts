@@ -15,6 +15,9 @@ import { readableBody } from "../protocol/private-body.js";
 import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
 import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
+import type { SecretVault } from "./secret-vault.js";
+import { AgentSecretsAtWork } from "./secrets-at-work.js";
+import type { SecretAlarm, UsedCredential, UseSecretOptions } from "./use-secret.js";
 
 /** What of an unlocked vault an agent works with. */
 export interface AgentSecrets {
@@ -36,6 +39,8 @@ export interface OpenAgentOptions extends AcquireOptions {
   /** The home's lock; it is released when the agent is closed, or when opening fails. */
   readonly lock: DiskLock;
   readonly secrets: AgentSecrets;
+  /** The vault itself, for named secrets; without it there are none. */
+  readonly vault?: SecretVault;
   /** See {@link drawInstance}. */
   readonly bootId?: string;
   /** Runs when the agent has been closed and has given everything back, with its last committed event. */
@@ -49,6 +54,7 @@ interface AgentParts {
   readonly chain: ChainStore;
   readonly disk: Disk;
   readonly readingKeys: readonly ReadingKeys[];
+  readonly secrets: AgentSecretsAtWork;
   readonly leftBehind: readonly LeftBehind[];
   /** Gives everything back. */
   readonly release: (highWater: HighWater | undefined) => Promise<void>;
@@ -66,17 +72,20 @@ export class Agent implements AsyncDisposable {
    * start until {@link leftBehindTold} says that somebody heard.
    */
   readonly leftBehind: readonly LeftBehind[];
+  /** The named secrets of its vault. */
+  readonly secrets: AgentSecretsAtWork;
   readonly #disk: Disk;
   readonly #readingKeys: readonly ReadingKeys[];
   readonly #release: AgentParts["release"];
   #closing: Promise<void> | undefined;
 
-  constructor({ home, pen, publisher, chain, disk, readingKeys, leftBehind, release }: AgentParts) {
+  constructor({ home, pen, publisher, chain, disk, readingKeys, secrets, leftBehind, release }: AgentParts) {
     this.home = home;
     this.pen = pen;
     this.publisher = publisher;
     this.chain = chain;
     this.leftBehind = leftBehind;
+    this.secrets = secrets;
     this.#disk = disk;
     this.#readingKeys = readingKeys;
     this.#release = release;
@@ -112,6 +121,20 @@ export class Agent implements AsyncDisposable {
       event,
       this.#readingKeys.map(({ stateKey }) => stateKey),
     );
+  }
+
+  /** Runs `work` with a secret of the vault, with fall-back; see {@link AgentSecretsAtWork.use}. */
+  useSecret<T>(
+    name: string,
+    work: (value: Uint8Array, credential: UsedCredential) => Promise<T> | T,
+    options?: UseSecretOptions,
+  ): Promise<T> {
+    return this.secrets.use(name, work, options);
+  }
+
+  /** Tells of every alarm from now on, until the returned function is called. */
+  onAlarm(listener: (alarm: SecretAlarm) => void): () => void {
+    return this.secrets.onAlarm(listener);
   }
 
   /** Gives up the pen and the home. What some relay lacks is on this disk and goes out with the next run. */
@@ -188,7 +211,8 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
         await options.closed?.(highWater);
       }
     };
-    return new Agent({ home, pen, publisher, chain, disk, readingKeys, leftBehind, release: closed });
+    const atWork = new AgentSecretsAtWork({ vault: options.vault, chain, publisher, clock, random });
+    return new Agent({ home, pen, publisher, chain, disk, readingKeys, secrets: atWork, leftBehind, release: closed });
   } catch (error) {
     await release();
     throw error;

@@ -10,6 +10,7 @@ import { systemPorts } from "../client/ports.js";
 import { bootId } from "./boot-id.js";
 import { AgentHome } from "./home.js";
 import { type Agent, openAgent } from "./open-agent.js";
+import { SecretVault } from "./secret-vault.js";
 
 export interface OpenHomeOptions extends AcquireOptions {
   /** The agent's folder. */
@@ -96,6 +97,7 @@ export async function openUnlocked(
       home,
       lock,
       secrets: vault.content,
+      vault: new SecretVault(vault, vaultPath),
       ...(boot === undefined ? {} : { bootId: boot }),
       closed: async (highWater) => {
         try {

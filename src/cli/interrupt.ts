@@ -5,6 +5,8 @@ export interface Interruptible {
   readonly signal: AbortSignal;
   /** Asks the command to finish, as the first Ctrl-C does. */
   readonly stop: () => void;
+  /** Signals go there, and abort nothing, until the returned function is called. */
+  readonly takeSignals: (to: (name: NodeJS.Signals) => void) => () => void;
   /** Gives the signals back to Node's defaults. */
   readonly release: () => void;
 }
@@ -18,7 +20,12 @@ export function interruptible(): Interruptible {
   const controller = new AbortController();
   const stop = (by: string): void =>
     controller.abort(new AntsError("interrupted", `stopped by ${by}`, { details: { by } }));
+  let taker: ((name: NodeJS.Signals) => void) | undefined;
   const onSignal = (name: NodeJS.Signals): void => {
+    if (taker !== undefined) {
+      taker(name);
+      return;
+    }
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
     stop(name);
   };
@@ -30,6 +37,12 @@ export function interruptible(): Interruptible {
   return {
     signal: controller.signal,
     stop: () => stop("the program"),
+    takeSignals: (to) => {
+      taker = to;
+      return () => {
+        taker = undefined;
+      };
+    },
     release: () => {
       for (const name of names) process.off(name, onSignal);
       process.off("disconnect", onDisconnect);

@@ -61,7 +61,9 @@ async function execute(
   process.stdout.on("error", onPipeError);
   try {
     const home = homePath(options.home, process.env);
-    return (await run({ out, signal: interrupt.signal, home, env: process.env })) ?? 0;
+    const { signal, takeSignals } = interrupt;
+    const result = await run({ out, signal, home, env: process.env, takeSignals });
+    return typeof result === "object" ? result.child : (result ?? 0);
   } catch (error) {
     if (readerGone) return 0;
     if (interrupt.signal.aborted) {

@@ -9,6 +9,7 @@ import { addJoinCommands } from "./grammar/join.js";
 import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
 import { addResolveCommands } from "./grammar/resolve.js";
+import { addSecretCommands } from "./grammar/secrets.js";
 import { addSuccessionCommands } from "./grammar/succession.js";
 import { addVaultCommands } from "./grammar/vault.js";
 import { VERSION } from "./version.js";
@@ -57,6 +58,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addJoinCommands(program, runner);
   addPhraseCommands(program, runner);
   addKitCommand(program, runner);
+  addSecretCommands(program, runner);
   addCareCommands(program, runner);
   addCompletionCommand(program, runner);
   return program;

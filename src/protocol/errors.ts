@@ -12,6 +12,7 @@ import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
 import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
+import { SECRET_ERRORS } from "./error-rows/secrets.js";
 import { STATEMENT_ERRORS } from "./error-rows/statements.js";
 import { SUCCESSION_ERRORS } from "./error-rows/succession.js";
 import { VAULT_ERRORS } from "./error-rows/vault.js";
@@ -26,6 +27,7 @@ export const ERRORS = {
   ...PROGRAM_ERRORS,
   ...RELAY_ERRORS,
   ...RESOLUTION_ERRORS,
+  ...SECRET_ERRORS,
   ...STATEMENT_ERRORS,
   ...SUCCESSION_ERRORS,
   ...VAULT_ERRORS,

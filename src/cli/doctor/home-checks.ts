@@ -13,6 +13,7 @@ import type { CommandContext } from "../context.js";
 import { allowsEphemeral, vaultPath } from "../places.js";
 import { unlock } from "../unlock.js";
 import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
+import { checkSecrets } from "./secret-checks.js";
 
 /** The home's place, and whether an instance is at work in it. */
 export async function checkHome({ env }: CommandContext, home: AgentHome): Promise<Finding[]> {
@@ -82,6 +83,7 @@ export async function checkVault(context: CommandContext, home: AgentHome, vault
               "find the vault that belongs to this home",
             ),
       );
+      findings.push(...(await checkSecrets(home, vault)));
       return { findings, ...(highWater === undefined ? {} : { highWater }) };
     } finally {
       vault.close();
