@@ -4,6 +4,7 @@ import { relaySetOf } from "../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import type { VaultContent } from "../../keys/node/vault-content.js";
 import type { ChainStore } from "../client/chain-store.js";
+import { requestTimeout } from "../client/connection-errors.js";
 import { withDeadline } from "../client/deadline.js";
 import { Identities } from "../client/identities.js";
 import type { IdentityLog } from "../client/identity-log.js";
@@ -80,7 +81,7 @@ export async function readFromRelays(ledger: SecretLedger, options: AskRelaysOpt
   const identities = new Identities(ports.clock, identity.operations());
   const answered = new Set<string>();
   await using pool = new RelayPool(ports);
-  const late = () => new Error("late");
+  const late = () => requestTimeout("the relays", timeoutMs);
   await withDeadline(ports.clock, timeoutMs, signal, late, (limit) =>
     Promise.all(
       set.relays.map(async (relay) => {
