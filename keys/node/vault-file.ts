@@ -138,7 +138,7 @@ function assertVault(path: string, found: Stats): void {
 async function whyNotOpened(path: string, error: unknown): Promise<AntsError> {
   if (hasErrno(error, "ENOENT")) {
     return new AntsError("vault-missing", `there is no vault at ${path}`, {
-      hint: "a new agent: ants keygen; an agent that exists: restore the vault from a copy",
+      hint: "an agent that exists: restore the vault from a copy, or bring it back with its 24 words: ants recover; a new agent: ants keygen",
       details: { path },
     });
   }

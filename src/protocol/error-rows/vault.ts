@@ -143,7 +143,7 @@ export const VAULT_ERRORS = {
   ),
   "vault-missing": fatal(
     "There is no vault at this path.",
-    "A new agent: ants keygen. An agent that exists: restore the vault from a copy.",
+    "An agent that exists: restore the vault from a copy, or bring it back with its 24 words: ants recover. A new agent: ants keygen.",
     EXIT.noVault,
   ),
   "vault-mode": fatal(

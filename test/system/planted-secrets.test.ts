@@ -227,7 +227,7 @@ test("a closed vault leaves no secret in the memory of its process, where the pl
   await writeVaultFile(join(folder, "vault.json"), sealVault(content, { slots: [{ type: "key-file", keyFile }] }), {
     allowEphemeral: true,
   });
-  const program = join(PACKAGE, "test/cli/programs/open-and-close-vault.mjs");
+  const program = join(PACKAGE, "test/system/programs/open-and-close-vault.mjs");
   const child = spawn(process.execPath, [program, join(folder, "vault.json"), join(folder, "key")], {
     stdio: ["pipe", "pipe", "inherit"],
   });
