@@ -121,7 +121,7 @@ describe("forty planted secrets", { timeout: 240_000 }, () => {
     expect(plantedBelow(values).found).toHaveLength(40);
   });
 
-  test("are in the environment of the command, and of no other process, and in no argument", async () => {
+  test("are in the environment of the command, and of no other process, and in no argument (I5)", async () => {
     const flags = texts.map(({ name }) => `--secret ${name}=${variableOf(name)}`).join(" ");
     const child: ChildProcess = spawn(
       "bash",
