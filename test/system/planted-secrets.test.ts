@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   copyFileSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -16,15 +15,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { createIdentity, generateSeed, publicKeyFromSeed, utf8, x25519PublicKey } from "ants-agent/keys";
-import { KDF_MIN, nodeDisk, openVault, readVaultFile, sealVault, writeVaultFile } from "ants-agent/keys/node";
+import { openVault, readVaultFile, sealVault, writeVaultFile } from "ants-agent/keys/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AgentHome } from "../../src/agent/home.js";
 import { temporaryFolder } from "../keys/node/temporary-folder.js";
 import { PLANTED_SECRETS, plantedBelow, plantedIn, spellingsOf } from "../support/planted-secrets.js";
+import { foundInSandbox, PASSPHRASE } from "../support/sandbox-agent.js";
 import { type Outcome, Sandbox } from "../transcripts/sandbox.js";
 
-const PASSPHRASE = "correct horse battery staple";
 const PACKAGE = fileURLToPath(new URL("../..", import.meta.url));
 const READER = fileURLToPath(new URL("./programs/read-environment.mjs", import.meta.url));
 const variableOf = (name: string) => `PLANTED_${name.toUpperCase().replace(/[.-]/g, "_")}`;
@@ -47,26 +44,7 @@ beforeAll(async () => {
   sandbox = new Sandbox("planted");
   values = mkdtempSync(join(tmpdir(), "ants-values-"));
   for (const { name, value } of PLANTED_SECRETS) writeFileSync(join(values, name), value, { mode: 0o600 });
-  const url = await sandbox.relay("relay");
-  const { stream } = (await (await fetch(`${url.replace("ws", "http")}/.well-known/ants-relay`)).json()) as {
-    stream: string;
-  };
-  const [signSeed, agreeSecret, stateKey] = [generateSeed(), generateSeed(), generateSeed()];
-  const { did, line } = createIdentity({
-    signSeeds: [signSeed],
-    agree: x25519PublicKey(agreeSecret),
-    recoveryKeys: [publicKeyFromSeed(generateSeed())],
-    escrow: x25519PublicKey(generateSeed()),
-    relays: [{ url, stream }],
-    timeMs: Date.now(),
-  });
-  const slots = [{ type: "passphrase", passphrase: PASSPHRASE, kdf: KDF_MIN }] as const;
-  mkdirSync(join(sandbox.root, "vaults"));
-  vaultPath = join(sandbox.root, "vaults/vault.json");
-  const bytes = sealVault({ did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} }, { slots });
-  await writeVaultFile(vaultPath, bytes, { allowEphemeral: true });
-  const home = join(sandbox.root, "home/ants");
-  await AgentHome.create(nodeDisk, home, { did, label: "test", founded: true }, utf8(line));
+  vaultPath = await foundInSandbox(sandbox, [await sandbox.relay("relay")]);
   writeFileSync(join(sandbox.root, "passphrase"), PASSPHRASE, { mode: 0o600 });
   Object.assign(sandbox.env, {
     ANTS_VAULT: vaultPath,
@@ -156,14 +134,14 @@ describe("forty planted secrets", { timeout: 240_000 }, () => {
   });
 
   test("are in no output, error, log, chain, relay or file, whatever commands do and however they fail", async () => {
-    copyFileSync(vaultPath, join(sandbox.root, "vaults/old.json"));
+    copyFileSync(vaultPath, `${vaultPath}.old`);
     const failing = await sh(`
       for name in ${PLANTED_SECRETS.slice(0, 3)
         .map(({ name }) => name)
         .join(" ")}; do ants secret set $name --offline < $VALUES/$name; done
       ants secret rotate aws.secret-key < $VALUES/aws.access-key && ants publish hello --private && ants secret list --json
-      ants secret get aws.secret-key --vault ../vaults/old.json
-      ants secret exec --secret aws.secret-key --vault ../vaults/old.json -- true
+      ants secret get aws.secret-key --vault $ANTS_VAULT.old
+      ants secret exec --secret aws.secret-key --vault $ANTS_VAULT.old -- true
       ants secret exec --secret binary.zeros -- true
       ants secret exec --secret github.classic -- ./no-such-command $VALUES
       ants secret exec --secret github.classic=BAD-NAME -- true

@@ -1,13 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createIdentity, generateSeed, publicKeyFromSeed, utf8, x25519PublicKey } from "ants-agent/keys";
-import { KDF_MIN, nodeDisk, sealVault, writeVaultFile } from "ants-agent/keys/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AgentHome } from "../../src/agent/home.js";
 import { works } from "../keys/node/run.js";
+import { foundInSandbox, PASSPHRASE } from "../support/sandbox-agent.js";
 import { type Outcome, Sandbox } from "../transcripts/sandbox.js";
 
-const PASSPHRASE = "plum orbit velvet canyon";
 const NO_PASS = "pass and gpg are not installed (Debian: pass, gnupg)";
 /** From nothing to a committed event, as row I4 has it; the machine may be busy with other tests. */
 const ACTIVE_WITHIN_MS = 10_000;
@@ -18,25 +15,7 @@ let vault: string;
 
 beforeAll(async () => {
   sandbox = new Sandbox("unattended");
-  const url = await sandbox.relay("relay");
-  const about = (await (await fetch(`${url.replace("ws", "http")}/.well-known/ants-relay`)).json()) as {
-    stream: string;
-  };
-  const [signSeed, agreeSecret, stateKey] = [generateSeed(), generateSeed(), generateSeed()];
-  const { did, line } = createIdentity({
-    signSeeds: [signSeed],
-    agree: x25519PublicKey(agreeSecret),
-    recoveryKeys: [publicKeyFromSeed(generateSeed())],
-    escrow: x25519PublicKey(generateSeed()),
-    relays: [{ url, stream: about.stream }],
-    timeMs: Date.now(),
-  });
-  const slots = [{ type: "passphrase", passphrase: PASSPHRASE, kdf: KDF_MIN }] as const;
-  vault = join(sandbox.env.HOME!, ".local/share/ants/vaults", `${did.slice("did:ants:".length)}.json`);
-  const content = { did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} };
-  await writeVaultFile(vault, sealVault(content, { slots }), { allowEphemeral: true });
-  const config = { did, label: "unattended", founded: true };
-  await AgentHome.create(nodeDisk, join(sandbox.env.HOME!, "ants"), config, utf8(line));
+  vault = await foundInSandbox(sandbox, [await sandbox.relay("relay")]);
 });
 
 afterAll(() => sandbox.close());
