@@ -22,6 +22,7 @@ export function homeLayout(home: string) {
     state,
     config: `${state}/config.toml`,
     identity: `${state}/identity.ndjson`,
+    proposed: `${state}/identity.proposed`,
     chain: `${state}/chain`,
     outbox: `${state}/outbox`,
     cursors: `${state}/cursors.json`,
@@ -108,9 +109,38 @@ export class AgentHome {
     }
   }
 
-  /** Keeps operations that were learnt, durably; `identity` holds them already. */
-  keepOperations(operations: readonly ParsedOperation[]): Promise<void> {
-    return this.#disk.append(this.layout.identity, concat(...operations.flatMap(({ line }) => [line, NEWLINE])));
+  /**
+   * The update that waits for the word of a relay whose handle it takes, where there is one: signed, durable, and not
+   * yet the agent's (docs/decisions/0015). Throws "home-damaged", disk errors.
+   */
+  async proposed(): Promise<ParsedOperation | undefined> {
+    const line = await this.#disk.read(this.layout.proposed);
+    if (line === undefined) return undefined;
+    try {
+      return parseOperation(line);
+    } catch (cause) {
+      throw damaged(this.layout.proposed, "it is no identity operation", cause);
+    }
+  }
+
+  /** Keeps an update as proposed, durably. */
+  propose(operation: ParsedOperation): Promise<void> {
+    return this.#disk.replace(this.layout.proposed, operation.line);
+  }
+
+  /** It was taken, or will never be. */
+  forgetProposed(): Promise<void> {
+    return this.#disk.remove(this.layout.proposed);
+  }
+
+  /** Keeps operations that were learnt or made, durably. Call with the lock held. Throws disk errors. */
+  async keepOperations(operations: readonly ParsedOperation[]): Promise<void> {
+    const path = this.layout.identity;
+    // What a crash tore off while it was appended must not run into the first of these.
+    const before = (await this.#disk.read(path)) ?? new Uint8Array();
+    const whole = before.lastIndexOf(NEWLINE[0]!) + 1;
+    if (whole < before.length) await this.#disk.truncate(path, whole);
+    await this.#disk.append(path, concat(...operations.flatMap(({ line }) => [line, NEWLINE])));
   }
 }
 

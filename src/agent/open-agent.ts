@@ -5,7 +5,8 @@ import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
 import { ChainStore } from "../client/chain-store.js";
 import { Outbox } from "../client/outbox.js";
 import type { Pen } from "../client/pen.js";
-import type { PenLoss } from "../client/pen-loss.js";
+import type { PenContext } from "../client/pen-context.js";
+import { type PenLoss, penLost } from "../client/pen-loss.js";
 import type { ClientPorts } from "../client/ports.js";
 import { Publisher } from "../client/publisher.js";
 import { RelayPool } from "../client/relay-pool.js";
@@ -49,6 +50,7 @@ export interface OpenAgentOptions extends AcquireOptions {
 
 interface AgentParts {
   readonly home: AgentHome;
+  readonly context: PenContext;
   readonly pen: Pen;
   readonly publisher: Publisher;
   readonly chain: ChainStore;
@@ -63,9 +65,12 @@ interface AgentParts {
 /** An agent at work: it holds the pen until {@link lost} resolves or it is closed. */
 export class Agent implements AsyncDisposable {
   readonly home: AgentHome;
-  readonly pen: Pen;
+  /** What the pen is held with; for {@link changeIdentity} and the like, which act as this agent. */
+  readonly context: PenContext;
   readonly publisher: Publisher;
   readonly chain: ChainStore;
+  /** Resolves with the reason when the pen is lost or given up; all side effects stop at once. Never rejects. */
+  readonly lost: Promise<PenLoss>;
   /**
    * What earlier runs in this home signed and no quorum had when another instance took the chain another way: these
    * events are on this disk only, and are published no more. Publish anew what still holds. They are told at every
@@ -77,11 +82,19 @@ export class Agent implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #readingKeys: readonly ReadingKeys[];
   readonly #release: AgentParts["release"];
+  #pen: Pen;
+  #isChangingPen = false;
+  #resolveLost: (loss: PenLoss) => void = () => {};
   #closing: Promise<void> | undefined;
 
-  constructor({ home, pen, publisher, chain, disk, readingKeys, secrets, leftBehind, release }: AgentParts) {
+  constructor({ home, context, pen, publisher, chain, disk, readingKeys, secrets, leftBehind, release }: AgentParts) {
     this.home = home;
-    this.pen = pen;
+    this.context = context;
+    this.#pen = pen;
+    this.lost = new Promise((resolve) => {
+      this.#resolveLost = resolve;
+    });
+    this.#watch(pen);
     this.publisher = publisher;
     this.chain = chain;
     this.leftBehind = leftBehind;
@@ -95,9 +108,34 @@ export class Agent implements AsyncDisposable {
     return this.home.config.did;
   }
 
-  /** Resolves with the reason when the pen is lost or given up; all side effects stop at once. Never rejects. */
-  get lost(): Promise<PenLoss> {
-    return this.pen.lost;
+  /** The turn of holding the pen that is under way; another one after {@link changePen}. */
+  get pen(): Pen {
+    return this.#pen;
+  }
+
+  /**
+   * Gives the pen up and claims it anew, in a new epoch, on a quorum of every relay set that counts by now. What is
+   * published meanwhile waits and goes out in the new epoch. Throws what `Publisher.changePen` and `acquirePen` throw;
+   * where the new pen cannot be had, {@link lost} resolves and the agent is to be closed.
+   */
+  async changePen(options: AcquireOptions = {}): Promise<void> {
+    const exchange = async (): Promise<Pen> => {
+      this.#isChangingPen = true;
+      try {
+        const before = this.#pen;
+        await before.release();
+        if (before.loss!.reason !== "released") throw penLost(before.loss!);
+        this.#pen = await acquirePen(this.context, options);
+      } catch (error) {
+        this.#resolveLost(this.#pen.loss!);
+        throw error;
+      } finally {
+        this.#isChangingPen = false;
+      }
+      this.#watch(this.#pen);
+      return this.#pen;
+    };
+    await this.publisher.changePen(exchange, options.signal);
   }
 
   /** The last event that a quorum has: what the vault remembers, to know an old copy of this home by. */
@@ -147,6 +185,13 @@ export class Agent implements AsyncDisposable {
     return this.close();
   }
 
+  /** A pen that is exchanged for the next one is not lost. */
+  #watch(pen: Pen): void {
+    void pen.lost.then((loss) => {
+      if (loss.reason !== "released" || !this.#isChangingPen) this.#resolveLost(loss);
+    });
+  }
+
   async #giveUp(): Promise<void> {
     const { highWater } = this;
     try {
@@ -182,7 +227,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     closing.push(() => relays.close());
     const { signSeed: seed, stateKey, agreeSecret, earlier: former = [] } = secrets;
     const readingKeys = [{ stateKey, agreeSecret }, ...former];
-    const context = {
+    const context: PenContext = {
       did,
       seed,
       instance: own,
@@ -196,7 +241,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       madeGenesis: founded,
       readingKeys,
       ...(secrets.highWater === undefined ? {} : { knownEpoch: secrets.highWater.epoch }),
-      identityGrew: (operations: Parameters<AgentHome["keepOperations"]>[0]) => home.keepOperations(operations),
+      identityGrew: (operations) => home.keepOperations(operations),
     };
     const pen = await acquirePen(context, options);
     closing.push(() => pen.release());
@@ -212,7 +257,18 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       }
     };
     const atWork = new AgentSecretsAtWork({ vault: options.vault, chain, publisher, clock, random });
-    return new Agent({ home, pen, publisher, chain, disk, readingKeys, secrets: atWork, leftBehind, release: closed });
+    return new Agent({
+      home,
+      context,
+      pen,
+      publisher,
+      chain,
+      disk,
+      readingKeys,
+      secrets: atWork,
+      leftBehind,
+      release: closed,
+    });
   } catch (error) {
     await release();
     throw error;

@@ -128,6 +128,11 @@ export class PendingPublication {
     if (this.#signal?.aborted) this.fail(this.#signal.reason);
   }
 
+  /** The agent's relays are these now: what was signed in an earlier epoch goes to them, with the claim on top of it. */
+  movedTo(lanes: readonly Lane[]): void {
+    this.#lanes = lanes;
+  }
+
   /** A relay acknowledged the chain from `fromSeq` on, at these positions. */
   acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void {
     const mine = this.#at.get(lane) ?? [];

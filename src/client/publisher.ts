@@ -52,24 +52,21 @@ export interface RelayProgress {
  */
 export class Publisher {
   readonly #options: PublisherOptions;
-  readonly #pen: Pen;
+  #pen: Pen;
   readonly #queue: PendingPublication[] = [];
   /** Signed and not settled, by place. */
   #open: PendingPublication[] = [];
   #signing: Promise<void> | undefined;
   #ended: AntsError | undefined;
   #onProgress: (() => void)[] = [];
-  readonly #stopListening: () => void;
+  /** The pen is being exchanged: what is published waits, and is signed with the next one. */
+  #isChangingPen = false;
+  #stopListening: () => void;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#pen = options.pen;
-    this.#stopListening = options.pen.listen({
-      acknowledged: (lane, fromSeq, at) => this.#acknowledged(lane, fromSeq, at),
-      committed: () => this.#settle(),
-      lost: (loss) => this.#end(penLost(loss)),
-    });
-    if (options.pen.loss !== undefined) this.#end(penLost(options.pen.loss));
+    this.#stopListening = this.#listen();
   }
 
   /**
@@ -88,7 +85,7 @@ export class Publisher {
     }
     const pending = new PendingPublication(drafts, options);
     this.#queue.push(pending);
-    this.#signing ??= this.#signQueue();
+    if (!this.#isChangingPen) this.#signing ??= this.#signQueue();
     return pending.promise;
   }
 
@@ -126,6 +123,44 @@ export class Publisher {
     }
   }
 
+  /**
+   * Goes on with another pen of the same process and home: waits until everything signed is committed, lets `exchange`
+   * give the old pen up and claim a new one, and signs with that one what was published meanwhile.
+   *
+   * Throws `pen-lost`, `closed` or the signal's reason with the old pen still in use, and what `exchange` throws: then
+   * there is no pen, and the publisher is closed with that error.
+   */
+  async changePen(exchange: () => Promise<Pen>, signal?: AbortSignal): Promise<void> {
+    this.#isChangingPen = true;
+    try {
+      await this.drain(signal === undefined ? {} : { signal });
+      if (this.#ended !== undefined) throw this.#ended;
+      this.#stopListening();
+      try {
+        this.#pen = await exchange();
+      } catch (error) {
+        this.#end(isAntsError(error) ? error : closedError("the publisher"));
+        throw error;
+      }
+      this.#stopListening = this.#listen();
+      for (const pending of this.#open) pending.movedTo(this.#pen.lanes);
+      this.#settle();
+    } finally {
+      this.#isChangingPen = false;
+      if (this.#queue.length > 0) this.#signing ??= this.#signQueue();
+    }
+  }
+
+  #listen(): () => void {
+    const stop = this.#pen.listen({
+      acknowledged: (lane, fromSeq, at) => this.#acknowledged(lane, fromSeq, at),
+      committed: () => this.#settle(),
+      lost: (loss) => this.#end(penLost(loss)),
+    });
+    if (this.#pen.loss !== undefined) this.#end(penLost(this.#pen.loss));
+    return stop;
+  }
+
   /** Takes nothing more; what waits fails with `closed` or `publish-unknown`. The pen stays. */
   async close(): Promise<void> {
     this.#end(closedError("the publisher"));
@@ -136,7 +171,7 @@ export class Publisher {
   async #signQueue(): Promise<void> {
     // Drafts that are published in the same turn of the event loop share a signature and an fsync.
     await Promise.resolve();
-    while (this.#queue.length > 0 && this.#ended === undefined) {
+    while (this.#queue.length > 0 && this.#ended === undefined && !this.#isChangingPen) {
       const batch: PendingPublication[] = [];
       let drafts = 0;
       while (
@@ -254,7 +289,7 @@ export class Publisher {
   #end(error: AntsError): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
-    this.#stopListening();
+    this.#stopListening?.();
     for (const pending of [...this.#queue, ...this.#open]) pending.fail(error);
     this.#queue.length = 0;
     this.#open = [];

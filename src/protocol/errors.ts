@@ -10,6 +10,7 @@ import { IDENTITY_ERRORS } from "./error-rows/identity.js";
 import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
+import { RELAYS_ERRORS } from "./error-rows/relays.js";
 import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
 import { SECRET_ERRORS } from "./error-rows/secrets.js";
@@ -28,6 +29,7 @@ export const ERRORS = {
   ...RELAY_ERRORS,
   ...RESOLUTION_ERRORS,
   ...SECRET_ERRORS,
+  ...RELAYS_ERRORS,
   ...STATEMENT_ERRORS,
   ...SUCCESSION_ERRORS,
   ...VAULT_ERRORS,

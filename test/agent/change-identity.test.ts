@@ -1,0 +1,164 @@
+import { updateIdentity } from "ants-agent/keys";
+import { nodeDisk } from "ants-agent/keys/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Disk } from "../../keys/ports.js";
+import { changeIdentity } from "../../src/agent/change-identity.js";
+import { AgentHome } from "../../src/agent/home.js";
+import { type Agent, openAgent } from "../../src/agent/open-agent.js";
+import { systemPorts } from "../../src/client/ports.js";
+import { temporaryFolder } from "../keys/node/temporary-folder.js";
+import { settle } from "../support/agent-process.js";
+import { RelayPlace } from "../support/relay-place.js";
+import { type AgentKeys, foundAgent, idsOnRelay } from "../support/test-agent.js";
+
+let places: RelayPlace[];
+
+beforeAll(async () => {
+  places = await Promise.all([0, 1, 2, 3].map(() => RelayPlace.start()));
+});
+
+afterAll(async () => {
+  for (const place of places) await place[Symbol.asyncDispose]();
+});
+
+const addresses = (of: readonly RelayPlace[]) => of.map(({ url, stream }) => ({ url, stream }));
+
+async function open(keys: AgentKeys, path: string, disk: Disk = nodeDisk): Promise<Agent> {
+  const home = await AgentHome.open(disk, path);
+  const lock = await home.lock();
+  return openAgent({
+    disk,
+    ports: systemPorts,
+    home,
+    lock,
+    secrets: { signSeed: keys.seed, stateKey: new Uint8Array(32) },
+    bootId: "this boot",
+    timeoutMs: 8_000,
+  });
+}
+
+async function settled(of: readonly RelayPlace[]): Promise<{ keys: AgentKeys; home: string }> {
+  const keys = foundAgent(of);
+  const home = temporaryFolder();
+  await settle(keys, home);
+  return { keys, home };
+}
+
+/** Hashes' count of operations on a relay, by way of any HTTP client. */
+async function operationsOn(place: RelayPlace, did: string): Promise<string[]> {
+  const answer = await fetch(`${place.relay.httpUrl}/agents/${did}/identity`);
+  return answer.status === 404 ? [] : (await answer.text()).split("\n").filter((line) => line.includes('"identity"'));
+}
+
+describe("changing the identity as the holder of the pen (N9, N10)", () => {
+  it("replaces a relay while it publishes: nothing is lost, the epoch is a new one, the new relay has the whole chain", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    await using agent = await open(keys, home);
+    let lost = false;
+    void agent.lost.then(() => {
+      lost = true;
+    });
+    let publishing = true;
+    const ids: string[] = [];
+    const work = (async () => {
+      while (publishing) {
+        const { events } = await agent.publisher.publish([{ kind: "note", body: { n: ids.length } }]);
+        ids.push(events[0]!.id);
+      }
+    })();
+    const before = agent.pen.epoch;
+    const changed = await changeIdentity(agent, { relays: addresses(places.slice(1, 4)) });
+    expect(changed.added).toEqual(addresses([places[3]!]));
+    expect(changed.removed).toEqual(addresses([places[0]!]));
+    expect(agent.pen.epoch).toBeGreaterThan(before);
+    publishing = false;
+    await work;
+    await agent.publisher.publish([{ kind: "note", body: {} }], { durability: "all" });
+    expect(lost).toBe(false);
+    const chain = await idsOnRelay(places[3]!.url, keys.did);
+    expect(ids.filter((id) => !chain.includes(id))).toEqual([]);
+    expect(new Set(chain).size).toBe(chain.length);
+    for (const place of places.slice(1, 4)) expect(await idsOnRelay(place.url, keys.did)).toEqual(chain);
+  });
+
+  it("is on disk before any relay hears of it: with a disk that fails, none does, and the agent goes on as it was", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    let isFull = false;
+    const disk: Disk = {
+      ...nodeDisk,
+      read: (path) => nodeDisk.read(path),
+      list: (path) => nodeDisk.list(path),
+      replace: (path, bytes, options) => nodeDisk.replace(path, bytes, options),
+      truncate: (path, size) => nodeDisk.truncate(path, size),
+      remove: (path) => nodeDisk.remove(path),
+      mkdir: (path) => nodeDisk.mkdir(path),
+      lock: (path) => nodeDisk.lock(path),
+      append: async (path, bytes) => {
+        if (isFull && path.endsWith("identity.ndjson")) throw new Error("no space left");
+        return nodeDisk.append(path, bytes);
+      },
+    };
+    await using agent = await open(keys, home, disk);
+    isFull = true;
+    await expect(changeIdentity(agent, { relays: addresses(places.slice(1, 4)) })).rejects.toThrow("no space left");
+    for (const place of places) expect((await operationsOn(place, keys.did)).length).toBe(1);
+    await agent.publisher.publish([{ kind: "note", body: {} }]);
+  });
+
+  it("goes on after a crash right after the update was kept: the next start sends it, and needs both sets", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    const first = await open(keys, home);
+    await first.publisher.publish([{ kind: "note", body: {} }], { durability: "all" });
+    const parent = first.context.identity.newest!;
+    const changes = { relays: addresses(places.slice(1, 4)) };
+    const { parsed } = updateIdentity({ parent, changes, signSeed: keys.seed, timeMs: 1 });
+    await first.home.keepOperations([parsed]);
+    await first.close();
+    await using agent = await open(keys, home);
+    expect(agent.pen.relaySet.relays).toEqual(changes.relays);
+    await agent.publisher.drain({ durability: "all" });
+    const ids = await idsOnRelay(places[3]!.url, keys.did);
+    for (const place of places.slice(1)) expect(await idsOnRelay(place.url, keys.did)).toEqual(ids);
+    expect((await operationsOn(places[0]!, keys.did)).length).toBe(2);
+  });
+
+  it("signs nothing where a new relay is another incarnation, or does not answer, or the set is too small", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    await using agent = await open(keys, home);
+    const old = addresses(places.slice(0, 3));
+    const dead = { url: "ws://127.0.0.1:9", stream: "0123456789abcdef" };
+    const other = { url: places[3]!.url, stream: "0123456789abcdef" };
+    for (const relay of [dead, other]) {
+      const changing = changeIdentity(agent, { relays: [...old, relay] }, { timeoutMs: 1_500 });
+      await expect(changing).rejects.toMatchObject({ code: "identity-unspread" });
+    }
+    await expect(changeIdentity(agent, { relays: [] })).rejects.toMatchObject({ code: "relays-too-few" });
+    await expect(changeIdentity(agent, { faults: 1 })).rejects.toMatchObject({ code: "relays-too-few" });
+    expect(agent.context.identity.operations().length).toBe(1);
+    for (const place of places) expect((await operationsOn(place, keys.did)).length).toBeLessThanOrEqual(1);
+    await agent.publisher.publish([{ kind: "note", body: {} }]);
+  });
+
+  it("where updates clash it refuses, and settles in favour of the home's own when told to", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    await using agent = await open(keys, home);
+    const parent = agent.context.identity.newest!;
+    const mine = await changeIdentity(agent, { handles: ["scout.example.com"] });
+    for (let n = 0; n < 12; n++) {
+      const { parsed } = updateIdentity({
+        parent,
+        changes: { handles: [`h${n}.example.com`] },
+        signSeed: keys.seed,
+        timeMs: n,
+      });
+      agent.context.identity.add(parsed);
+      await agent.home.keepOperations([parsed]);
+    }
+    await expect(changeIdentity(agent, { faults: 0 })).rejects.toMatchObject({ code: "identity-contested" });
+    const settledOn = await changeIdentity(agent, {}, { settle: true });
+    expect(settledOn.parent.hash).toBe(mine.operation.hash);
+    expect(agent.context.identity.resolution.status).toBe("verified");
+    expect(agent.context.identity.newest!.op.handles).toEqual(["scout.example.com"]);
+    await agent.publisher.publish([{ kind: "note", body: {} }]);
+  });
+});
