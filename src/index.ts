@@ -11,9 +11,9 @@ export {
   type RequestOptions,
 } from "./client/connection.js";
 export { CursorStore } from "./client/cursor-store.js";
-export { type Following, type FollowOptions, follow } from "./client/follow.js";
+export { type FollowedAgent, type Following, type FollowOptions, follow } from "./client/follow.js";
 export { type EventItem, errorOfProblem, type FollowItem, type ProblemItem } from "./client/follow-item.js";
-export { type FollowState, parseFollowState, type RelayState } from "./client/follow-state.js";
+export { type AgentState, type FollowState, parseFollowState, type RelayState } from "./client/follow-state.js";
 export type { HttpAnswer, HttpGet } from "./client/http.js";
 export { IdentityLog } from "./client/identity-log.js";
 export { KnownIdentities, type Pin, type PinStore } from "./client/known-identities.js";

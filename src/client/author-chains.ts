@@ -58,14 +58,20 @@ export class AuthorChains {
   constructor(options: AuthorChainsOptions) {
     this.#options = options;
     this.#knowsAll = options.fromStart;
-    for (const { authors } of Object.values(options.state.relays)) {
-      for (const [did, tip] of Object.entries(authors ?? {})) {
-        const known = this.#tips.get(did);
-        const isHigher =
-          known === undefined || tip.epoch > known.epoch || (tip.epoch === known.epoch && tip.seq > known.seq);
-        if (isHigher) this.#tips.set(did, tip);
-      }
+    const { relays, agents = {} } = options.state;
+    const shown = Object.values(relays).flatMap(({ authors = {} }) => Object.entries(authors));
+    const given = Object.entries(agents).flatMap(([did, { tip }]) => (tip === undefined ? [] : [[did, tip] as const]));
+    for (const [did, tip] of [...shown, ...given]) {
+      const known = this.#tips.get(did);
+      const isHigher =
+        known === undefined || tip.epoch > known.epoch || (tip.epoch === known.epoch && tip.seq > known.seq);
+      if (isHigher) this.#tips.set(did, tip);
     }
+  }
+
+  /** Where an author's chain stands. */
+  tipOf(did: string): ChainHead | undefined {
+    return this.#chains.get(did)?.tip ?? this.#tips.get(did);
   }
 
   /** Whether an event of this place was given out that anybody may read. */

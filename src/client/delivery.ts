@@ -1,6 +1,6 @@
 import type { ChainHead } from "../protocol/event.js";
 import { AsyncQueue } from "./async-queue.js";
-import type { FollowItem } from "./follow-item.js";
+import type { EventItem, FollowItem } from "./follow-item.js";
 import { EMPTY_STATE, type FollowState, type RelayState } from "./follow-state.js";
 import { onAbort } from "./on-abort.js";
 
@@ -14,7 +14,11 @@ export interface FrameEnd {
   readonly shown: readonly string[];
 }
 
-type Queued = { readonly item: FollowItem } | { readonly end: FrameEnd };
+type Queued =
+  | { readonly item: FollowItem }
+  | { readonly end: FrameEnd }
+  /** A relay that is no longer followed: nothing of it is kept from here on. */
+  | { readonly left: string };
 
 /** Items that wait for the consumer: some frames' worth. Readers wait when there are more. */
 const MAX_QUEUED_ITEMS = 1_024;
@@ -36,15 +40,21 @@ export const MAX_FOLLOWED_RELAYS = 30;
 export class Delivery {
   readonly #queue = new AsyncQueue<Queued>();
   /** Each relay's bit. */
-  readonly #bits: ReadonlyMap<string, number>;
+  readonly #bits = new Map<string, number>();
   readonly #saved: Map<string, { state: Omit<RelayState, "authors">; authors: Map<string, ChainHead> }>;
   /** Event id → the bits of the relays that have yet to show it, and whether it was given out or waits in the queue. */
   readonly #events = new Map<string, { awaited: number; isGiven: boolean }>();
+  /** Events that were given out last, of the authors in question: see {@link tipOf}. */
+  readonly #tips = new Map<string, ChainHead | undefined>();
   #waitingForRoom: (() => void)[] = [];
 
-  /** `relays`: the URLs that are followed, at most {@link MAX_FOLLOWED_RELAYS}. */
-  constructor(relays: readonly string[], state: FollowState = EMPTY_STATE) {
-    this.#bits = new Map(relays.map((url, i) => [url, 1 << i]));
+  /**
+   * `relays`: the URLs that are followed, at most {@link MAX_FOLLOWED_RELAYS}. `agents`: authors whose last event is
+   * kept apart from the relays that show it.
+   */
+  constructor(relays: readonly string[], state: FollowState = EMPTY_STATE, agents: readonly string[] = []) {
+    for (const did of agents) this.#tips.set(did, state.agents?.[did]?.tip);
+    for (const url of relays) this.join(url);
     this.#saved = new Map(
       Object.entries(state.relays).map(([url, { authors = {}, ...rest }]) => [
         url,
@@ -65,6 +75,34 @@ export class Delivery {
   /** Whether an event was given out or waits to be, as far back as ids are kept. */
   has(id: string): boolean {
     return this.#events.has(id);
+  }
+
+  /** One more relay is followed. False where there are as many as can be. */
+  join(url: string): boolean {
+    if (this.#bits.has(url)) return true;
+    const taken = [...this.#bits.values()];
+    for (let i = 0; i < MAX_FOLLOWED_RELAYS; i++) {
+      if (taken.includes(1 << i)) continue;
+      this.#bits.set(url, 1 << i);
+      return true;
+    }
+    return false;
+  }
+
+  /** A relay is followed no longer; its place is forgotten once what it showed was given out. */
+  leave(url: string): void {
+    const bit = this.#bits.get(url) ?? 0;
+    this.#bits.delete(url);
+    for (const [id, event] of this.#events) {
+      event.awaited &= ~bit;
+      if (event.awaited === 0) this.#events.delete(id);
+    }
+    this.#queue.push({ left: url });
+  }
+
+  /** The last event of a followed agent's chain that was given out. */
+  tipOf(did: string): ChainHead | undefined {
+    return this.#tips.get(did);
   }
 
   /** Queues an item. Whoever queues awaits {@link room} now and then. */
@@ -111,14 +149,15 @@ export class Delivery {
       const { value, done } = await this.#queue.next();
       if (this.#queue.size <= MAX_QUEUED_ITEMS / 2) this.#makeRoom();
       if (done === true) return { value: undefined, done: true };
-      if ("end" in value) {
-        this.#apply(value.end);
+      if (!("item" in value)) {
+        this.#pass(value);
         continue;
       }
       const { item } = value;
       if (item.type === "event") {
         const event = this.#events.get(item.event.id);
         if (event !== undefined) event.isGiven = true;
+        this.#given(item);
       }
       return { value: item, done: false };
     }
@@ -142,12 +181,29 @@ export class Delivery {
   }
 
   #remember(id: string): void {
-    this.#events.set(id, { awaited: 2 ** this.#bits.size - 1, isGiven: false });
+    let awaited = 0;
+    for (const bit of this.#bits.values()) awaited |= bit;
+    this.#events.set(id, { awaited, isGiven: false });
     if (this.#events.size <= MAX_DELIVERED_IDS) return;
     for (const [oldest, { isGiven }] of this.#events) {
       if (isGiven) this.#events.delete(oldest);
       break;
     }
+  }
+
+  /** Its author's chain ends with it, as far as the consumer knows. */
+  #given({ event: { did, event }, standing, superseded }: EventItem): void {
+    if (!this.#tips.has(did) || standing === "void" || superseded === true) return;
+    const { epoch, seq, id } = event;
+    const tip = this.#tips.get(did);
+    if (tip === undefined || epoch > tip.epoch || (epoch === tip.epoch && seq > tip.seq)) {
+      this.#tips.set(did, { epoch, seq, id });
+    }
+  }
+
+  #pass(value: Exclude<Queued, { item: FollowItem }>): void {
+    if ("end" in value) this.#apply(value.end);
+    else if (!this.#bits.has(value.left)) this.#saved.delete(value.left);
   }
 
   #apply({ relay, state, authors, shown }: FrameEnd): void {
@@ -170,11 +226,11 @@ export class Delivery {
     }
   }
 
-  /** Ends of frames that come right after the item that the consumer holds. */
+  /** Ends of frames and the like that come right after the item that the consumer holds. */
   #applyEnds(): void {
-    for (let head = this.#queue.peek(); head !== undefined && "end" in head; head = this.#queue.peek()) {
+    for (let head = this.#queue.peek(); head !== undefined && !("item" in head); head = this.#queue.peek()) {
       this.#queue.take();
-      this.#apply(head.end);
+      this.#pass(head);
     }
   }
 

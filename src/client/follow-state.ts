@@ -1,3 +1,4 @@
+import { isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import type { FrontierJson } from "../../keys/merkle/frontier.js";
 import { parseCursor } from "../protocol/cursor.js";
@@ -19,6 +20,14 @@ export interface RelayState {
   readonly authors?: Readonly<Record<string, ChainHead>>;
 }
 
+/** An agent that is followed wherever it is. */
+export interface AgentState {
+  /** Its identity operations as far as they are known, each after its parent. */
+  readonly operations: readonly string[];
+  /** The last event on its chain that was given out. */
+  readonly tip?: ChainHead;
+}
+
 /**
  * All that a follow needs to go on where it was: plain JSON. Store it together with what you did with the items (one
  * transaction, or one file), and each event is processed exactly once; store it afterwards, and after a crash some come
@@ -30,6 +39,8 @@ export interface FollowState {
   readonly relays: Readonly<Record<string, RelayState>>;
   /** Ids that were given out and that a relay (by URL) has not shown yet. */
   readonly delivered: Readonly<Record<string, readonly string[]>>;
+  /** By DID: where a restart finds the agents again, whatever became of the relays that they had. */
+  readonly agents?: Readonly<Record<string, AgentState>>;
 }
 
 export const EMPTY_STATE: FollowState = Object.freeze({ v: 1, relays: {}, delivered: {} });
@@ -45,7 +56,25 @@ export function parseFollowState(value: unknown): FollowState {
     if (!Array.isArray(ids) || !ids.every((id) => isText(id, HASH))) throw bad(`delivered.${url}`, "event ids");
     delivered[url] = ids;
   }
-  return { v: 1, relays, delivered };
+  if (state.agents === undefined) return { v: 1, relays, delivered };
+  const agents: Record<string, AgentState> = {};
+  for (const [did, agent] of Object.entries(objectOf("agents", state.agents))) agents[did] = agentState(did, agent);
+  return { v: 1, relays, delivered, agents };
+}
+
+function agentState(did: string, value: unknown): AgentState {
+  const { operations, tip } = objectOf(`agents.${did}`, value);
+  if (!isDid(did)) throw bad("agents", "DIDs");
+  if (!Array.isArray(operations) || !operations.every((line) => typeof line === "string")) {
+    throw bad(`agents.${did}.operations`, "lines");
+  }
+  return { operations, ...(tip === undefined ? {} : { tip: headOf(`agents.${did}.tip`, tip) }) };
+}
+
+function headOf(field: string, value: unknown): ChainHead {
+  const { epoch, seq, id } = objectOf(field, value);
+  if (!isInteger(epoch, 1) || !isInteger(seq, 0) || !isText(id, HASH)) throw bad(field, "an event");
+  return { epoch, seq, id };
 }
 
 function relayState(url: string, value: unknown): RelayState {
@@ -56,8 +85,7 @@ function relayState(url: string, value: unknown): RelayState {
   if (typeof key !== "string") throw bad(field("key"), "a Multikey");
   if (checkpoint !== undefined && typeof checkpoint !== "string") throw bad(field("checkpoint"), "a signed note");
   for (const [did, head] of Object.entries(objectOf(field("authors"), authors ?? {}))) {
-    const { epoch, seq, id } = objectOf(field(`authors.${did}`), head);
-    if (!isInteger(epoch, 1) || !isInteger(seq, 0) || !isText(id, HASH)) throw bad(field("authors"), "heads");
+    headOf(field(`authors.${did}`), head);
   }
   return {
     stream,

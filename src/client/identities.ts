@@ -25,15 +25,35 @@ export class Identities {
   readonly #logs = new Map<string, IdentityLog>();
   readonly #fetching = new Map<string, Promise<void>>();
   readonly #told = new Set<string>();
+  /** Logs that stay, whoever else is met. */
+  readonly #kept: ReadonlyMap<string, IdentityLog>;
+  readonly #grew: (did: string) => void;
 
-  constructor(clock: Clock, operations: Iterable<ParsedOperation> = []) {
+  /** `kept`: DIDs whose logs stay in memory. `grew`: called when more is known of a DID. */
+  constructor(
+    clock: Clock,
+    operations: Iterable<ParsedOperation> = [],
+    kept: Iterable<string> = [],
+    grew: (did: string) => void = () => {},
+  ) {
     this.#clock = clock;
+    this.#kept = new Map([...kept].map((did) => [did, new IdentityLog(did)]));
     for (const operation of operations) this.logOf(operation.did).add(operation);
+    this.#grew = grew;
+  }
+
+  /** Takes one more operation. True when its DID's log grew. */
+  add(operation: ParsedOperation): boolean {
+    const isNew = this.logOf(operation.did).add(operation);
+    if (isNew) this.#grew(operation.did);
+    return isNew;
   }
 
   /** What is known of a DID now, which may be nothing. */
   logOf(did: string): IdentityLog {
     assertDid(did);
+    const kept = this.#kept.get(did);
+    if (kept !== undefined) return kept;
     const known = this.#logs.get(did);
     if (known !== undefined) {
       this.#logs.delete(did);
@@ -101,7 +121,7 @@ export class Identities {
     if (fetching === undefined) {
       const late = () => requestTimeout(relay.url, FETCH_TIMEOUT_MS);
       fetching = withDeadline(this.#clock, FETCH_TIMEOUT_MS, signal, late, async (signal) => {
-        await fetchIdentity(relay, this.logOf(did), signal);
+        if (await fetchIdentity(relay, this.logOf(did), signal)) this.#grew(did);
       })
         .catch((error: unknown) => {
           if (signal.aborted || !isAntsError(error)) throw error;

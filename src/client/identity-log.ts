@@ -68,6 +68,11 @@ export class IdentityLog implements KeyView {
     return this.#now().keys.get(key);
   }
 
+  /** How many valid operations are known; only grows. */
+  get size(): number {
+    return this.#set.size;
+  }
+
   has(hash: string): boolean {
     return this.#set.get(hash) !== undefined;
   }

@@ -43,6 +43,8 @@ export interface RelayReaderOptions {
   readonly after: string;
   /** What was known of this relay when the follow began. */
   readonly known: RelayState | undefined;
+  /** Called when it has read on. */
+  readonly progressed?: () => void;
 }
 
 /** How long a follow of what is there waits for a relay to be reached. */
@@ -87,6 +89,7 @@ export class RelayReader {
   #unproven: UnprovenEnds | undefined;
   #proofFault: AntsError | undefined;
   #lastProblem = "";
+  #isCaughtUp = false;
 
   constructor(options: RelayReaderOptions) {
     const { connection, ports, known, after } = options;
@@ -101,6 +104,17 @@ export class RelayReader {
   /** Whether this relay keeps an author's chain, as far as it showed. */
   hosts(did: string): boolean {
     return this.#story.hosts(did);
+  }
+
+  /** Whether it has shown an author's chain up to this event. */
+  reached(did: string, { epoch, seq }: ChainHead): boolean {
+    const tip = this.#story.tip(did);
+    return tip !== undefined && tip.seq >= seq && tip.epoch >= epoch;
+  }
+
+  /** Whether nothing more is to be had of it now: everything was read, or there is no connection. */
+  get isExhausted(): boolean {
+    return this.#isCaughtUp || this.#options.connection.status.state !== "open";
   }
 
   /**
@@ -175,6 +189,7 @@ export class RelayReader {
   async #read(info: RelayInfo): Promise<void> {
     const { connection, filter, live, allowGap, after, signal } = this.#options;
     this.#meet(info);
+    this.#isCaughtUp = false;
     const abort = new LinkedAbort(signal);
     const fault = (error: AntsError) => {
       this.#proofFault = error;
@@ -245,6 +260,7 @@ export class RelayReader {
       case "caught-up":
         this.#logCheck?.take([], message.cursor);
         this.#passed(message.cursor, [], []);
+        this.#isCaughtUp = true;
         delivery.push({ type: "caught-up", relay: this.url, cursor: message.cursor });
         this.#backoff.reset();
         if (this.#lastProblem.startsWith("relay-unreachable") || this.#lastProblem.startsWith("connection-lost")) {
@@ -256,6 +272,7 @@ export class RelayReader {
         this.#passed(message.cursor, [], []);
         this.#head(message.checkpoint, fault, signal);
     }
+    this.#options.progressed?.();
     await delivery.room(signal);
   }
 
@@ -336,7 +353,7 @@ export class RelayReader {
   async #identity({ operation, did }: ParsedIdentity, at: number): Promise<void> {
     const { identities, connection, delivery, signal } = this.#options;
     const log = identities.logOf(did);
-    if (!log.has(operation.hash) && !log.add(operation)) await identities.read(did, connection, signal);
+    if (!log.has(operation.hash) && !identities.add(operation)) await identities.read(did, connection, signal);
     if (!log.has(operation.hash) || !identities.tell(operation.hash)) return;
     delivery.push({ type: "identity", relay: this.url, at, operation, resolution: log.resolution });
   }
