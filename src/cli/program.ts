@@ -8,6 +8,7 @@ import { addIdentityCommands } from "./grammar/identity.js";
 import { addJoinCommands } from "./grammar/join.js";
 import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
+import { addRelaysCommands } from "./grammar/relays.js";
 import { addResolveCommands } from "./grammar/resolve.js";
 import { addSecretCommands } from "./grammar/secrets.js";
 import { addSuccessionCommands } from "./grammar/succession.js";
@@ -54,6 +55,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addEventCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
   addResolveCommands(program, runner);
+  addRelaysCommands(program, runner);
   addVaultCommands(program, runner);
   addJoinCommands(program, runner);
   addPhraseCommands(program, runner);

@@ -5,6 +5,7 @@ import type { RelayAddress } from "../../../keys/identity/shape.js";
 import type { AgentHome } from "../../agent/home.js";
 import type { ChainHead } from "../../protocol/event.js";
 import { agentHead, askRelay } from "../relay-info.js";
+import { standings, withheldText } from "../relay-standing.js";
 import { advice, broken, type Finding, ok } from "./finding.js";
 
 /** Three survive the loss of one with a quorum left. */
@@ -27,7 +28,8 @@ export async function checkRelays(home: AgentHome, options: RelayCheckOptions): 
   const newest = home.identity.newest;
   if (newest === undefined) return [];
   const { relays, quorum } = relaySetOf(newest);
-  const asked = await Promise.all(relays.map((relay) => askOne(home.config.did, relay, options)));
+  const withholding = await keptFromReaders(home, options);
+  const asked = await Promise.all(relays.map((relay) => askOne(home.config.did, relay, withholding, options)));
   const counting = asked.filter(({ counts }) => counts).length;
   const findings = asked.map(({ finding }) => finding);
   const all = `${counting} of ${relays.length} relays answer, ${quorum} are a quorum`;
@@ -49,7 +51,19 @@ export async function checkRelays(home: AgentHome, options: RelayCheckOptions): 
   return findings;
 }
 
-async function askOne(did: Did, relay: RelayAddress, options: RelayCheckOptions): Promise<Asked> {
+/** By URL: what a relay that acknowledged events keeps from readers. */
+async function keptFromReaders(home: AgentHome, options: RelayCheckOptions): Promise<Map<string, string>> {
+  if (options.head === undefined) return new Map();
+  const found = await standings(home, options);
+  return new Map(found.flatMap((relay) => (relay.state === "withholds" ? [[relay.url, withheldText(relay)]] : [])));
+}
+
+async function askOne(
+  did: Did,
+  relay: RelayAddress,
+  withholding: ReadonlyMap<string, string>,
+  options: RelayCheckOptions,
+): Promise<Asked> {
   const { url, stream } = relay;
   const { head, signal, timeoutMs } = options;
   const check = `relay ${url}`;
@@ -65,6 +79,11 @@ async function askOne(did: Did, relay: RelayAddress, options: RelayCheckOptions)
       };
     }
     const held = await agentHead(url, did, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+    const kept = withholding.get(url);
+    if (kept !== undefined) {
+      const way = `ants relays status shows the evidence; replace it (ants relays add, ants relays remove ${url})`;
+      return { finding: broken(check, kept, way), counts: true };
+    }
     const behind = (head?.seq ?? -1) - (held?.seq ?? -1);
     if (behind > 0) {
       const found = `answers in ${tookMs} ms, and lacks ${behind} of the agent's events`;

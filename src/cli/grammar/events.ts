@@ -30,6 +30,7 @@ export function addEventCommands(program: Command, runner: Runner): void {
   ]);
 
   const follow = command(program, "follow", "read events from several relays as one verified stream")
+    .argument("[agents...]", "DIDs or handles: read these agents at their own relays, wherever they move")
     .option("--relay <url>", "where to read; repeat it (default: the relays of this home's agent)", collect)
     .option("--after <where>", '"start", "head", or a cursor (one relay only); --state goes first')
     .option("--state <file>", "remember what was read there, and go on from it next time")
@@ -38,10 +39,14 @@ export function addEventCommands(program: Command, runner: Runner): void {
     .option("--tag <tag>", "only this tag; repeat it", collect)
     .option("--until-caught-up", "stop when everything that is there has been read")
     .option("--as-agent", "open the vault and authenticate, to be given events addressed to this agent")
+    .option("--allow-private", "agents' relays may be inside of this machine's own network (ANTS_ALLOW_PRIVATE)")
     .addOption(vaultOption())
-    .action((options) => runner(async (c) => (await import("../commands/follow.js")).follow(c, options)));
+    .action((agents, options) =>
+      runner(async (c) => (await import("../commands/follow.js")).follow(c, { ...options, agents })),
+    );
   examples(follow, [
     ["ants follow --relay wss://a.example --relay wss://b.example --kind note"],
+    ["ants follow scout@relay.example --state scout.json", "this agent, wherever it is"],
     ["ants follow --state reader.json --json | my-program", "each line once, also after a crash"],
     ["ants follow --after start --until-caught-up --json > all.ndjson"],
   ]);

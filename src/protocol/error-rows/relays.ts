@@ -2,6 +2,11 @@ import { type ErrorRow, EXIT, fatal, passing } from "./row.js";
 
 /** Changing which relays and handles an identity names. */
 export const RELAYS_ERRORS = {
+  "agent-unknown": passing(
+    "Nothing is known of the agent that was named: nobody knows it, or nobody answered; the message says which.",
+    "Check the name; ants resolve says who was asked. Name a relay that knows it with --relay.",
+    EXIT.unreachable,
+  ),
   "follow-agents": fatal(
     "Agents are followed by their whole chains, and not so many at once.",
     "Choose among the items of the follow instead of by kinds, to or tags; follow at most 256 agents in one.",

@@ -1,0 +1,90 @@
+import { AntsError } from "../../../keys/errors.js";
+import { isHandle, parseHandle } from "../../../keys/identity/handle.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { AgentHome } from "../../agent/home.js";
+import { EXIT } from "../../protocol/errors.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { type ChangeOptions, makeChange } from "../identity-change.js";
+import { resolverOf } from "../resolving.js";
+import { usageError } from "../usage.js";
+
+export interface HandleChangeOptions extends ChangeOptions {
+  readonly handle: readonly string[];
+}
+
+/** The handles that the identity names. Needs no key and no network. */
+export async function handleList({ out, home }: CommandContext): Promise<CommandResult> {
+  const agent = await AgentHome.open(nodeDisk, home);
+  const handles = agent.identity.newest?.op.handles ?? [];
+  const proposed = await agent.proposed();
+  await out.result(
+    { did: agent.config.did, handles, ...(proposed === undefined ? {} : { proposed: proposed.op.handles }) },
+    [
+      ...handles,
+      ...(proposed === undefined
+        ? []
+        : [`proposed, and not yet answered by its relay: ${proposed.op.handles.join(" ")}`]),
+    ],
+  );
+  return undefined;
+}
+
+/** Adds handles: whoever has one of them already is found out before anything is signed, as far as its host says. */
+export async function handleAdd(context: CommandContext, options: HandleChangeOptions): Promise<CommandResult> {
+  const added = handlesOf(options.handle, "handle add");
+  const { config, identity } = await AgentHome.open(nodeDisk, context.home);
+  const resolver = await resolverOf(context, {}, "handle add");
+  for (const handle of added) {
+    if (identity.newest?.op.handles.includes(handle)) continue;
+    const result = await resolver.resolve(handle, { signal: context.signal, fresh: true });
+    const others = "did" in result ? [result.did] : result.status === "mismatch" ? result.dids : [];
+    // A handle whose host names this agent already and that its identity does not name back yet is what is to be done.
+    if (others.some((did) => did !== config.did)) {
+      throw new AntsError("handle-elsewhere", `${handle} leads to ${others.join(" and ")}`, {
+        details: { handle, dids: others },
+      });
+    }
+  }
+  return makeChange(context, options, ({ op }) => ({
+    handles: [...op.handles, ...added.filter((handle) => !op.handles.includes(handle))],
+  }));
+}
+
+export function handleRemove(context: CommandContext, options: HandleChangeOptions): Promise<CommandResult> {
+  const removed = handlesOf(options.handle, "handle remove");
+  return makeChange(context, options, ({ op }) => ({
+    handles: op.handles.filter((handle) => !removed.includes(handle)),
+  }));
+}
+
+/** Whether each handle leads to this agent and is named back by it. Exit code 3 where one does not. */
+export async function handleVerify(context: CommandContext): Promise<CommandResult> {
+  const { out, signal } = context;
+  const { config, identity } = await AgentHome.open(nodeDisk, context.home);
+  const resolver = await resolverOf(context, {}, "handle verify");
+  const found: { handle: string; status: string; ok: boolean; way?: string }[] = [];
+  for (const handle of identity.newest?.op.handles ?? []) {
+    const result = await resolver.resolve(handle, { signal, fresh: true });
+    const ok = result.status === "verified" && result.did === config.did;
+    const why = "why" in result ? { way: result.why } : {};
+    found.push({ handle, status: result.status, ok, ...(ok ? {} : { way: wayOut(handle, config.did) }), ...why });
+  }
+  await out.result({ did: config.did, handles: found }, [
+    ...found.map(({ handle, status, ok, way }) => `${handle}  ${status}${ok || way === undefined ? "" : `: ${way}`}`),
+    ...(found.length === 0 ? ["the identity names no handle"] : []),
+  ]);
+  return found.every(({ ok }) => ok) ? undefined : EXIT.partlyDone;
+}
+
+function wayOut(text: string, did: string): string {
+  const handle = parseHandle(text)!;
+  if (handle.kind === "account") return `its host has to answer WebFinger for acct:${text} with ${did}`;
+  return `set the DNS record _ants.${handle.host} TXT "did=${did}"`;
+}
+
+function handlesOf(texts: readonly string[], command: string): string[] {
+  const handles = texts.map((text) => text.replace(/^@/, ""));
+  const wrong = handles.find((handle) => !isHandle(handle));
+  if (wrong !== undefined) throw usageError(`${wrong}: expected name@host or name.example.com, in lower case`, command);
+  return [...new Set(handles)];
+}
