@@ -314,7 +314,7 @@ export class Following implements AsyncIterableIterator<FollowItem> {
       const tip = this.#chains?.tipOf(did);
       return hasQuorum(set, (key) => {
         const reader = this.#readings.get(key.slice(0, key.indexOf(" ")))?.reader;
-        return reader !== undefined && (tip === undefined ? reader.isExhausted : reader.reached(did, tip));
+        return reader !== undefined && (tip === undefined ? reader.isCaughtUp : reader.reached(did, tip));
       });
     });
   }

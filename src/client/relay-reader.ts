@@ -112,6 +112,11 @@ export class RelayReader {
     return tip !== undefined && tip.seq >= seq && tip.epoch >= epoch;
   }
 
+  /** Whether everything that it had was read, the last time that it could be asked. */
+  get isCaughtUp(): boolean {
+    return this.#isCaughtUp;
+  }
+
   /** Whether nothing more is to be had of it now: everything was read, or there is no connection. */
   get isExhausted(): boolean {
     return this.#isCaughtUp || this.#options.connection.status.state !== "open";

@@ -60,7 +60,8 @@ async function run(data: string, proxy: TcpProxy): Promise<RelayProcess> {
   return relay;
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on just now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
