@@ -50,6 +50,11 @@ async function operationsOn(place: RelayPlace, did: string): Promise<string[]> {
   return answer.status === 404 ? [] : (await answer.text()).split("\n").filter((line) => line.includes('"identity"'));
 }
 
+/** A quorum is enough for the agent, so one of the relays may hear of it a moment later. */
+async function expectOperations(place: RelayPlace, did: string, count: number): Promise<void> {
+  await expect.poll(async () => (await operationsOn(place, did)).length).toBe(count);
+}
+
 describe("changing the identity as the holder of the pen (N9, N10)", () => {
   it("replaces a relay while it publishes: nothing is lost, the epoch is a new one, the new relay has the whole chain", async () => {
     const { keys, home } = await settled(places.slice(0, 3));
@@ -160,5 +165,60 @@ describe("changing the identity as the holder of the pen (N9, N10)", () => {
     expect(agent.context.identity.resolution.status).toBe("verified");
     expect(agent.context.identity.newest!.op.handles).toEqual(["scout.example.com"]);
     await agent.publisher.publish([{ kind: "note", body: {} }]);
+  });
+
+  it("a handle that its relay refuses is signed for nobody: no other relay has the update, and the home forgets it", async () => {
+    const [a, b, c] = places as [RelayPlace, RelayPlace, RelayPlace];
+    const handle = `scout@${new URL(a.url).host}`;
+    const first = await settled([a, b, c]);
+    const second = await settled([a, b, c]);
+    await using owner = await open(first.keys, first.home);
+    await using other = await open(second.keys, second.home);
+    await changeIdentity(owner, { handles: [handle] });
+    expect(owner.context.identity.newest!.op.handles).toEqual([handle]);
+    await expect(changeIdentity(other, { handles: [handle] })).rejects.toMatchObject({ code: "handle-taken" });
+    expect(other.context.identity.operations().length).toBe(1);
+    expect(await other.home.proposed()).toBeUndefined();
+    for (const place of [a, b, c]) expect((await operationsOn(place, second.keys.did)).length).toBe(1);
+    await other.publisher.publish([{ kind: "note", body: {} }]);
+  });
+
+  it("a proposal that a crash left is settled first: taken by its relay, or undecided while that is away", async () => {
+    const [a, b, c] = places as [RelayPlace, RelayPlace, RelayPlace];
+    const { keys, home } = await settled([a, b, c]);
+    const handle = `crashed-${Date.now()}@${new URL(a.url).host}`;
+    await using agent = await open(keys, home);
+    const parent = agent.context.identity.newest!;
+    const { parsed } = updateIdentity({ parent, changes: { handles: [handle] }, signSeed: keys.seed, timeMs: 1 });
+    await agent.home.propose(parsed);
+    await a.kill();
+    const services = [{ id: "mail", type: "Mail", endpoint: "https://example.com/" }];
+    const changing = changeIdentity(agent, { services }, { timeoutMs: 1_500 });
+    await expect(changing).rejects.toMatchObject({ code: "update-undecided" });
+    expect((await agent.home.proposed())?.hash).toBe(parsed.hash);
+    await a.restart();
+    const { operation } = await changeIdentity(agent, { services });
+    expect(operation.op.prev).toBe(parsed.hash);
+    expect(operation.op.handles).toEqual([handle]);
+    expect(await agent.home.proposed()).toBeUndefined();
+  });
+
+  it("an update that is kept while too few relays answer says so, and the next start brings it out", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    const agent = await open(keys, home);
+    // The relays go away between the disk and the network.
+    const { home: kept } = agent;
+    const keep = kept.keepOperations.bind(kept);
+    kept.keepOperations = async (operations) => {
+      await keep(operations);
+      await Promise.all(places.slice(0, 2).map((place) => place.kill()));
+    };
+    const changing = changeIdentity(agent, { handles: ["scout.example.com"] }, { timeoutMs: 1_500 });
+    await expect(changing).rejects.toMatchObject({ code: "update-unfinished" });
+    await agent.close();
+    await Promise.all(places.slice(0, 2).map((place) => place.restart()));
+    await using again = await open(keys, home);
+    expect(again.context.identity.newest!.op.handles).toEqual(["scout.example.com"]);
+    for (const place of places.slice(0, 3)) await expectOperations(place, keys.did, 2);
   });
 });
