@@ -62,6 +62,8 @@ export const LABEL = {
   stateKeyId: "ants/state-key/1",
   /** reading keys that a claim carries, sealed to the escrow key of the phrase */
   escrow: "ants/escrow/1",
+  /** a message's content key, sealed to one of its readers */
+  messageKey: "ants/message/key/1",
 } as const;
 
 function asciiBytes(text: string): Uint8Array {

@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../keys/canonical.js";
 import { AntsError } from "../../keys/errors.js";
 import type { ParsedEvent } from "../protocol/event.js";
+import type { MessageReader } from "../protocol/sealed-message.js";
 import type { Lane } from "./lane.js";
 import { onAbort } from "./on-abort.js";
 
@@ -13,6 +14,8 @@ export interface PublishDraft {
   readonly tags?: readonly string[];
   /** true: the body is sealed under the agent's state key, readable by the agent alone. */
   readonly private?: boolean;
+  /** The body is sealed to these: the recipients in `to` and the author itself, with their agree keys. */
+  readonly sealTo?: readonly MessageReader[];
   /** true: salted, for public bodies that could be guessed after they are forgotten. */
   readonly salt?: boolean;
   /** The author's clock, milliseconds since 1970; now unless given. */

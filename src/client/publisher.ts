@@ -4,6 +4,7 @@ import type { Clock, Random } from "../../keys/ports.js";
 import { createBatch, type EventDraft, type SignedEvent } from "../protocol/batch.js";
 import { MAX_BATCH_EVENTS } from "../protocol/limits.js";
 import { sealBody } from "../protocol/private-body.js";
+import { sealMessage } from "../protocol/sealed-message.js";
 import { closedError } from "./connection-errors.js";
 import { abortable } from "./deadline.js";
 import type { Lane, LaneStatus } from "./lane.js";
@@ -235,7 +236,9 @@ export class Publisher {
     const { kind, to, tags, salt } = draft;
     const { did, stateKey, clock, random } = this.#options;
     let { body } = draft;
-    if (draft.private === true) {
+    if (draft.sealTo !== undefined) {
+      body = sealMessage(body, draft.sealTo, { did, epoch, seq, kind, to: to ?? [] }, random);
+    } else if (draft.private === true) {
       if (stateKey === undefined) throw new AntsError("no-state-key", "a private body needs the agent's state key");
       body = sealBody(body, stateKey, { did, epoch, seq, kind, ...(to === undefined ? {} : { to }) }, random);
     }

@@ -7,6 +7,7 @@ import { isAntsError } from "../../keys/errors.js";
 import { CLIENT_ERRORS } from "./error-rows/client.js";
 import { HANDLE_ERRORS } from "./error-rows/handles.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
+import { MESSAGE_ERRORS } from "./error-rows/messages.js";
 import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
@@ -25,6 +26,7 @@ export const ERRORS = {
   ...HANDLE_ERRORS,
   ...IDENTITY_ERRORS,
   ...PHRASE_ERRORS,
+  ...MESSAGE_ERRORS,
   ...PROGRAM_ERRORS,
   ...RELAY_ERRORS,
   ...RESOLUTION_ERRORS,

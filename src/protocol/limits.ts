@@ -10,6 +10,8 @@ export { MAX_DEPTH, MAX_LINE_BYTES, MAX_OPERATION_BYTES };
 export const MAX_BATCH_EVENTS = 256;
 /** Recipients of one event: each costs the relay an index row and a permission check per reader. */
 export const MAX_RECIPIENTS = 16;
+/** 40,000 bytes of a sealed message's text as canonical JSON: padded and with 16 recipients it fits a line. */
+export const MAX_MESSAGE_BYTES = 40_000;
 /** Tags of one event: each costs the relay an index row. */
 export const MAX_TAGS = 16;
 /** Characters of a claim's label: it is shown in one line beside the agent's name. */

@@ -31,7 +31,7 @@ async function open(keys: AgentKeys, path: string, disk: Disk = nodeDisk): Promi
     ports: systemPorts,
     home,
     lock,
-    secrets: { signSeed: keys.seed, stateKey: new Uint8Array(32) },
+    secrets: { signSeed: keys.seed, stateKey: new Uint8Array(32), agreeSecret: new Uint8Array(32) },
     bootId: "this boot",
     timeoutMs: 8_000,
   });

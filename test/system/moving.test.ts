@@ -30,7 +30,7 @@ const addresses = (of: readonly { readonly url: string; readonly stream: string 
 async function open(keys: AgentKeys, path: string): Promise<Agent> {
   const home = await AgentHome.open(nodeDisk, path);
   const lock = await home.lock();
-  const secrets = { signSeed: keys.seed, stateKey: new Uint8Array(32) };
+  const secrets = { signSeed: keys.seed, stateKey: new Uint8Array(32), agreeSecret: new Uint8Array(32) };
   return openAgent({ disk: nodeDisk, ports: systemPorts, home, lock, secrets, bootId: "this boot", timeoutMs: 10_000 });
 }
 
