@@ -1,0 +1,389 @@
+import { fromUtf8 } from "../../keys/bytes.js";
+import type { JsonObject } from "../../keys/canonical.js";
+import type { Did } from "../../keys/did.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import type { RelayAddress } from "../../keys/identity/shape.js";
+import type { ChainHead, Event } from "../protocol/event.js";
+import { DEFAULT_LIMITS, MAX_FRAME_ENTRIES } from "../protocol/limits.js";
+import { isSealedMessage } from "../protocol/sealed-message.js";
+import { Backoff } from "./backoff.js";
+import type { ChainStore } from "./chain-store.js";
+import { type ConnectionOptions, RelayConnection } from "./connection.js";
+import { Courier } from "./courier.js";
+import { abortable, withDeadline } from "./deadline.js";
+import type { DeliveryBook, DeliveryNotes, OpenLetter } from "./delivery-book.js";
+import type { IdentityLog } from "./identity-log.js";
+import type { Lane } from "./lane.js";
+import { type DeliveryResult, Letter, type RecipientResult } from "./letter.js";
+import type { Pen } from "./pen.js";
+import type { ClientPorts } from "./ports.js";
+import { isPrivateHost } from "./private-hosts.js";
+import type { Resolver } from "./resolver.js";
+
+export interface DeliveriesOptions {
+  readonly did: Did;
+  readonly pen: Pen;
+  readonly chain: ChainStore;
+  /** The agent's own identity log. */
+  readonly identity: IdentityLog;
+  readonly book: DeliveryBook;
+  /** Finds out where recipients are. */
+  readonly resolver: Pick<Resolver, "resolve">;
+  readonly ports: ClientPorts;
+  /**
+   * Which relays a recipient's identity may send this agent to. Default: wss: URLs that don't lead into this machine or
+   * its network; where all of the agent's own relays are there, any.
+   */
+  readonly mayDial?: (url: string) => boolean;
+  readonly connection?: ConnectionOptions;
+}
+
+/** Older messages that no relay of the recipient took are given up: whoever is away for longer is gone. */
+const GIVE_UP_MS = 30 * 24 * 3_600_000;
+/** A message that some relay of the recipient has is brought to the others for so long. */
+const COMPLETE_MS = 7 * 24 * 3_600_000;
+/** Where a recipient is now, when its relays don't take a message. */
+const LOOK_AGAIN = { firstMs: 5_000, maxMs: 600_000 };
+/** Of one recipient's relays, how many are written to: the recipient chooses them, the sender dials. */
+const MAX_RELAYS = 8;
+/** Everybody that was ever written to, in the notes; the one that was written to longest ago is forgotten first. */
+const MAX_WRITTEN = 10_000;
+/** Messages in memory; of more, those that are delivered are forgotten. */
+const MAX_LETTERS = 1_024;
+/** A sealed message as the line of its event begins. */
+const MESSAGE_START = '{"body":{"box":"';
+
+interface Recipient {
+  /** Undefined until it is known, or after a search that found nothing. */
+  relays?: readonly string[];
+  isSought: boolean;
+  readonly backoff: Backoff;
+}
+
+/**
+ * Brings the agent's committed messages to the relays of their recipients. The chain is the queue: messages of an
+ * earlier run that was killed are found there, and sending one twice is harmless, since it is the same event.
+ *
+ * A relay that both sides use has the message already. A relay that is dead delays no other; what no relay of a
+ * recipient took is tried again, where the recipient says it is by then.
+ */
+export class Deliveries {
+  readonly #options: DeliveriesOptions;
+  readonly #letters = new Map<string, Letter>();
+  readonly #recipients = new Map<string, Recipient>();
+  readonly #couriers = new Map<string, Courier>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #abort = new AbortController();
+  readonly #written: Set<Did>;
+  readonly #stopListening: () => void;
+  #upTo: ChainHead | undefined;
+  #scanning: Promise<void> | undefined;
+  #onProgress: (() => void)[] = [];
+
+  constructor(options: DeliveriesOptions) {
+    this.#options = options;
+    const { notes } = options.book;
+    this.#written = new Set(notes.written);
+    this.#upTo = this.#common(notes.upTo);
+    if (this.#upTo !== undefined) for (const open of notes.open) this.#reopen(open);
+    this.#stopListening = options.pen.listen({
+      acknowledged: () => this.#progressed(),
+      committed: () => this.#scan(),
+    });
+    this.#scan();
+  }
+
+  /** Where a recipient is, as somebody just found out: spares a search. */
+  met(did: Did, relays: readonly RelayAddress[]): void {
+    const recipient = this.#recipient(did);
+    recipient.relays = this.#reachable(relays);
+    for (const letter of this.#letters.values()) if (letter.isFor(did)) this.#carry(letter, did);
+  }
+
+  /** Whether a committed message was ever written to somebody. */
+  hasWrittenTo(did: string): boolean {
+    return this.#written.has(did as Did);
+  }
+
+  /** What became of a message at every relay of every recipient, as far as it is known now; undefined for another event. */
+  results(id: string): RecipientResult[] | undefined {
+    const letter = this.#letters.get(id);
+    return letter?.recipients.map((did) => {
+      const relays = Object.fromEntries(this.#urlsOf(did).map((url) => [url, this.#resultAt(letter, url)]));
+      return { did, delivered: Object.values(relays).some(({ state }) => state === "delivered"), relays };
+    });
+  }
+
+  /**
+   * Resolves when every recipient of a committed message has it on one relay, or every relay that it has was tried once
+   * since this process began, or after `timeoutMs`: what is left is tried on. Rejects with `closed` or the signal's reason.
+   */
+  async settled(id: string, seq: number, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void> {
+    const { ports } = this.#options;
+    const late = new AntsError("request-timeout", "the relays of the recipients take their time");
+    try {
+      await withDeadline(
+        ports.clock,
+        options.timeoutMs,
+        options.signal,
+        () => late,
+        async (signal) => {
+          while (!this.#isSettled(id, seq)) {
+            if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
+            await abortable(new Promise<void>((resolve) => this.#onProgress.push(resolve)), signal);
+          }
+        },
+      );
+    } catch (error) {
+      if (error !== late) throw error;
+    }
+  }
+
+  /** Stops; what is not delivered is noted for the next run. */
+  async close(): Promise<void> {
+    this.#stopListening();
+    this.#abort.abort(new AntsError("closed", "the deliveries were closed"));
+    this.#progressed();
+    await this.#scanning;
+    await Promise.all(this.#running);
+    await this.#options.book.close();
+  }
+
+  #isSettled(id: string, seq: number): boolean {
+    const letter = this.#letters.get(id);
+    if (letter === undefined) return (this.#upTo?.seq ?? -1) >= seq;
+    return this.results(id)!.every(({ did, delivered, relays }) => {
+      if (delivered) return true;
+      return (
+        this.#recipient(did).relays !== undefined && Object.keys(relays).every((url) => this.#wasTried(letter, url))
+      );
+    });
+  }
+
+  #wasTried(letter: Letter, url: string): boolean {
+    const lane = this.#laneOf(url);
+    return lane === undefined ? letter.wasTried(url) : lane.status.state !== "sending";
+  }
+
+  #laneOf(url: string): Lane | undefined {
+    return this.#options.pen.lanes.find(({ relay }) => relay.url === url);
+  }
+
+  #resultAt(letter: Letter, url: string): DeliveryResult {
+    const lane = this.#laneOf(url);
+    if (lane !== undefined) {
+      if (lane.acknowledgedSeq >= letter.seq) return { state: "delivered" };
+      const { status } = lane;
+      return { state: "waiting", ...("error" in status && status.error !== undefined ? { error: status.error } : {}) };
+    }
+    return letter.resultAt(url);
+  }
+
+  /** Finds the messages on the part of the chain that is committed by now. */
+  #scan(): void {
+    this.#scanning ??= this.#scanAll()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#scanning = undefined;
+        if ((this.#upTo?.seq ?? -1) < this.#options.pen.committedSeq && !this.#abort.signal.aborted) this.#scan();
+      });
+  }
+
+  async #scanAll(): Promise<void> {
+    const { chain, pen } = this.#options;
+    const maxBytes = DEFAULT_LIMITS.maxFrameBytes;
+    for (let from = (this.#upTo?.seq ?? -1) + 1; from <= pen.committedSeq; from = (this.#upTo?.seq ?? from) + 1) {
+      const lines = await chain.read(from, { maxBytes, maxEntries: MAX_FRAME_ENTRIES, toSeq: pen.committedSeq });
+      if (lines.length === 0 || this.#abort.signal.aborted) return;
+      for (const line of lines) this.#found(line);
+      const { epoch, seq, id } = chain.tree.chainAt(from + lines.length - 1)!;
+      this.#upTo = { epoch, seq, id };
+      this.#changed();
+    }
+  }
+
+  /** A line of the agent's own chain, which was verified when the chain was opened or written. */
+  #found(line: Uint8Array): void {
+    if (fromUtf8(line.subarray(0, MESSAGE_START.length)) !== MESSAGE_START) return;
+    const { id, seq, time, to, body } = JSON.parse(fromUtf8(line)) as Event;
+    if (to === undefined || body === undefined || !isSealedMessage(body as JsonObject)) return;
+    for (const did of to as readonly Did[]) {
+      this.#written.delete(did);
+      this.#written.add(did);
+    }
+    for (const oldest of this.#written) {
+      if (this.#written.size <= MAX_WRITTEN) break;
+      this.#written.delete(oldest);
+    }
+    if (time < this.#options.ports.clock.nowMs() - GIVE_UP_MS) return;
+    this.#open(new Letter(id, seq, time, to as readonly Did[]));
+  }
+
+  #reopen({ id, seq, time, to, have }: OpenLetter): void {
+    if (this.#options.chain.tree.find(id, seq)?.onChain !== true) return;
+    const letter = new Letter(id, seq, time, to);
+    for (const url of have) letter.delivered(url);
+    this.#open(letter);
+  }
+
+  #open(letter: Letter): void {
+    this.#letters.set(letter.id, letter);
+    for (const did of letter.recipients) {
+      if (this.#recipient(did).relays === undefined) this.#look(did);
+      else this.#carry(letter, did);
+    }
+  }
+
+  /** Has a message brought to the relays of a recipient that lack it. */
+  #carry(letter: Letter, did: Did): void {
+    const { id, seq, recipients } = letter;
+    for (const url of this.#urlsOf(did)) {
+      // What goes to an own relay anyway needs no second delivery.
+      if (this.#laneOf(url) !== undefined || letter.isDelivered(url)) continue;
+      this.#courier(url).carry({ id, seq, to: recipients });
+    }
+    this.#changed();
+  }
+
+  #courier(url: string): Courier {
+    const known = this.#couriers.get(url);
+    if (known !== undefined) return known;
+    const { chain, identity, ports, connection = {}, mayDial } = this.#options;
+    const publicOnly = mayDial === undefined && !this.#isInside;
+    const courier = new Courier(url, {
+      chain,
+      identity,
+      ports,
+      connect: (url) => new RelayConnection(url, ports, { ...connection, publicOnly }),
+      delivered: (url, id) => {
+        this.#letters.get(id)?.delivered(url);
+        this.#changed();
+      },
+      refused: (url, id, error) => {
+        this.#letters.get(id)?.failed(url, { state: "refused", error });
+        this.#failed(url, [id]);
+      },
+      failed: (url, error, unknown) => {
+        for (const letter of this.#letters.values()) {
+          letter.failed(url, unknown.includes(letter.id) ? { state: "unknown", error } : { state: "waiting", error });
+        }
+        this.#failed(url, [...this.#letters.keys()]);
+      },
+    });
+    this.#couriers.set(url, courier);
+    const running: Promise<void> = courier.run(this.#abort.signal).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return courier;
+  }
+
+  /** A relay did not take some messages: their recipients may have moved. */
+  #failed(url: string, ids: readonly string[]): void {
+    for (const id of ids) {
+      for (const did of this.#letters.get(id)?.recipients ?? []) if (this.#urlsOf(did).includes(url)) this.#look(did);
+    }
+    this.#progressed();
+  }
+
+  /** Finds out where a recipient is; the first time at once, then less and less often. One search at a time. */
+  #look(did: Did): void {
+    const recipient = this.#recipient(did);
+    if (recipient.isSought || this.#abort.signal.aborted) return;
+    recipient.isSought = true;
+    const looking: Promise<void> = this.#find(did, recipient).finally(() => {
+      recipient.isSought = false;
+      this.#running.delete(looking);
+      this.#progressed();
+      // Nobody else would notice that it has appeared.
+      const isAwaited = [...this.#letters.values()].some((letter) => letter.isFor(did));
+      if (isAwaited && recipient.relays?.length === 0) this.#look(did);
+    });
+    this.#running.add(looking);
+  }
+
+  async #find(did: Did, recipient: Recipient): Promise<void> {
+    const { resolver, ports } = this.#options;
+    const { signal } = this.#abort;
+    try {
+      if (recipient.relays !== undefined)
+        await ports.clock.sleep(LOOK_AGAIN.firstMs + recipient.backoff.nextDelayMs(), signal);
+      const found = await resolver.resolve(did, { fresh: true, signal });
+      const before = recipient.relays ?? [];
+      recipient.relays = "relays" in found ? this.#reachable(found.relays) : before;
+      for (const letter of this.#letters.values()) {
+        if (!letter.isFor(did)) continue;
+        for (const url of before) if (!recipient.relays.includes(url)) this.#couriers.get(url)?.drop(letter.id);
+        this.#carry(letter, did);
+      }
+    } catch (error) {
+      if (!isAntsError(error) && !signal.aborted) throw error;
+      recipient.relays ??= [];
+    }
+  }
+
+  #recipient(did: Did): Recipient {
+    let recipient = this.#recipients.get(did);
+    if (recipient === undefined) {
+      const { clock, random } = this.#options.ports;
+      recipient = { isSought: false, backoff: new Backoff(clock, random, LOOK_AGAIN) };
+      this.#recipients.set(did, recipient);
+    }
+    return recipient;
+  }
+
+  #urlsOf(did: Did): readonly string[] {
+    return this.#recipients.get(did)?.relays ?? [];
+  }
+
+  #reachable(relays: readonly RelayAddress[]): string[] {
+    const { mayDial = (url: string) => this.#isInside || (url.startsWith("wss:") && !isPrivateHost(url)), pen } =
+      this.#options;
+    const own = new Set(pen.lanes.map(({ relay }) => relay.url));
+    const urls = [...new Set(relays.map(({ url }) => url))];
+    return urls.filter((url) => own.has(url) || mayDial(url)).slice(0, MAX_RELAYS);
+  }
+
+  /** All of the agent's own relays are on this machine or its network: then so may be those of its recipients. */
+  get #isInside(): boolean {
+    return this.#options.pen.lanes.every(({ relay }) => isPrivateHost(relay.url));
+  }
+
+  /** The last event of the notes that is on the chain still: a rotate's anchor may have taken it back. */
+  #common(upTo: ChainHead | undefined): ChainHead | undefined {
+    const { tree } = this.#options.chain;
+    let at = upTo === undefined ? undefined : tree.find(upTo.id, upTo.seq);
+    while (at !== undefined && !at.onChain) at = tree.before(at);
+    return at === undefined ? undefined : { epoch: at.epoch, seq: at.seq, id: at.id };
+  }
+
+  #changed(): void {
+    for (const [id, letter] of this.#letters) {
+      if (this.#letters.size <= MAX_LETTERS) break;
+      if (this.#isDone(letter)) this.#letters.delete(id);
+    }
+    this.#options.book.note(() => this.#notes());
+    this.#progressed();
+  }
+
+  #notes(): DeliveryNotes {
+    const open = [...this.#letters.values()]
+      .filter((letter) => !this.#isDone(letter))
+      .map(({ id, seq, timeMs: time, recipients: to, have }) => ({ id, seq, time, to, have }));
+    return { ...(this.#upTo === undefined ? {} : { upTo: this.#upTo }), open, written: [...this.#written] };
+  }
+
+  /** Nothing more is done about it after this run. */
+  #isDone(letter: Letter): boolean {
+    const ageMs = this.#options.ports.clock.nowMs() - letter.timeMs;
+    if (ageMs > GIVE_UP_MS) return true;
+    return this.results(letter.id)!.every(({ did, delivered, relays }) => {
+      if (this.#recipient(did).relays === undefined || !delivered) return false;
+      return ageMs > COMPLETE_MS || Object.values(relays).every(({ state }) => state === "delivered");
+    });
+  }
+
+  #progressed(): void {
+    const waiting = this.#onProgress;
+    this.#onProgress = [];
+    for (const resolve of waiting) resolve();
+  }
+}
