@@ -38,6 +38,11 @@ export interface FollowOptions {
   readonly signal?: AbortSignal;
   /** Who is reading, for events that are addressed to it. */
   readonly authLine?: AuthLine;
+  /**
+   * true: a relay that does not take the reader for who it is is not read (`auth-failed`). With `to` in the filter it would
+   * show nothing of what is addressed, and its cursor would pass over all of it.
+   */
+  readonly onlyAuthenticated?: boolean;
   /** Operations that are known already, pinned ones for example. */
   readonly identities?: Iterable<ParsedOperation>;
   /** Reads on behind a cursor that the relay has pruned. */
@@ -250,6 +255,7 @@ export class Following implements AsyncIterableIterator<FollowItem> {
   #join({ url, stream }: { readonly url: string; readonly stream?: string }): void {
     if (!this.#delivery.join(url)) return;
     const { after = "start", live = true, allowGap = false, proofs = "sampled", authLine } = this.#options;
+    const { onlyAuthenticated = false } = this.#options;
     const isChosen = this.#options.relays?.includes(url) === true;
     const publicOnly = !isChosen && this.#options.mayDial === undefined && !this.#isInside;
     const who = authLine === undefined ? {} : { authLine };
@@ -271,6 +277,7 @@ export class Following implements AsyncIterableIterator<FollowItem> {
       live,
       allowGap,
       proofs,
+      ...(onlyAuthenticated && authLine !== undefined ? { authLine } : {}),
       after: start,
       // Another incarnation than the one that was read is another log.
       known: stream === undefined || known?.stream === stream ? known : undefined,

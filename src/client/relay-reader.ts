@@ -7,7 +7,7 @@ import type { EntriesMessage, Withheld } from "../protocol/messages.js";
 import type { RelayInfo } from "../protocol/relay-info.js";
 import type { AuthorChains } from "./author-chains.js";
 import { Backoff, drawFraction } from "./backoff.js";
-import type { RelayConnection } from "./connection.js";
+import type { AuthLine, RelayConnection } from "./connection.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
 import type { Delivery, FrameEnd } from "./delivery.js";
 import { type ProblemItem, problemOf } from "./follow-item.js";
@@ -18,6 +18,7 @@ import { LogCheck } from "./log-check.js";
 import type { ClientPorts } from "./ports.js";
 import { ProofCheck } from "./proof-check.js";
 import { RelayStory } from "./relay-story.js";
+import { requireAuthenticated } from "./require-authenticated.js";
 import type { FollowFrame } from "./subscription.js";
 import { UnprovenEnds } from "./unproven-ends.js";
 import { altered, placesOf, type Slot, verifySlots } from "./verified-slots.js";
@@ -39,6 +40,8 @@ export interface RelayReaderOptions {
   readonly live: boolean;
   readonly allowGap: boolean;
   readonly proofs: "sampled" | "every" | "none";
+  /** Present where the relay is read only as this reader. */
+  readonly authLine?: AuthLine;
   /** A cursor, `start` or `head`. */
   readonly after: string;
   /** What was known of this relay when the follow began. */
@@ -72,6 +75,8 @@ const FAULT_CODES: ReadonlySet<string> = new Set([
   "note-signature",
   "checkpoint-syntax",
   "checkpoint-mismatch",
+  // Nor is it read by somebody that it doesn't know; it may come to know.
+  "auth-failed",
 ]);
 
 /** Reads one relay of a follow: verifies everything that it shows, and hands on what is good. */
@@ -192,9 +197,10 @@ export class RelayReader {
   }
 
   async #read(info: RelayInfo): Promise<void> {
-    const { connection, filter, live, allowGap, after, signal } = this.#options;
+    const { connection, filter, live, allowGap, after, authLine, signal } = this.#options;
     this.#meet(info);
     this.#isCaughtUp = false;
+    if (authLine !== undefined) await requireAuthenticated(connection, authLine, signal);
     const abort = new LinkedAbort(signal);
     const fault = (error: AntsError) => {
       this.#proofFault = error;
