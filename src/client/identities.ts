@@ -133,7 +133,8 @@ export class Identities {
   }
 }
 
-function standingOf({ live, anchor }: KeyStanding, { epoch, seq, id }: Event): "live" | "retired" | "void" {
+/** How an event stands, from how its key does. */
+export function standingOf({ live, anchor }: KeyStanding, { epoch, seq, id }: Event): "live" | "retired" | "void" {
   if (live) return "live";
   if (anchor === undefined) return "void";
   if (seq === anchor.seq) return id === anchor.id ? "retired" : "void";
