@@ -25,6 +25,8 @@ export function homeLayout(home: string) {
     proposed: `${state}/identity.proposed`,
     chain: `${state}/chain`,
     outbox: `${state}/outbox`,
+    deliveries: `${state}/outbox/messages/deliveries.json`,
+    inbox: `${state}/inbox`,
     cursors: `${state}/cursors.json`,
     known: `${state}/known`,
     instances: `${state}/instances.ndjson`,

@@ -3,6 +3,7 @@ import type { HighWater } from "../../keys/node/vault-content.js";
 import type { Disk, DiskLock } from "../../keys/ports.js";
 import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
 import { ChainStore } from "../client/chain-store.js";
+import type { Inbox, InboxOptions } from "../client/inbox.js";
 import { Outbox } from "../client/outbox.js";
 import type { Pen } from "../client/pen.js";
 import type { PenContext } from "../client/pen-context.js";
@@ -10,12 +11,14 @@ import { type PenLoss, penLost } from "../client/pen-loss.js";
 import type { ClientPorts } from "../client/ports.js";
 import { Publisher } from "../client/publisher.js";
 import { RelayPool } from "../client/relay-pool.js";
+import type { SentMessage } from "../client/send-message.js";
 import type { ReadingKeys } from "../protocol/escrow.js";
 import type { Event } from "../protocol/event.js";
 import { readableBody } from "../protocol/private-body.js";
 import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
 import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
+import { AgentMail, type MailOptions } from "./mail.js";
 import type { SecretVault } from "./secret-vault.js";
 import { AgentSecretsAtWork } from "./secrets-at-work.js";
 import type { SecretAlarm, UsedCredential, UseSecretOptions } from "./use-secret.js";
@@ -24,10 +27,10 @@ import type { SecretAlarm, UsedCredential, UseSecretOptions } from "./use-secret
 export interface AgentSecrets {
   /** Ed25519 seed of the sign key, 32 bytes. */
   readonly signSeed: Uint8Array;
+  /** X25519 secret that messages to this agent are sealed for, 32 bytes. */
+  readonly agreeSecret: Uint8Array;
   /** Key of private bodies, 32 bytes. */
   readonly stateKey: Uint8Array;
-  /** X25519 secret that messages to this agent are sealed to, 32 bytes. */
-  readonly agreeSecret: Uint8Array;
   /** Keys of former eras, to read what was sealed then; newest first. */
   readonly earlier?: readonly ReadingKeys[];
   readonly highWater?: HighWater;
@@ -57,6 +60,7 @@ interface AgentParts {
   readonly disk: Disk;
   readonly readingKeys: readonly ReadingKeys[];
   readonly secrets: AgentSecretsAtWork;
+  readonly mail: AgentMail;
   readonly leftBehind: readonly LeftBehind[];
   /** Gives everything back. */
   readonly release: (highWater: HighWater | undefined) => Promise<void>;
@@ -81,13 +85,15 @@ export class Agent implements AsyncDisposable {
   readonly secrets: AgentSecretsAtWork;
   readonly #disk: Disk;
   readonly #readingKeys: readonly ReadingKeys[];
+  readonly #mail: AgentMail;
   readonly #release: AgentParts["release"];
   #pen: Pen;
   #isChangingPen = false;
   #resolveLost: (loss: PenLoss) => void = () => {};
   #closing: Promise<void> | undefined;
 
-  constructor({ home, context, pen, publisher, chain, disk, readingKeys, secrets, leftBehind, release }: AgentParts) {
+  constructor(parts: AgentParts) {
+    const { home, context, pen, publisher, chain, disk, readingKeys, secrets, mail, leftBehind, release } = parts;
     this.home = home;
     this.context = context;
     this.#pen = pen;
@@ -101,6 +107,7 @@ export class Agent implements AsyncDisposable {
     this.secrets = secrets;
     this.#disk = disk;
     this.#readingKeys = readingKeys;
+    this.#mail = mail;
     this.#release = release;
   }
 
@@ -133,6 +140,7 @@ export class Agent implements AsyncDisposable {
         this.#isChangingPen = false;
       }
       this.#watch(this.#pen);
+      this.#mail.changePen(this.#pen);
       return this.#pen;
     };
     await this.publisher.changePen(exchange, options.signal);
@@ -151,14 +159,13 @@ export class Agent implements AsyncDisposable {
   }
 
   /**
-   * The body of an event: of a private one of this agent's own, what was sealed in it. Throws `body-sealed` for
-   * somebody else's private body, or one that was altered.
+   * The body of an event: of a private one of this agent's own, or a sealed message that it wrote or was sent, what was
+   * sealed in it. Throws `body-sealed` for somebody else's private body, `message-sealed` for a message between others,
+   * either for one that was altered.
    */
   openBody(event: Event): JsonObject | undefined {
-    return readableBody(
-      event,
-      this.#readingKeys.map(({ stateKey }) => stateKey),
-    );
+    const stateKeys = this.#readingKeys.map(({ stateKey }) => stateKey);
+    return this.#mail.opened(event) ?? readableBody(event, stateKeys);
   }
 
   /** Runs `work` with a secret of the vault, with fall-back; see {@link AgentSecretsAtWork.use}. */
@@ -173,6 +180,22 @@ export class Agent implements AsyncDisposable {
   /** Tells of every alarm from now on, until the returned function is called. */
   onAlarm(listener: (alarm: SecretAlarm) => void): () => void {
     return this.secrets.onAlarm(listener);
+  }
+
+  /**
+   * Seals a message to some agents (DIDs or handles, 1 to 16), publishes it, and has it brought to their relays: see
+   * `sendMessage` for what it resolves with and throws. A body that is a text becomes `{text}`.
+   */
+  send(to: string | readonly string[], body: JsonObject | string, options?: MailOptions): Promise<SentMessage> {
+    return this.#mail.send(to, body, options);
+  }
+
+  /**
+   * The messages to this agent, verified and opened: see {@link Inbox}. One at a time in a home; throws "locked" while
+   * another reads. Also throws `inbox-changed`, `inbox-damaged`, disk errors.
+   */
+  inbox(options?: InboxOptions): Promise<Inbox> {
+    return this.#mail.inbox(options);
   }
 
   /** Gives up the pen and the home. What some relay lacks is on this disk and goes out with the next run. */
@@ -249,6 +272,8 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     const { clock, random } = ports;
     const whyAway = (url: string) => relays.whyAway(url);
     const publisher = new Publisher({ did, seed, pen, clock, random, stateKey, whyAway });
+    const mail = await AgentMail.open({ disk, ports, home, secrets, pen, publisher, chain, instance: own });
+    closing.push(() => mail.close());
     const closed = async (highWater: HighWater | undefined): Promise<void> => {
       try {
         await release();
@@ -266,6 +291,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       disk,
       readingKeys,
       secrets: atWork,
+      mail,
       leftBehind,
       release: closed,
     });

@@ -75,7 +75,8 @@ export class Deliveries {
   readonly #running = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #written: Set<Did>;
-  readonly #stopListening: () => void;
+  #pen: Pen;
+  #stopListening: () => void;
   #upTo: ChainHead | undefined;
   #scanning: Promise<void> | undefined;
   #onProgress: (() => void)[] = [];
@@ -86,11 +87,21 @@ export class Deliveries {
     this.#written = new Set(notes.written);
     this.#upTo = this.#common(notes.upTo);
     if (this.#upTo !== undefined) for (const open of notes.open) this.#reopen(open);
-    this.#stopListening = options.pen.listen({
-      acknowledged: () => this.#progressed(),
-      committed: () => this.#scan(),
-    });
+    this.#pen = options.pen;
+    this.#stopListening = this.#listen(options.pen);
     this.#scan();
+  }
+
+  /** The agent holds the pen anew, in another epoch and perhaps at other relays: the letters are the same. */
+  changePen(pen: Pen): void {
+    this.#stopListening();
+    this.#pen = pen;
+    this.#stopListening = this.#listen(pen);
+    this.#scan();
+  }
+
+  #listen(pen: Pen): () => void {
+    return pen.listen({ acknowledged: () => this.#progressed(), committed: () => this.#scan() });
   }
 
   /** Where a recipient is, as somebody just found out: spares a search. */
@@ -166,7 +177,7 @@ export class Deliveries {
   }
 
   #laneOf(url: string): Lane | undefined {
-    return this.#options.pen.lanes.find(({ relay }) => relay.url === url);
+    return this.#pen.lanes.find(({ relay }) => relay.url === url);
   }
 
   #resultAt(letter: Letter, url: string): DeliveryResult {
@@ -185,12 +196,13 @@ export class Deliveries {
       .catch(() => undefined)
       .finally(() => {
         this.#scanning = undefined;
-        if ((this.#upTo?.seq ?? -1) < this.#options.pen.committedSeq && !this.#abort.signal.aborted) this.#scan();
+        if ((this.#upTo?.seq ?? -1) < this.#pen.committedSeq && !this.#abort.signal.aborted) this.#scan();
       });
   }
 
   async #scanAll(): Promise<void> {
-    const { chain, pen } = this.#options;
+    const { chain } = this.#options;
+    const pen = this.#pen;
     const maxBytes = DEFAULT_LIMITS.maxFrameBytes;
     for (let from = (this.#upTo?.seq ?? -1) + 1; from <= pen.committedSeq; from = (this.#upTo?.seq ?? from) + 1) {
       const lines = await chain.read(from, { maxBytes, maxEntries: MAX_FRAME_ENTRIES, toSeq: pen.committedSeq });
@@ -335,16 +347,16 @@ export class Deliveries {
   }
 
   #reachable(relays: readonly RelayAddress[]): string[] {
-    const { mayDial = (url: string) => this.#isInside || (url.startsWith("wss:") && !isPrivateHost(url)), pen } =
+    const { mayDial = (url: string) => this.#isInside || (url.startsWith("wss:") && !isPrivateHost(url)) } =
       this.#options;
-    const own = new Set(pen.lanes.map(({ relay }) => relay.url));
+    const own = new Set(this.#pen.lanes.map(({ relay }) => relay.url));
     const urls = [...new Set(relays.map(({ url }) => url))];
     return urls.filter((url) => own.has(url) || mayDial(url)).slice(0, MAX_RELAYS);
   }
 
   /** All of the agent's own relays are on this machine or its network: then so may be those of its recipients. */
   get #isInside(): boolean {
-    return this.#options.pen.lanes.every(({ relay }) => isPrivateHost(relay.url));
+    return this.#pen.lanes.every(({ relay }) => isPrivateHost(relay.url));
   }
 
   /** The last event of the notes that is on the chain still: a rotate's anchor may have taken it back. */
