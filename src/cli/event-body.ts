@@ -14,6 +14,8 @@ export interface BodySource {
   readonly file?: string;
   /** Where "-" reads from. */
   readonly stdin: Readable;
+  /** The command that asks, for the hint of a usage error; `publish` unless given. */
+  readonly command?: string;
 }
 
 /** Where bodies are read from, found and opened before the pen is taken. */
@@ -117,11 +119,11 @@ function textOf(bytes: Uint8Array, where: string): string {
   }
 }
 
-async function openInput({ argument, file, stdin }: BodySource): Promise<BodyInput> {
-  if (file !== undefined && argument !== undefined) throw usageError("a body and --file: only one of them", "publish");
+async function openInput({ argument, file, stdin, command = "publish" }: BodySource): Promise<BodyInput> {
+  if (file !== undefined && argument !== undefined) throw usageError("a body and --file: only one of them", command);
   if (argument === "-") return { stream: stdin, name: "stdin" };
   if (file === undefined)
-    throw usageError('what to publish is missing: text, a JSON object, --file, or "-" for stdin', "publish");
+    throw usageError(`what to ${command} is missing: text, a JSON object, --file, or "-" for stdin`, command);
   try {
     const handle = await open(file, "r");
     if ((await handle.stat()).isDirectory()) {

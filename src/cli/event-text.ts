@@ -1,6 +1,7 @@
 import { CLAIM_KIND, type Event } from "../protocol/event.js";
 import { isoTime } from "../protocol/iso-time.js";
 import { isSealedBody } from "../protocol/private-body.js";
+import { isSealedMessage } from "../protocol/sealed-message.js";
 import { painted, type Text } from "./text.js";
 
 /** An event for people: when, who, what, and the body as its author wrote it, in one line. */
@@ -17,13 +18,14 @@ export function eventText(event: Event, options: { author: boolean }): Text[] {
 }
 
 /** An author's clock may say anything. */
-function whenText(timeMs: number): string {
+export function whenText(timeMs: number): string {
   return isoTime(timeMs)?.replace("T", " ").slice(0, 19) ?? `time ${timeMs}`;
 }
 
 function bodyText({ body, kind }: Event): string {
   if (body === undefined) return "(forgotten)";
   if (isSealedBody(body)) return "(private)";
+  if (isSealedMessage(body)) return "(sealed)";
   // The keys that a claim carries for its owner are long, and nobody here can read them.
   const { escrow, ...said } = body;
   if (kind === CLAIM_KIND && escrow !== undefined) return JSON.stringify(said);

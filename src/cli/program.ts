@@ -6,6 +6,7 @@ import { addCompletionCommand } from "./grammar/completion.js";
 import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
 import { addJoinCommands } from "./grammar/join.js";
+import { addMessageCommands } from "./grammar/messages.js";
 import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
 import { addRelaysCommands } from "./grammar/relays.js";
@@ -53,6 +54,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addIdentityCommands(program, runner);
   addSuccessionCommands(program, runner);
   addEventCommands(program, runner);
+  addMessageCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
   addResolveCommands(program, runner);
   addRelaysCommands(program, runner);

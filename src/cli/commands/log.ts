@@ -2,8 +2,9 @@ import { fromUtf8 } from "../../../keys/bytes.js";
 import type { JsonObject } from "../../../keys/canonical.js";
 import { isAntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
+import type { VaultContent } from "../../../keys/node/vault-content.js";
 import { AgentHome } from "../../agent/home.js";
-import type { AgentSecrets } from "../../agent/open-agent.js";
+import { openedMessage } from "../../agent/mail.js";
 import type { ChainStore } from "../../client/chain-store.js";
 import { type Event, parseEvent } from "../../protocol/event.js";
 import { DEFAULT_LIMITS } from "../../protocol/limits.js";
@@ -56,11 +57,10 @@ async function print(
   const { out, signal } = context;
   const unlocked = options.open === true ? await unlock(context, home.config.did, options) : undefined;
   try {
-    const stateKeys = unlocked === undefined ? [] : stateKeysOf(unlocked.vault.content);
     for await (const { event, line } of lines) {
       signal.throwIfAborted();
       if (options.kind !== undefined && !options.kind.includes(event.kind)) continue;
-      const body = stateKeys.length === 0 ? undefined : opened(out, event, stateKeys);
+      const body = unlocked === undefined ? undefined : opened(out, event, unlocked.vault.content);
       if (!out.json) await out.line(eventText(body === undefined ? event : { ...event, body }, { author: false }));
       // No longer what was signed, and said so.
       else await (body === undefined ? out.exact(fromUtf8(line)) : out.value({ ...event, body, opened: true }));
@@ -71,18 +71,17 @@ async function print(
   return undefined;
 }
 
-/** The keys of this agent's private bodies, of former eras too. */
-function stateKeysOf({ stateKey, earlier = [] }: AgentSecrets): Uint8Array[] {
-  return [stateKey, ...earlier.map((era) => era.stateKey)];
-}
-
-/** What is sealed in a private body; undefined for any other, and for one that no key of this agent opens. */
-function opened(out: Output, event: Event, stateKeys: readonly Uint8Array[]): JsonObject | undefined {
-  if (event.body === undefined || !isSealedBody(event.body)) return undefined;
+/** What is sealed in a private body or a message; undefined for any other, and where this agent's keys don't open it. */
+function opened(out: Output, event: Event, content: VaultContent): JsonObject | undefined {
   try {
-    return openBody(event.body, stateKeys, event);
+    if (event.body === undefined || !isSealedBody(event.body)) return openedMessage(event, event.did, content);
+    return openBody(
+      event.body,
+      [content, ...content.earlier].map(({ stateKey }) => stateKey),
+      event,
+    );
   } catch (error) {
-    if (!isAntsError(error, "body-sealed")) throw error;
+    if (!isAntsError(error, "body-sealed") && !isAntsError(error, "message-sealed")) throw error;
     out.warn(`seq ${event.seq}: ${error.message}`);
     return undefined;
   }
