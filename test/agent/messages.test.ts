@@ -52,7 +52,7 @@ async function tell(line: string, did: string, at: readonly TestRelay[], home: F
   appendFileSync(`${home.options.home}/.ants/identity.ndjson`, `${line}\n`);
 }
 
-describe("a message between two agents", () => {
+describe("a message between two agents (N11)", () => {
   test("on disjoint relays: sealed, delivered, read once, answered", async () => {
     const [one, two] = await Promise.all([settled(relays[0]!), settled(relays[1]!)]);
     await using alice = await openHome(one.options);

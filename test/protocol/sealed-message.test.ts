@@ -28,7 +28,7 @@ const place: MessagePlace = { did: author.did, epoch: 3, seq: 41, kind: "message
 const plain = { text: "the key is under the mat" };
 const sealed = sealMessage(plain, [alice, bob, author], place, systemRandom);
 
-describe("a sealed message", () => {
+describe("a sealed message (N11)", () => {
   test("opens for every recipient and for its author, and for nobody else", () => {
     for (const reader of [alice, bob, author]) expect(openMessage(sealed, reader, place)).toEqual(plain);
     expect(codeOf(() => openMessage(sealed, eve, place))).toBe("message-sealed");
