@@ -166,6 +166,14 @@ export {
 export { errorOfRefusal, type Refusal, refusalOf } from "./protocol/refusal.js";
 export { parseRelayInfo, type RelayInfo, type RelayPolicy } from "./protocol/relay-info.js";
 export {
+  isSealedMessage,
+  type MessagePlace,
+  type MessageReader,
+  openMessage,
+  type SealedMessage,
+  sealMessage,
+} from "./protocol/sealed-message.js";
+export {
   chooseSubprotocol,
   PROTOCOL_VERSION,
   SUBPROTOCOL,
