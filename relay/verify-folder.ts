@@ -238,6 +238,11 @@ class FolderCheck {
     const { type, did, id } = entry;
     const found = index.positionOf({ type, did, id, ...(entry.type === "event" ? { seq: entry.event.seq } : {}) });
     // A pruned line that a full one replaced later is known under the later position.
+    if (found === position && entry.type === "identity") {
+      const fault = index.nameFault(entry.operation, position);
+      if (fault !== undefined) this.#report(position, "index-mismatch", `the index ${fault}`);
+      return;
+    }
     if (found === position || (found !== undefined && found > position && entry.type === "event" && entry.pruned))
       return;
     const where = found === undefined ? "does not know it" : `has it at position ${found}`;

@@ -195,7 +195,8 @@ function accountsOf(handles: readonly string[]): string[] {
   return handles.slice(0, MAX_HANDLES_HEEDED).filter((handle) => parseHandle(handle)?.kind === "account");
 }
 
-function domainsOf(handles: readonly string[]): string[] {
+/** The domains among the handles of an operation, as far as they count here. */
+export function domainsOf(handles: readonly string[]): string[] {
   return handles.slice(0, MAX_HANDLES_HEEDED).filter((handle) => parseHandle(handle)?.kind === "domain");
 }
 

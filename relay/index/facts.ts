@@ -24,6 +24,10 @@ export class Facts {
     return this.#tables.get(this.#tables.facts, key);
   }
 
+  has(key: Buffer): boolean {
+    return this.get(key) !== undefined;
+  }
+
   put(key: Buffer, value: Buffer = PRESENT): void {
     this.#pending.set(key.toString("latin1"), value);
   }

@@ -24,6 +24,16 @@ export class HandleHolds {
     return rows.map(({ key }) => `${key.toString("latin1", prefix.length)}@${host}`);
   }
 
+  /** Whether the handle is found among the agent's. */
+  isOf(did: string, handle: string): boolean {
+    return this.#facts.has(ofKey(did, handle));
+  }
+
+  /** Number of the agent whose operation at `position` lists the domain. */
+  listerAt(domain: string, position: number): number | undefined {
+    return this.#facts.get(factKey(FACT.listing, text(domain), ZERO, [position, 6]))?.readUInt32BE(0);
+  }
+
   change({ handle, hold }: HandleChange): void {
     const known = this.get(handle);
     if (known !== undefined && known.did !== hold?.did) this.#facts.remove(ofKey(known.did, handle));

@@ -25,6 +25,7 @@ import type {
 import { FACT, factKey } from "./index-keys.js";
 import { type Progress, progressOf, writeProgress } from "./index-progress.js";
 import { databasePath, type RebuildReason, whyRebuild, writeIndexState } from "./index-state.js";
+import { nameKey } from "./names.js";
 import { PageCache } from "./page-cache.js";
 import { Postings } from "./postings.js";
 import { RecentEntries } from "./recent-entries.js";
@@ -348,11 +349,6 @@ function whyOther({ lastPosition, rootAt }: IndexOptions, tables: Tables): Rebui
   if (progress === undefined) return undefined;
   if (progress.applied > lastPosition) return "ahead-of-log";
   return progress.root === hex(rootAt(progress.applied)) ? undefined : "other-history";
-}
-
-function nameKey(name: string, agentNo?: number): Buffer {
-  const text = Buffer.from(`${name}\0`, "utf8");
-  return agentNo === undefined ? factKey(FACT.name, text) : factKey(FACT.name, text, [agentNo, 4]);
 }
 
 function needsPruned(firstPosition: number, reason: RebuildReason): AntsError {
