@@ -40,6 +40,7 @@ async function page(exchange: Exchange): Promise<void> {
   const { context, response } = exchange;
   const reason = await context.unreadiness();
   for (const [name, value] of Object.entries(STATUS_PAGE_HEADERS)) response.setHeader(name, value);
-  const html = statusPage(context.info(), context.reader.cursorAt(context.ledger.position), reason);
+  const cursor = context.reader.cursorAt(context.ledger.position);
+  const html = statusPage(context.info(), cursor, reason, context.handles.host());
   await reply(exchange, reason === undefined ? 200 : 503, "text/html; charset=utf-8", html);
 }

@@ -21,6 +21,7 @@ export function statusPage(
   info: RelayInfo,
   cursor: string,
   reason: { code: string; message: string } | undefined,
+  handleHost: string | undefined,
 ): string {
   const state =
     reason === undefined
@@ -31,6 +32,7 @@ export function statusPage(
     ["Stream", info.stream],
     ["Cursor", cursor],
     ["Key", info.key],
+    ["Handles", handleHost === undefined ? "none" : `name@${handleHost}`],
     ["Durability", info.policy.durability],
     ["Software", info.software],
     ...Object.entries(info.limits).map(([name, value]): [string, string] => [name, String(value)]),

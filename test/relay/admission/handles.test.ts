@@ -96,6 +96,8 @@ describe("a handle under the relay's own host", () => {
       const answer = relay.send(asEntry(listing(who, who.genesis, "scout@elsewhere.example", "scout.example")));
       expect(codeOf(answer)).toBe("stored");
     }
+    // Should that host be this relay's one day, its first come is served.
+    expect(holder(relay, "scout@elsewhere.example")).toMatchObject({ did: one.did });
   });
 
   it("stays its agent's for 90 days after it was dropped, and then is whose update lists it", () => {
