@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateSeed } from "../../../keys/ed25519/index.js";
 import { encodeFrame } from "../../../src/protocol/frame.js";
 import type { RelayMessage } from "../../../src/protocol/messages.js";
+import { temporaryFolder } from "../../keys/node/temporary-folder.js";
 import { NamedAuthor } from "./named-author.js";
 
 let relay: TestRelay;
@@ -243,8 +244,23 @@ describe("an agent that left", () => {
 describe("a ban", () => {
   test("refuses all that is of the agent, and serves what is there", async () => {
     const scout = new NamedAuthor({ handles: ["gone.example.org"] });
-    await using banning = await startTestRelay({ config: { ban: `${scout.did}, did:ants:${"a".repeat(52)}` } });
+    const data = temporaryFolder();
+    {
+      await using before = await startTestRelay({ config: { data } });
+      expect((await publish([scout.newest.line], before)).status).toBe(200);
+    }
+    const ban = `${scout.did}, did:ants:${"a".repeat(52)}`;
+    await using banning = await startTestRelay({ config: { data, ban } });
     const other = new NamedAuthor();
+    expect((await publish([scout.claim()], banning)).answer).toMatchObject({ code: "banned" });
+    expect((await publish([scout.update({ handles: [] })], banning)).answer).toMatchObject({ code: "banned" });
+    for (const path of [
+      `/1.0/identifiers/${scout.did}`,
+      `/agents/${scout.did}/identity`,
+      `/agents/${scout.did}/head`,
+    ]) {
+      expect((await fetch(`${banning.httpUrl}${path}`)).status).toBe(200);
+    }
     expect(await publish([scout.newest.line], banning)).toMatchObject({
       status: 403,
       answer: { code: "banned", retryable: false, details: { did: scout.did } },
