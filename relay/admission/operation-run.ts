@@ -83,6 +83,7 @@ export function runsIn(entries: readonly VerifiedEntry[]): ReadonlyMap<VerifiedE
   const runs = new Map<VerifiedEntry, OperationRun>();
   let row: VerifiedOperation[] = [];
   const end = () => {
+    if (row.length === 0) return;
     const run = new OperationRun(row.map(({ operation }) => operation));
     for (const entry of row) runs.set(entry, run);
     row = [];
