@@ -101,7 +101,7 @@ function parsed(text: string, share: number): Share {
     return parseShare(text);
   } catch (error) {
     if (!(error instanceof AntsError)) throw error;
-    throw new AntsError(error.code, `share ${share}: ${error.message}`, {
+    throw new AntsError(error.code, error.message, {
       details: { ...error.details, share },
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     });
@@ -113,14 +113,14 @@ function assertOneSet(shares: readonly Share[]): void {
   if (first === undefined) throw tooFew(0);
   for (const [i, share] of shares.entries()) {
     if (share.set !== first.set || share.threshold !== first.threshold || share.shares !== first.shares) {
-      throw new AntsError("share-other-set", `share ${i + 1} is of another set than share 1`, {
+      throw new AntsError("share-other-set", "this share is of another set than the first", {
         hint: "shares that go together begin with the same three words",
         details: { share: i + 1 },
       });
     }
     const same = shares.findIndex(({ index, value }) => index === share.index || value.at(-1) === share.value.at(-1));
     if (same < i) {
-      throw new AntsError("share-duplicate", `share ${i + 1} is share ${same + 1} once more`, {
+      throw new AntsError("share-duplicate", "this share was given already", {
         hint: "give each share once",
         details: { share: i + 1, other: same + 1 },
       });
