@@ -1,7 +1,7 @@
 // I6: a second device joins by a signed enrolment, never with a new identity.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { fromUtf8, utf8, zero } from "../../keys/bytes.js";
 import { assertDid } from "../../keys/did.js";
 import { generateSeed } from "../../keys/ed25519/index.js";
@@ -10,6 +10,9 @@ import { parseJoinRequest } from "../../keys/node/join-request.js";
 import { openVault, sealVault } from "../../keys/node/vault.js";
 import { type Outcome, Sandbox } from "../transcripts/sandbox.js";
 import { Pty } from "./pty.js";
+
+// A process and an Argon2id for each step: seconds each where the machine is busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let sandbox: Sandbox;
 let did: string;

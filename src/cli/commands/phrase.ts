@@ -89,7 +89,7 @@ async function readOrExplain(context: CommandContext, options: PhraseVerifyOptio
     throw new AntsError(error.code, error.message, {
       hint:
         repairs.length === 0
-          ? "more than one word is wrong: compare all of them with what you wrote down"
+          ? "no single slip explains it: compare all words with what you wrote down"
           : shown
             ? "compare these places with what you wrote down"
             : `ants phrase verify --phrase-file ${options.phraseFile} --show-candidates`,
