@@ -1,4 +1,4 @@
-import { fromUtf8, utf8, zero } from "../../keys/bytes.js";
+import { fromUtf8, zero } from "../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { nearWords, wordBeginning } from "../../keys/near-words.js";
 import { keepMemoryOutOfCoreDumps } from "../../keys/node/core-dump.js";
@@ -161,9 +161,4 @@ async function ask(terminal: Terminal, question: string, signal: AbortSignal): P
   } finally {
     zero(bytes);
   }
-}
-
-/** The words of a phrase as one line of a file. */
-export function phraseLine({ words, check }: { readonly words: string; readonly check: string }): Uint8Array {
-  return utf8(`${words} ${check}\n`);
 }
