@@ -1,3 +1,4 @@
+import { canonicalize } from "../../keys/canonical.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { type UpdateChanges, updateIdentity } from "../../keys/identity/create.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
@@ -125,9 +126,11 @@ function standing({ context, did }: Agent, settle: boolean): { parent: ParsedOpe
 
 function isChange(present: IdentityContent, wanted: UpdateChanges): boolean {
   const { relays, faults, handles, services } = present;
-  const before: UpdateChanges = { relays, faults, handles, services };
-  return Object.entries(wanted).some(
-    ([field, value]) => JSON.stringify(value) !== JSON.stringify(before[field as keyof UpdateChanges]),
+  const before = { relays, faults, handles, services };
+  // As sets of bytes: the order of an object's fields is no difference.
+  return (
+    canonicalize({ ...before, ...wanted, agree: "" }) !== canonicalize({ ...before, agree: "" }) ||
+    wanted.agree !== undefined
   );
 }
 

@@ -94,7 +94,8 @@ export class RelayReader {
   #unproven: UnprovenEnds | undefined;
   #proofFault: AntsError | undefined;
   #lastProblem = "";
-  #isCaughtUp = false;
+  /** Everything that it had was read, the last time that it could be asked. */
+  isCaughtUp = false;
 
   constructor(options: RelayReaderOptions) {
     const { connection, ports, known, after } = options;
@@ -117,14 +118,9 @@ export class RelayReader {
     return tip !== undefined && tip.seq >= seq && tip.epoch >= epoch;
   }
 
-  /** Whether everything that it had was read, the last time that it could be asked. */
-  get isCaughtUp(): boolean {
-    return this.#isCaughtUp;
-  }
-
   /** Whether nothing more is to be had of it now: everything was read, or there is no connection. */
   get isExhausted(): boolean {
-    return this.#isCaughtUp || this.#options.connection.status.state !== "open";
+    return this.isCaughtUp || this.#options.connection.status.state !== "open";
   }
 
   /**
@@ -199,7 +195,7 @@ export class RelayReader {
   async #read(info: RelayInfo): Promise<void> {
     const { connection, filter, live, allowGap, after, authLine, signal } = this.#options;
     this.#meet(info);
-    this.#isCaughtUp = false;
+    this.isCaughtUp = false;
     if (authLine !== undefined) await requireAuthenticated(connection, authLine, signal);
     const abort = new LinkedAbort(signal);
     const fault = (error: AntsError) => {
@@ -271,7 +267,7 @@ export class RelayReader {
       case "caught-up":
         this.#logCheck?.take([], message.cursor);
         this.#passed(message.cursor, [], []);
-        this.#isCaughtUp = true;
+        this.isCaughtUp = true;
         delivery.push({ type: "caught-up", relay: this.url, cursor: message.cursor });
         this.#backoff.reset();
         if (this.#lastProblem.startsWith("relay-unreachable") || this.#lastProblem.startsWith("connection-lost")) {
