@@ -46,7 +46,6 @@ export interface RelayReaderOptions {
   readonly after: string;
   /** What was known of this relay when the follow began. */
   readonly known: RelayState | undefined;
-  /** Called when it has read on. */
   readonly progressed?: () => void;
 }
 
@@ -94,7 +93,6 @@ export class RelayReader {
   #unproven: UnprovenEnds | undefined;
   #proofFault: AntsError | undefined;
   #lastProblem = "";
-  /** Everything that it had was read, the last time that it could be asked. */
   isCaughtUp = false;
 
   constructor(options: RelayReaderOptions) {
