@@ -70,8 +70,8 @@ export interface Asked {
 
 /**
  * Adds what the agent's relays have of these records and this disk lacks: what another copy of the agent wrote since.
- * Every line is verified, and counts only where its key may have signed it. Relays that do not answer in time, or serve
- * what does not verify, are left out: see the result. Throws the signal's reason.
+ * Every line is verified, and counts only where its key may have signed it. Ends when a quorum has answered, or the time is
+ * up; relays that serve what does not verify are left out: see the result. Throws the signal's reason.
  */
 export async function readFromRelays(ledger: SecretLedger, options: AskRelaysOptions): Promise<Asked> {
   const { identity, ports, signal, timeoutMs } = options;
@@ -82,19 +82,20 @@ export async function readFromRelays(ledger: SecretLedger, options: AskRelaysOpt
   const answered = new Set<string>();
   await using pool = new RelayPool(ports);
   const late = () => requestTimeout("the relays", timeoutMs);
-  await withDeadline(ports.clock, timeoutMs, signal, late, (limit) =>
-    Promise.all(
+  const isQuorum = () => hasQuorum(set, (key) => answered.has(key));
+  // What a quorum was told, one of any quorum knows: nobody waits for a relay that is gone.
+  const enough = new AbortController();
+  await withDeadline(ports.clock, timeoutMs, signal, late, async (limit) => {
+    const until = AbortSignal.any([limit, enough.signal]);
+    await Promise.all(
       set.relays.map(async (relay) => {
-        if (await askOne(ledger, relay, pool, identities, options, limit)) answered.add(relayKey(relay));
+        if (await askOne(ledger, relay, pool, identities, options, until)) answered.add(relayKey(relay));
+        if (isQuorum()) enough.abort();
       }),
-    ),
-  );
+    );
+  });
   signal.throwIfAborted();
-  return {
-    relays: set.relays.length,
-    answered: answered.size,
-    isQuorum: hasQuorum(set, (key) => answered.has(key)),
-  };
+  return { relays: set.relays.length, answered: answered.size, isQuorum: isQuorum() };
 }
 
 /** False where the relay is not the one that the identity names, does not answer, or serves what does not verify. */

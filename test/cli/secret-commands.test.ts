@@ -118,13 +118,10 @@ describe("ants secret exec", { timeout: 120_000 }, () => {
 
   test("is killed with nothing left behind: neither a value on disk nor a lock", async () => {
     await sh("echo v | ants secret set killed --offline --quiet");
-    const child = spawn(
-      "ants",
-      ["secret", "exec", "--offline", "--secret", "killed", "--", "sh", "-c", "echo ready; exec sleep 60"],
-      {
-        ...{ cwd: sandbox.work, env: sandbox.env, stdio: ["ignore", "pipe", "inherit"], detached: true },
-      },
-    );
+    const script = "exec ants secret exec --offline --secret killed -- sh -c 'echo ready; exec sleep 60'";
+    const child = spawn("bash", ["-c", script], {
+      ...{ cwd: sandbox.work, env: sandbox.env, stdio: ["ignore", "pipe", "inherit"], detached: true },
+    });
     for await (const line of createInterface({ input: child.stdout! })) if (line === "ready") break;
     process.kill(-child.pid!, "SIGKILL");
     await sh("echo w | ants secret rotate killed --offline --quiet");
