@@ -8,6 +8,7 @@ import { type Refusal, refusalOf } from "../src/protocol/refusal.js";
 import { Admission } from "./admission/admission.js";
 import type { HandleRules } from "./admission/handle-book.js";
 import { Holders } from "./admission/holders.js";
+import type { Power } from "./admission/identity-view.js";
 import { runsIn } from "./admission/operation-run.js";
 import type { Refusal as Objection, Outcome } from "./admission/outcome.js";
 import type { DataFolder } from "./data-folder.js";
@@ -152,15 +153,9 @@ export class Ledger {
     };
   }
 
-  /** Whether the key may sign for the DID now. */
-  isLive(did: string, key: string): boolean {
-    const keys = this.#admission.agent(did)?.keys;
-    return keys !== undefined && !keys.deactivated && keys.isLive(key);
-  }
-
-  /** Whether the DID's newest operation commits to this recovery key. */
-  isRecovery(did: string, key: string): boolean {
-    return this.#admission.agent(did)?.keys.isRecovery(key) === true;
+  /** What a key may do for a DID now; see {@link Power}. */
+  powerOf(did: string, key: string): Power | undefined {
+    return this.#admission.agent(did)?.keys.powerOf(key);
   }
 
   /** An authenticated connection of this instance is alive. */

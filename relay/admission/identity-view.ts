@@ -8,6 +8,9 @@ import { checkSuccession } from "../../keys/identity/succession.js";
 import type { KeyView } from "../../src/protocol/chain.js";
 import type { ChainHead } from "../../src/protocol/event.js";
 
+/** A live key speaks for the agent. The owner's recovery key reads what is addressed to it, and does nothing else. */
+export type Power = "agent" | "owner";
+
 /** What follows from the rotates alone. */
 interface Standings {
   readonly deactivated: boolean;
@@ -77,10 +80,11 @@ export class IdentityView implements KeyView {
     return this.#now().keys.get(key)?.live === true;
   }
 
-  /** Whether the operation that counts commits to this key (Multikey) as a recovery key. */
-  isRecovery(key: string): boolean {
+  /** What a key (Multikey) may do now; undefined for one that has no say. */
+  powerOf(key: string): Power | undefined {
+    if (!this.deactivated && this.isLive(key)) return "agent";
     const op = this.newest?.op;
-    return op?.recovery.commit.includes(commitmentOf(key, op.keys.sign)) === true;
+    return op?.recovery.commit.includes(commitmentOf(key, op.keys.sign)) === true ? "owner" : undefined;
   }
 
   anchorOf(rotations: number): ChainHead | undefined {

@@ -1,6 +1,7 @@
 /** Whom one connection has proven to be: for one DID, or for a few. */
 import { AntsError } from "../../keys/errors.js";
 import { parseAuth, requireAuth } from "../../src/protocol/auth.js";
+import type { Power } from "../admission/identity-view.js";
 import type { Viewer } from "./viewer.js";
 
 /** Agents of one connection; a host that runs more of them opens another. */
@@ -10,14 +11,9 @@ const MAX_AGENTS = 16;
 export interface KeyDirectory {
   /** The hash of the newest operation that counts; undefined for an agent that is not known here. */
   agent(did: string): { readonly identity: string | undefined } | undefined;
-  /** Whether the key may sign for the DID now. */
-  isLive(did: string, key: string): boolean;
-  /** Whether the identity is committed to this key as a recovery key: its owner may read, before anything is rotated. */
-  isRecovery(did: string, key: string): boolean;
+  /** What the key may do for the DID now. */
+  powerOf(did: string, key: string): Power | undefined;
 }
-
-/** A live key speaks for the agent. The owner's recovery key reads what is addressed to it, and does nothing else. */
-type Power = "agent" | "owner";
 
 interface Proof {
   readonly instance: string;
@@ -53,7 +49,7 @@ export class Authentication implements Viewer {
         hint: "send its identity log first, then the auth line again",
       });
     }
-    const power = this.#powerOf(did, key);
+    const power = this.#keys.powerOf(did, key);
     if (power === undefined) {
       throw new AntsError("auth-failed", `the key ${key} is no live key of ${did}`, { details: { key } });
     }
@@ -90,7 +86,7 @@ export class Authentication implements Viewer {
     if (proof === undefined) return undefined;
     const identity = this.#keys.agent(did)?.identity;
     if (identity !== proof.identity) {
-      const power = this.#powerOf(did, proof.key);
+      const power = this.#keys.powerOf(did, proof.key);
       if (power === undefined) {
         this.#proofs.delete(did);
         return undefined;
@@ -99,10 +95,5 @@ export class Authentication implements Viewer {
       proof.power = power;
     }
     return proof.power;
-  }
-
-  #powerOf(did: string, key: string): Power | undefined {
-    if (this.#keys.isLive(did, key)) return "agent";
-    return this.#keys.isRecovery(did, key) ? "owner" : undefined;
   }
 }

@@ -201,8 +201,7 @@ export class Deliveries {
   }
 
   async #scanAll(): Promise<void> {
-    const { chain } = this.#options;
-    const pen = this.#pen;
+    const [{ chain }, pen] = [this.#options, this.#pen];
     const maxBytes = DEFAULT_LIMITS.maxFrameBytes;
     for (let from = (this.#upTo?.seq ?? -1) + 1; from <= pen.committedSeq; from = (this.#upTo?.seq ?? from) + 1) {
       const lines = await chain.read(from, { maxBytes, maxEntries: MAX_FRAME_ENTRIES, toSeq: pen.committedSeq });

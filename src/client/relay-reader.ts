@@ -17,6 +17,7 @@ import type { Identities } from "./identities.js";
 import { LogCheck } from "./log-check.js";
 import type { ClientPorts } from "./ports.js";
 import { ProofCheck } from "./proof-check.js";
+import { CURSOR_CODES, FAULT_CODES } from "./reader-faults.js";
 import { RelayStory } from "./relay-story.js";
 import { requireAuthenticated } from "./require-authenticated.js";
 import type { FollowFrame } from "./subscription.js";
@@ -54,29 +55,6 @@ const PATIENCE_MS = 10_000;
 const RECONNECT_DELAY_MS = 250;
 /** A relay that was caught lying is read again later: an operator may have repaired it. */
 const PAUSE_BACKOFF = { firstMs: 60_000, maxMs: 3_600_000 };
-
-/** The relay's log is not the one that the cursor is of: the caller must decide how to go on. */
-const CURSOR_CODES: ReadonlySet<string> = new Set([
-  "stream-changed",
-  "cursor-ahead",
-  "cursor-pruned",
-  "cursor-mismatch",
-  "cursor-syntax",
-  "relay-key-changed",
-]);
-/** The relay shows what cannot be true: nothing more is believed for a while. */
-const FAULT_CODES: ReadonlySet<string> = new Set([
-  "relay-altered",
-  "relay-omitted",
-  "relay-protocol",
-  "relay-rewrote",
-  "note-syntax",
-  "note-signature",
-  "checkpoint-syntax",
-  "checkpoint-mismatch",
-  // Nor is it read by somebody that it doesn't know; it may come to know.
-  "auth-failed",
-]);
 
 /** Reads one relay of a follow: verifies everything that it shows, and hands on what is good. */
 export class RelayReader {
