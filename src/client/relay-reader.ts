@@ -53,6 +53,8 @@ export interface RelayReaderOptions {
 /** How long a follow of what is there waits for a relay to be reached. */
 const PATIENCE_MS = 10_000;
 const RECONNECT_DELAY_MS = 250;
+/** Authors whose identity logs are read before their events; those of more are read as they are needed. */
+const MAX_ASKED_FIRST = 16;
 /** A relay that was caught lying is read again later: an operator may have repaired it. */
 const PAUSE_BACKOFF = { firstMs: 60_000, maxMs: 3_600_000 };
 
@@ -181,6 +183,9 @@ export class RelayReader {
     try {
       const { status } = connection;
       if (status.state === "open") this.#head(status.head.checkpoint, fault, abort.signal);
+      // Whoever is asked for by name is judged by all that this relay knows: what a rotate made void is void at once.
+      const named = (filter.dids ?? []).slice(0, MAX_ASKED_FIRST);
+      await Promise.all(named.map((did) => this.#options.identities.read(did, connection, abort.signal)));
       const from = this.#cursor ?? after;
       for await (const frame of connection.follow({ after: from, filter, live, allowGap, signal: abort.signal })) {
         await this.#frame(frame, fault, abort.signal);

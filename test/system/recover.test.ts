@@ -77,12 +77,12 @@ describe("ants recover (I8, B26)", { timeout: 120_000 }, () => {
     const { url } = place.relays[0]!;
     const run = (files: string) =>
       place.fails(`${machine(place, "shares-1")} ants recover --relay ${url} ${files} --json`);
-    const [a, b] = ["shares/share-1.txt", "shares/share-2.txt"];
-    expect(await run(`--share-file ${a}`)).toBe("shares-too-few");
+    const [a, b] = ["shares/share-1-of-3.txt", "shares/share-2-of-3.txt"];
+    expect(await run(`--share-file ${a}`)).toBe("share-too-few");
     await place.sh("ants phrase split --phrase-file words --shares 3 --threshold 2 --out others");
-    expect(await run(`--share-file ${a} --share-file others/share-2.txt`)).toBe("shares-of-another-set");
-    await place.sh(`umask 077; awk '{ $5 = ($5 == "zoo" ? "zone" : "zoo"); print }' ${b} > broken`);
-    expect(await run(`--share-file ${a} --share-file broken`)).toMatch(/^share-/);
+    expect(await run(`--share-file ${a} --share-file others/share-2-of-3.txt`)).toBe("share-other-set");
+    await place.sh(`umask 077; awk '/^ *[0-9]/ { $2 = ($2 == "zoo" ? "zone" : "zoo") } { print }' ${b} > broken`);
+    expect(await run(`--share-file ${a} --share-file broken`)).toBe("share-damaged");
   });
 
   test("from one relay of three on an empty machine: the same agent, with a new key, that writes; the old host is refused", async () => {
@@ -90,7 +90,7 @@ describe("ants recover (I8, B26)", { timeout: 120_000 }, () => {
     for (const relay of dead) await relay.close();
     await using fresh = await startTestRelay();
     const there = machine(place, "new");
-    const words = "--share-file shares/share-3.txt --share-file shares/share-1.txt";
+    const words = "--share-file shares/share-3-of-3.txt --share-file shares/share-1-of-3.txt";
     const command = `${there} ants recover --relay ${alive!.url} ${words} --new-relay ${fresh.url} --timeout 3 --json`;
     expect(await place.fails(command)).toBe("not-confirmed");
     const recovered = await place.done<{ did: string; key: string; claimed: boolean; relays: { url: string }[] }>(
