@@ -74,6 +74,11 @@ export const PHRASE_ERRORS = {
     EXIT.usage,
   ),
   "share-version": fatal("A share was made by a newer version.", "Update this one.", EXIT.usage),
+  "share-words": fatal(
+    "Text is not the 34 words of a share.",
+    "Compare every word with what is written on the share.",
+    EXIT.usage,
+  ),
   "vault-copy-damaged": fatal(
     "A copy of a vault was changed since it was made.",
     "Make another copy: ants vault export --out FILE",
@@ -88,10 +93,5 @@ export const PHRASE_ERRORS = {
     "The vault that is here knows more than the copy that was to take its place.",
     "Keep it; make a new copy where the agent runs: ants vault export --out FILE",
     EXIT.refusedForSafety,
-  ),
-  "share-words": fatal(
-    "Text is not the 34 words of a share.",
-    "Compare every word with what is written on the share.",
-    EXIT.usage,
   ),
 } as const satisfies Record<string, ErrorRow>;

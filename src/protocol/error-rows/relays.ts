@@ -19,7 +19,7 @@ export const RELAYS_ERRORS = {
   ),
   "identity-contested": fatal(
     "Two updates of the identity clash: whoever wrote the other one has this agent's key, or is an older copy of its home.",
-    "ants relays status lists the branches; ants relays settle goes on with the one that this home knows as its own. Where it was a thief, rotate.",
+    "Look at the branches with ants relays status; ants relays settle goes on with the one that this home knows as its own. Where it was a thief, rotate.",
     EXIT.refusedForSafety,
   ),
   "identity-unspread": passing(
@@ -34,17 +34,17 @@ export const RELAYS_ERRORS = {
   ),
   "relays-unnamed": fatal(
     "The identity does not name this relay.",
-    "ants relays list shows those that it names.",
+    "See which it names: ants relays list.",
     EXIT.usage,
-  ),
-  "update-unfinished": passing(
-    "An identity update is signed and kept in the home, and too few relays have it yet.",
-    "Run any command that publishes, when the relays answer again: it goes on with this update by itself. Do not make it again.",
-    EXIT.partlyDone,
   ),
   "update-undecided": passing(
     "An update waits for the word of the relay whose handle it takes, and that relay does not answer.",
     "Try again when it answers: until then no other update is signed, so that the identity does not split.",
     EXIT.unreachable,
+  ),
+  "update-unfinished": passing(
+    "An identity update is signed and kept in the home, and too few relays have it yet.",
+    "Run any command that publishes, when the relays answer again: it goes on with this update by itself. Do not make it again.",
+    EXIT.partlyDone,
   ),
 } as const satisfies Record<string, ErrorRow>;

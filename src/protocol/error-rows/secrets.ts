@@ -27,7 +27,7 @@ export const SECRET_ERRORS = {
   ),
   "secret-not-text": fatal(
     "The secret is no text, or has a zero byte, so no variable of an environment can hold it.",
-    "Hand it over through a pipe: ants secret get NAME | command.",
+    "Hand it over through a pipe from ants secret get.",
     EXIT.usage,
   ),
   "secret-on-terminal": fatal(
@@ -47,7 +47,7 @@ export const SECRET_ERRORS = {
   ),
   "secret-unknown": fatal(
     "The vault holds no such secret, credential or version.",
-    "ants secret list shows what there is.",
+    "List what there is: ants secret list.",
   ),
   "secrets-full": fatal(
     "The vault holds as many secrets (256), or a secret as many credentials (8), as it may.",

@@ -17,11 +17,6 @@ export const SUCCESSION_ERRORS = {
     "Run it again, and type the word or name --yes.",
     EXIT.refusedForSafety,
   ),
-  "phrase-other-agent": fatal(
-    "The recovery phrase is well formed, and rules another agent.",
-    "Use the words that were shown when this agent was made.",
-    EXIT.wrongPassphrase,
-  ),
   "recover-not-found": fatal(
     "No relay that was named knows an agent of these recovery words.",
     "Check the words with ants phrase verify, and name a relay that the agent published to.",
