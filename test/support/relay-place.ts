@@ -39,9 +39,9 @@ export class RelayPlace implements AsyncDisposable {
     await this.relay.kill("SIGKILL");
   }
 
-  /** Starts it again on its data folder, at the same address. */
-  async restart(): Promise<void> {
-    this.relay = await run(this.data, this.proxy);
+  /** Starts it again on its data folder, at the same address, perhaps with other settings. */
+  async restart(flags: readonly string[] = []): Promise<void> {
+    this.relay = await run(this.data, this.proxy, flags);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -52,9 +52,9 @@ export class RelayPlace implements AsyncDisposable {
 }
 
 /** It says its public address when it is ready, so the port that it listens on is chosen here. */
-async function run(data: string, proxy: TcpProxy): Promise<RelayProcess> {
+async function run(data: string, proxy: TcpProxy, more: readonly string[] = []): Promise<RelayProcess> {
   const port = await freePort();
-  const flags = [...NO_RATES, "--port", String(port), "--public-url", proxy.url];
+  const flags = [...NO_RATES, "--port", String(port), "--public-url", proxy.url, ...more];
   const relay = await RelayProcess.start({ data, flags });
   proxy.target(`ws://127.0.0.1:${port}`);
   return relay;

@@ -172,6 +172,27 @@ describe("moving between relays", () => {
     for (const place of next) expect(await idsOnRelay(place.url, keys.did)).toEqual(chain);
   });
 
+  it("one of three relays bans the agent: it goes on with the others, and names another (N10)", async () => {
+    const banning = await RelayPlace.start();
+    const { keys, home } = await founded([banning, places[1]!, places[2]!]);
+    const agent = await open(keys, home);
+    await agent.publisher.publish([{ kind: "note", body: {} }], { durability: "all" });
+    await banning.kill();
+    await banning.restart(["--ban", keys.did]);
+    for (let i = 0; i < 5; i++) await note(agent);
+    const refused = () => agent.publisher.relays().find(({ url }) => url === banning.url)?.status;
+    await expect.poll(() => JSON.stringify(refused()), { timeout: 10_000 }).toContain("banned");
+    const next = [places[1]!, places[2]!, places[3]!];
+    await changeIdentity(agent, { relays: addresses(next) });
+    await agent.publisher.publish([{ kind: "note", body: {} }], { durability: "all" });
+    const chain = Array.from({ length: agent.pen.head.seq + 1 }, (_, seq) => agent.chain.tree.chainAt(seq)!.id);
+    await agent.close();
+    for (const place of next) expect(await idsOnRelay(place.url, keys.did)).toEqual(chain);
+    // What it had before the ban is served on.
+    expect(await idsOnRelay(banning.url, keys.did)).toEqual(chain.slice(0, 2));
+    await banning[Symbol.asyncDispose]();
+  });
+
   it("a relay that was rebuilt is named as what it is now, and gets the chain anew (N10)", async () => {
     const rebuilt = await RelayPlace.start();
     const { keys, home } = await founded([rebuilt, places[1]!, places[2]!]);
