@@ -31,7 +31,7 @@ async function requireOneSelf(before: readonly string[], variables = ""): Promis
   expect(new Set(heads.map(({ identity }) => identity)).size).toBe(1);
 }
 
-describe("kill -9 in the middle of ants rotate", { timeout: 120_000 }, () => {
+describe("kill -9 in the middle of ants rotate (I8)", { timeout: 120_000 }, () => {
   let staged = 0;
 
   test.each(POINTS)("at %s: the next one finishes it", async (point) => {

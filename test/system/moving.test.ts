@@ -96,7 +96,7 @@ class Peer {
 const upTo = (last: number) => Array.from({ length: last + 1 }, (_, seq) => seq);
 const note = (agent: Agent) => agent.publisher.publish([{ kind: "note", body: {} }]);
 
-describe("moving between relays", () => {
+describe("moving between relays (B23)", () => {
   it("a peer that follows the agent misses nothing, doubles nothing and is never told where it is (N9, I12)", async () => {
     const [a, b] = [places[0]!, places[1]!];
     const { keys, home } = await founded([a]);
