@@ -177,11 +177,11 @@ describe("at a terminal", { timeout: 120_000 }, () => {
     expect(show.shown).toContain("an invented value\r\n");
 
     const other = new Pty("ants secret rm typed --offline --quiet", env);
-    await other.waitFor("type its name");
+    await other.waitFor("Type typed to go on");
     other.type("another\r");
-    expect(await other.end()).toBe(2);
+    expect(await other.end()).toBe(4);
     const rm = new Pty("ants secret rm typed --offline --quiet", env);
-    await rm.waitFor("type its name");
+    await rm.waitFor("Type typed to go on");
     rm.type("typed\r");
     expect(await rm.end()).toBe(0);
     expect((await sh("ants secret get typed --offline --json", 4)).stderr).toContain('"code":"secret-stale"');

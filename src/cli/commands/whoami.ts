@@ -38,6 +38,7 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
       `  home      ${context.home}`,
       `  vault     ${vault}${vaultIsThere ? "" : " (not there)"}`,
       `  key       ${(newest?.keys.sign ?? []).join(" ")}`,
+      ...(newest?.handles ?? []).map((handle) => `  handle    ${handle}`),
       ...relays.map(({ url, stream }) => `  relay     ${url} (stream ${stream})`),
       `  chain     ${head === undefined ? "empty" : `seq ${head.seq}, epoch ${head.epoch}, ${head.id}`}`,
     ],

@@ -72,7 +72,7 @@ describe("a vault file", () => {
   it("that is missing is said to be, with the ways to get it back", async () => {
     await expect(readVaultFile(path)).rejects.toMatchObject({
       code: "vault-missing",
-      hint: expect.stringMatching(/keygen.*copy/),
+      hint: expect.stringMatching(/copy.*ants recover.*ants keygen/),
     });
   });
 
