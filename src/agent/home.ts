@@ -77,7 +77,7 @@ export class AgentHome {
     }
     const config = readConfig(layout.config, text);
     const operations = readOperations(layout.identity, (await disk.read(layout.identity)) ?? new Uint8Array());
-    const identity = new IdentityLog(config.did, operations);
+    const identity = IdentityLog.learnt(config.did, operations);
     if (identity.newest === undefined && identity.resolution.status === "not-found") {
       throw damaged(layout.identity, `it holds no genesis of ${config.did}`);
     }

@@ -18,7 +18,7 @@ export async function askRegistrars(
   registrars: readonly RelayAddress[],
   options: SpreadOptions,
 ): Promise<void> {
-  const identity = new IdentityLog(context.did, [...context.identity.operations(), operation]);
+  const identity = IdentityLog.learnt(context.did, [...context.identity.operations(), operation]);
   let stored = 0;
   // One after the other: as long as the first refuses, nobody has it.
   for (const relay of registrars) {

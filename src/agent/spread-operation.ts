@@ -36,7 +36,7 @@ export async function spreadOperation(
   options: SpreadOptions,
 ): Promise<Confirmation[]> {
   // Its own log: until a quorum has it, the home's goes on saying what it said.
-  const log = new IdentityLog(operation.did, [...known.operations(), operation]);
+  const log = new IdentityLog(operation.did, [...known.operations(), operation], operation.hash);
   const named = new Map(log.operations().flatMap(({ op }) => op.relays.map(({ url, stream }) => [url, stream])));
   for (const { url, stream } of operation.op.relays) named.set(url, stream);
   return Promise.all(relaysEverNamed(log).map((url) => tell(url, named.get(url)!, operation, log, options)));

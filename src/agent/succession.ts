@@ -138,7 +138,7 @@ export interface RotationPlan {
  * after it may be a thief's, and a relay that a thief filled with updates may not even have them all. Where there is no
  * chain yet, the newest operation.
  *
- * Throws "identity-conflicted", "identity-ended", "identity-not-found" where there is no state to rotate from.
+ * Throws "identity-conflicted", "identity-ended" where there is no state to rotate from.
  */
 export function planRotation(log: IdentityLog, chain: ChainStore, anchor: TreeEvent | undefined): RotationPlan {
   const newest = requireOpen(log);
@@ -164,12 +164,8 @@ export function planRotation(log: IdentityLog, chain: ChainStore, anchor: TreeEv
 export function requireOpen(log: IdentityLog): ParsedOperation {
   const { resolution, newest, did } = log;
   if (newest === undefined) {
-    const code = resolution.status === "conflicted" ? "identity-conflicted" : "identity-not-found";
-    throw new AntsError(code, `the identity of ${did} is ${resolution.status}`, {
-      hint:
-        code === "identity-conflicted"
-          ? "two rotates of one era are known, and no quorum held one of them first: ants resolve shows both"
-          : "name a relay that has its identity log: --relay",
+    throw new AntsError("identity-conflicted", `the identity of ${did} is ${resolution.status}`, {
+      hint: "two rotates of one era are known, and no quorum held one of them first: ants resolve shows both",
       details: { did, status: resolution.status },
     });
   }

@@ -51,8 +51,7 @@ export async function surveyAgent(
 }
 
 /**
- * {@link surveyAgent} with nothing but the phrase. Throws "identity-conflicted", "identity-ended",
- * "identity-not-found", "phrase-other-agent" besides.
+ * {@link surveyAgent} with nothing but the phrase. Throws "identity-conflicted", "identity-ended", "phrase-other-agent" besides.
  */
 export function surveyAsOwner(
   context: CommandContext,

@@ -34,6 +34,16 @@ export class IdentityLog implements KeyView {
     this.#now();
   }
 
+  /**
+   * A log as it grew: `operations` in the order in which they were learnt, so that of rivals the one that came first stays
+   * pinned. What comes before its parent is passed over.
+   */
+  static learnt(did: string, operations: Iterable<ParsedOperation | Uint8Array | string>): IdentityLog {
+    const log = new IdentityLog(did);
+    for (const operation of operations) log.add(operation);
+    return log;
+  }
+
   get resolution(): Resolution {
     return this.#now().resolution;
   }

@@ -49,6 +49,19 @@ describe("kill -9 in the middle of ants rotate (I8)", { timeout: 120_000 }, () =
   test("most of these were between the two phases", () => expect(staged).toBeGreaterThanOrEqual(3));
 });
 
+describe("two rotates of one era", { timeout: 120_000 }, () => {
+  test("the one that a quorum held first counts; the other is told so, and its host finds no way past it", async () => {
+    const copy = place.copy("other-host");
+    const { exit } = await place.sh(`${copy} ${killed("send:1")} ants rotate --phrase-file words --yes`);
+    expect(exit, "it was not killed").not.toBe(0);
+    const before = await place.chain();
+    expect(await place.fails("ants rotate --phrase-file words --anchor 4711 --yes --json")).toBe("anchor-unknown");
+    await place.done("ants rotate --phrase-file words --yes --json");
+    expect(await place.fails(`${copy} ants rotate --json`)).toBe("rotation-rival");
+    await requireOneSelf(before);
+  });
+});
+
 describe("kill -9 in the middle of ants recover", { timeout: 120_000 }, () => {
   test.each(POINTS)("at %s: the next one finishes it", async (point) => {
     const { work } = place.sandbox;
@@ -63,5 +76,14 @@ describe("kill -9 in the middle of ants recover", { timeout: 120_000 }, () => {
     // The next one starts from what this one left.
     rmSync(join(work, "ants"), { recursive: true });
     await place.sh(`mv ${folder}/ants ants && mv ${folder}/vault.json vault.json`);
+  });
+});
+
+describe("without relays", { timeout: 120_000 }, () => {
+  test("a rotate that no quorum confirms waits in the vault", async () => {
+    await place.sh(`${killed("send:1")} ants rotate --phrase-file words --yes`);
+    for (const relay of place.relays) await relay.close();
+    expect(await place.fails("ants rotate --timeout 1 --json")).toBe("rotation-unconfirmed");
+    expect(place.vault().next).toBeDefined();
   });
 });

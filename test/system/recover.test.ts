@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startTestRelay } from "ants-agent/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,6 +7,7 @@ import { generateSeed, publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { createIdentity } from "../../keys/identity/create.js";
 import { parseOperation } from "../../keys/identity/operation.js";
 import { decodeMultikey } from "../../keys/multikey.js";
+import { parsePhrase, phraseKeys } from "../../keys/phrase.js";
 import { Wire } from "../relay/server/wire.js";
 import { headAt, OwnerPlace } from "../support/owner-place.js";
 
@@ -67,6 +68,24 @@ describe("ants recover (I8, B26)", { timeout: 120_000 }, () => {
     expect(await place.fails(`${nowhere} ants recover --relay ${empty.url} --phrase-file words --json`)).toBe(
       "recover-not-found",
     );
+    // Two agents of one phrase, where one relay has both.
+    const victim = await (await fetch(`${place.relays[0]!.httpUrl}/agents/${place.did}/identity`)).text();
+    const keys = phraseKeys(parsePhrase(readFileSync(join(place.sandbox.work, "words"), "utf8")).entropy);
+    const twin = createIdentity({
+      signSeeds: [generateSeed()],
+      agree: keys.escrow.publicKey,
+      recoveryKeys: [keys.recoveryKey(0).publicKey],
+      escrow: keys.escrow.publicKey,
+      relays: [{ url: empty.url, stream: empty.stream }],
+      timeMs: 2,
+    });
+    await using wire = await Wire.open(empty.url);
+    expect(await wire.publish([twin.line])).toMatchObject({ t: "ack" });
+    expect(await wire.publish([victim.trim()])).toMatchObject({ t: "ack" });
+    const both = `${nowhere} ants recover --relay ${empty.url} --phrase-file words --json`;
+    expect(await place.fails(both)).toBe("recover-several");
+    expect(await place.fails(`${both} --did ${twin.did}`)).toBe("chain-missing");
+    rmSync(join(place.sandbox.work, "nowhere"), { recursive: true });
     // That agent exists and has never written: there is no chain to go on with, and none is begun.
     expect(await place.fails(`${nowhere} ants recover --relay ${url} --phrase-file words-of-another --json`)).toBe(
       "chain-missing",

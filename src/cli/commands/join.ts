@@ -120,7 +120,7 @@ async function takeAnswer(
 /** The identity in an answer, where it is that of the DID, and vault and signature are of a key that is live in it. */
 function identityOf({ vault, identity }: JoinedAgent, signer: string, did: string): IdentityLog {
   const lines = fromUtf8(identity).split("\n").filter(Boolean);
-  const log = new IdentityLog(did, lines.map(utf8));
+  const log = IdentityLog.learnt(did, lines.map(utf8));
   const key = encodeMultikey(publicKeyFromSeed(vault.content.signSeed));
   const live = log.newest !== undefined && !log.deactivated && log.standingOf(key)?.live === true;
   if (live && key === signer && vault.did === did) return log;
