@@ -39,8 +39,9 @@ export interface IdentityState {
   /** Every key that ever was live on the path to the head, in order. */
   readonly keys: readonly KeyStanding[];
   /**
-   * What each rotate and deactivate on the path names, in order. Each anchor must be a descendant of the one before
-   * it, or that one itself; whether it is, only somebody who has the chain can tell, and has to.
+   * What each rotate and deactivate on the path names, in order. Each anchor is a descendant of the one before it, that
+   * one itself, or an ancestor of it: then what lies between is void as well. Which of these it is, and that it is one of
+   * them, only somebody who has the chain can tell.
    */
   readonly anchors: readonly AnchorPoint[];
   /** Every valid operation off the path: lost, contested and rival branches, each operation after its parent. */
@@ -91,9 +92,12 @@ function keyStandings(path: readonly ParsedOperation[], anchors: readonly Anchor
   const openings = path.filter(({ op }) => op.op === "genesis" || op.op === "rotate");
   return openings.flatMap(({ op }, rotations) => {
     const closing = anchors[rotations];
+    // A later rotate may name an earlier event: the earliest that is named from here on is the last good one.
+    const named = anchors.slice(rotations).flatMap(({ anchor }) => (anchor === undefined ? [] : [anchor]));
+    const earliest = named.reduce((one, other) => (other.seq < one.seq ? other : one), named[0]!);
     return op.keys.sign.map((key): KeyStanding => {
       if (closing === undefined) return { key, rotations, live: true };
-      const anchor = rotations <= lastVoid ? undefined : closing.anchor;
+      const anchor = rotations <= lastVoid ? undefined : earliest;
       return { key, rotations, live: false, retiredBy: closing.operation, ...anchorOf(anchor) };
     });
   });

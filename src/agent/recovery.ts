@@ -1,15 +1,16 @@
 import { fromUtf8 } from "../../keys/bytes.js";
-import type { Did } from "../../keys/did.js";
-import { isDid } from "../../keys/did.js";
+import type { JsonObject, JsonValue } from "../../keys/canonical.js";
+import { type Did, isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import type { PhraseKeys } from "../../keys/phrase.js";
 import type { ChainStore } from "../client/chain-store.js";
+import type { TreeEvent } from "../client/chain-tree.js";
 import { fetchIdentity } from "../client/identity-exchange.js";
 import { IdentityLog } from "../client/identity-log.js";
 import type { ClientPorts } from "../client/ports.js";
 import type { RelayPool } from "../client/relay-pool.js";
-import { openEscrow, type ReadingKeys } from "../protocol/escrow.js";
+import { openEscrow, type ReadingKeys, uniteEras } from "../protocol/escrow.js";
 import { parseEvent } from "../protocol/event.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
 import { type RecoveryPower, recoveryPower } from "./succession.js";
@@ -104,25 +105,44 @@ export function requirePower(
   });
 }
 
+/** A vault keeps so many eras. */
+const MAX_ERAS = 64;
+
 /**
- * The reading keys that the claims of a chain carry for this phrase, the newest era first; from the newest claim back,
- * the first that opens says all. Empty where none does.
+ * The reading keys that the claims up to an event carry for this phrase, the newest era first. Anybody can seal to the
+ * escrow key, and whoever has the hot key can claim: so every claim is asked, not the newest only, and where there are
+ * too many eras, those that were told of first are kept. Of the claims that name the same state key, the first and the
+ * last are opened.
  */
-export async function escrowedKeys(did: Did, chain: ChainStore, phrase: PhraseKeys): Promise<ReadingKeys[]> {
-  for (let claim = lastClaim(chain); claim !== undefined; claim = claimBefore(chain, claim)) {
-    const { body } = parseEvent(await chain.line(claim)).event;
-    const eras = openEscrow(did, body?.escrow, phrase.escrow.secret);
-    // A claim holds its own era and all before it. One that a thief made may hold anything.
-    if (eras !== undefined) return eras;
+export async function escrowedKeys(
+  did: Did,
+  chain: ChainStore,
+  phrase: PhraseKeys,
+  upTo: TreeEvent | undefined,
+): Promise<ReadingKeys[]> {
+  const byKey = new Map<string, JsonValue[]>();
+  for (const { escrow } of await claimsUpTo(chain, upTo)) {
+    const k =
+      typeof escrow === "object" && !Array.isArray(escrow) && typeof escrow.k === "string" ? escrow.k : undefined;
+    if (k === undefined) continue;
+    const [first = escrow!] = byKey.get(k) ?? [];
+    byKey.set(k, [first, escrow!]);
   }
-  return [];
+  let found: ReadingKeys[] = [];
+  for (const escrow of [...byKey.values()].flat()) {
+    found = uniteEras(found, openEscrow(did, escrow, phrase.escrow.secret)?.reverse() ?? []);
+  }
+  return found.slice(0, MAX_ERAS).reverse();
 }
 
-function lastClaim(chain: ChainStore) {
-  return chain.head === undefined ? undefined : chain.tree.claimBefore(chain.head);
-}
-
-function claimBefore(chain: ChainStore, claim: NonNullable<ReturnType<typeof lastClaim>>) {
-  const before = chain.tree.before(claim);
-  return before === undefined ? undefined : chain.tree.claimBefore(before);
+/** The bodies of the claims on the path that ends at an event, the oldest first. */
+async function claimsUpTo(chain: ChainStore, upTo: TreeEvent | undefined): Promise<JsonObject[]> {
+  const bodies: JsonObject[] = [];
+  for (let at = upTo; at !== undefined; ) {
+    const claim = chain.tree.claimBefore(at);
+    if (claim === undefined) break;
+    bodies.push(parseEvent(await chain.line(claim)).event.body ?? {});
+    at = chain.tree.before(claim);
+  }
+  return bodies.reverse();
 }

@@ -6,6 +6,7 @@ import type { PhraseKeys, RecoveryKey } from "../../keys/phrase.js";
 import type { ChainStore } from "../client/chain-store.js";
 import type { TreeEvent } from "../client/chain-tree.js";
 import type { IdentityLog } from "../client/identity-log.js";
+import { isVoid } from "../protocol/chain.js";
 import type { ChainHead } from "../protocol/event.js";
 
 /** How many one-time keys of a phrase are looked at: each rotate uses one. */
@@ -138,10 +139,14 @@ export interface RotationPlan {
  * after it may be a thief's, and a relay that a thief filled with updates may not even have them all. Where there is no
  * chain yet, the newest operation.
  *
- * Throws "identity-conflicted", "identity-ended" where there is no state to rotate from.
+ * Throws "identity-conflicted", "identity-ended" where there is no state to rotate from, "anchor-unknown" for an event
+ * that is void already.
  */
 export function planRotation(log: IdentityLog, chain: ChainStore, anchor: TreeEvent | undefined): RotationPlan {
   const newest = requireOpen(log);
+  if (anchor !== undefined && isVoid(chain.tree, anchor)) {
+    throw unknownAnchor(anchor.id, "an earlier rotate has made it void, and nothing brings it back");
+  }
   const claim = anchor === undefined ? undefined : chain.tree.claimBefore(anchor);
   const named = claim === undefined ? undefined : chain.claim(claim.id)?.identity;
   const operations = log.state?.operations ?? [];

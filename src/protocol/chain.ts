@@ -152,21 +152,24 @@ function whyVoid(view: ChainView, event: ChainEvent): Refusal | undefined {
 }
 
 /**
- * Whether an event by a retired key lies beyond the anchor of the rotate that retired it.
+ * Whether an event by a retired key lies beyond an anchor: that of the rotate that retired it, or of any later one. A
+ * later rotate may name an earlier event than the one before it did; then what lies between is void as well, in whatever
+ * order the rotates arrive.
  *
- * Where the anchor itself is not stored yet, an event that could still be its ancestor counts as good; the keeper asks
+ * Where an anchor itself is not stored yet, an event that could still be its ancestor counts as good; the keeper asks
  * again through {@link headAfterRotation} when the anchor arrives.
  */
 export function isVoid(view: ChainView, event: ChainEvent, rotations = view.keys.rotationsOf(event.key) ?? 0): boolean {
   const { keys } = view;
-  if (rotations >= keys.rotations) return false;
-  for (let later = rotations + 2; later <= keys.rotations; later++) if (keys.anchorOf(later) === undefined) return true;
-  const anchor = keys.anchorOf(rotations + 1);
-  if (anchor === undefined) return true;
-  if (event.id === anchor.id) return false;
-  if (event.seq >= anchor.seq || event.epoch > anchor.epoch) return true;
-  const stored = view.find(anchor.id, anchor.seq);
-  return stored === undefined ? false : !isAncestor(view, event, stored);
+  for (let later = rotations + 1; later <= keys.rotations; later++) {
+    const anchor = keys.anchorOf(later);
+    if (anchor === undefined) return true;
+    if (event.id === anchor.id) continue;
+    if (event.seq >= anchor.seq || event.epoch > anchor.epoch) return true;
+    const stored = view.find(anchor.id, anchor.seq);
+    if (stored !== undefined && !isAncestor(view, event, stored)) return true;
+  }
+  return false;
 }
 
 /** Whether `event` lies on the path from seq 0 to the stored event `tip`. */

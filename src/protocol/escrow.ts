@@ -32,6 +32,8 @@ export interface Escrow {
 
 const KEY_BYTES = 32;
 const ERA_BYTES = 2 * KEY_BYTES;
+/** As many as a vault keeps, and the present one. */
+const MAX_ERAS = 65;
 
 /**
  * Seals the reading keys of the present era (first) and of all before it. `escrowKey`: the multikey that the identity
@@ -64,7 +66,7 @@ export function openEscrow(did: Did, escrow: JsonValue | undefined, secret: Uint
     throw error;
   }
   const eras: ReadingKeys[] = [];
-  for (let at = 0; at + ERA_BYTES <= plain.length; at += ERA_BYTES) {
+  for (let at = 0; at + ERA_BYTES <= plain.length && eras.length < MAX_ERAS; at += ERA_BYTES) {
     const stateKey = plain.slice(at, at + KEY_BYTES);
     eras.push({ stateKey, agreeSecret: plain.slice(at + KEY_BYTES, at + ERA_BYTES) });
   }

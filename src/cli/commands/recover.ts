@@ -187,7 +187,7 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
     await confirm({ about: ["", ...lines], word: "recover", yes: options.yes === true, signal });
   }
   const chosen = await newRelays(context, options, plan.parent, reports, "recover");
-  const eras = await escrowedKeys(did, chain, phrase);
+  const eras = await escrowedKeys(did, chain, phrase, plan.anchor);
   if (eras.length === 0) out.warn("no claim carries keys that these words open: older private bodies stay closed");
   const { passphrase } = await readPassphrase({
     purpose: "create",
