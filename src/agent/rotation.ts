@@ -1,9 +1,8 @@
-import { fromUtf8, utf8, zero } from "../../keys/bytes.js";
+import { utf8, zero } from "../../keys/bytes.js";
 import { generateSeed } from "../../keys/ed25519/index.js";
-import { AntsError } from "../../keys/errors.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
 import { rotateIdentity } from "../../keys/identity/create.js";
 import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
-import { relaySetOf } from "../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import type { OpenVault } from "../../keys/node/vault.js";
 import type { EarlierKeys, NextKeys, VaultContent } from "../../keys/node/vault-content.js";
@@ -11,11 +10,10 @@ import { updateVaultFile } from "../../keys/node/vault-file.js";
 import { systemRandom } from "../../keys/ports.js";
 import { x25519PublicKey } from "../../keys/x25519.js";
 import type { ClientPorts } from "../client/ports.js";
-import { relayKey } from "../client/quorum.js";
 import type { RelayPool } from "../client/relay-pool.js";
 import { uniteEras } from "../protocol/escrow.js";
 import type { AgentHome } from "./home.js";
-import { type Confirmation, spreadOperation } from "./spread-operation.js";
+import { type Confirmation, confirmOperation, requireConfirmed, tellOthers } from "./spread-operation.js";
 import type { RecoveryPower, RotationPlan } from "./succession.js";
 
 /**
@@ -106,59 +104,47 @@ export interface FinishedRotation {
 }
 
 /**
- * The second phase, as often as it takes: publishes the operation to every relay that was ever named, reads it back from
- * a quorum of those that it names, and activates the new keys: in the home's identity log first, then in the vault.
+ * The second phase, as often as it takes: publishes the operation to the relays that it names, reads it back from a
+ * quorum of them, and activates the new keys: in the home's identity log first, then in the vault. Then it tells relays
+ * that only other operations name.
  *
  * Throws "rotation-unconfirmed" when there is no such quorum yet (everything stays staged: try again), "rotation-rival"
- * when a quorum holds another rotate of the same era, disk errors, or the signal's reason.
+ * when a quorum holds another rotate of the same era (what was staged is dropped), disk errors, or the signal's reason.
  */
 export async function finishRotation(rotation: UnfinishedRotation): Promise<FinishedRotation> {
-  const { home, vault, vaultPath } = rotation;
+  const { home, vault } = rotation;
   const { next } = vault.content;
   if (next === undefined) throw new AntsError("internal", "the vault has no rotation under way");
   const operation = parseOperation(utf8(next.operation));
-  const confirmations = await spreadOperation(operation, home.identity, rotation);
-  requireQuorum(operation, confirmations);
+  const confirmations = await confirmOperation(operation, home.identity, rotation);
+  try {
+    requireConfirmed(operation, confirmations);
+  } catch (error) {
+    // It will never be in force: what is left is the vault as it was, and the words build on the other one.
+    if (isAntsError(error, "rotation-rival")) await writeContent(rotation, withoutNext);
+    throw error;
+  }
   await home.learn([operation]);
-  await updateVaultFile(
-    vaultPath,
-    (present) => {
-      vault.refresh(present);
-      return vault.reseal(activated(vault.content));
-    },
-    { label: "ants rotate" },
-  );
-  return { operation, confirmations };
+  // An update of the former era that waited for a relay's word is void.
+  if ((await home.proposed()) !== undefined) await home.forgetProposed();
+  await writeContent(rotation, activated);
+  const others = await tellOthers(operation, home.identity, rotation);
+  return { operation, confirmations: [...confirmations, ...others] };
+}
+
+function withoutNext({ next: _, ...content }: VaultContent): VaultContent {
+  return content;
+}
+
+function writeContent({ vault, vaultPath }: UnfinishedRotation, change: (content: VaultContent) => VaultContent) {
+  const reseal = (present: Uint8Array) => {
+    vault.refresh(present);
+    return vault.reseal(change(vault.content));
+  };
+  return updateVaultFile(vaultPath, reseal, { label: "ants rotate" });
 }
 
 /** Keys that are signed into an operation which will never go out. */
 export function discardNext(next: NextKeys): void {
   zero(next.signSeed, next.agreeSecret, next.stateKey);
-}
-
-function requireQuorum(operation: ParsedOperation, confirmations: readonly Confirmation[]): void {
-  const set = relaySetOf(operation);
-  const own = new Set(set.relays.map(relayKey));
-  const inSet = confirmations.filter(({ url, stream }) => own.has(relayKey({ url, stream })));
-  const count = (state: Confirmation["state"]) => inSet.filter((relay) => relay.state === state).length;
-  if (count("confirmed") >= set.quorum) return;
-  const answers = inSet.map((relay) => `${relay.url}: ${"error" in relay ? relay.error.message : relay.state}`);
-  if (count("rival") >= set.quorum) {
-    throw new AntsError(
-      "rotation-rival",
-      `another rotate of ${operation.did} was made before this one, and a quorum of its relays holds that`,
-      {
-        hint: "somebody else has the recovery phrase, or you rotated elsewhere: run ants recover in an empty home to take the newest state over",
-        details: { did: operation.did, answers },
-      },
-    );
-  }
-  throw new AntsError(
-    "rotation-unconfirmed",
-    `${count("confirmed")} of ${set.relays.length} relays confirm the new key, ${set.quorum} are needed: ${answers.join("; ")}`,
-    {
-      hint: "nothing is lost: the new key and the signed operation are in the vault. Run ants rotate again when the relays answer",
-      details: { did: operation.did, answers, operation: fromUtf8(operation.line) },
-    },
-  );
 }

@@ -66,11 +66,16 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
   return claimed ? undefined : EXIT.partlyDone;
 }
 
+/** More of them are a thief's. */
+const MAX_TOLD = 5;
+
 /** Says which relays do not know yet. They hear of it from the next command that writes, as far as they are named. */
 export function tellConfirmations({ out }: CommandContext, confirmations: readonly Confirmation[]): void {
-  for (const confirmation of confirmations) {
+  const open = confirmations.filter(({ state }) => state !== "confirmed");
+  for (const confirmation of open.slice(0, MAX_TOLD)) {
     const { url, state } = confirmation;
     if (state === "rival") out.warn(`${url} held another operation of the same era first, and goes by that`);
     if (state === "failed") out.warn(`${url} does not have it yet: ${confirmation.error.message}`);
   }
+  if (open.length > MAX_TOLD) out.warn(`nor do ${open.length - MAX_TOLD} more relays that were named once`);
 }

@@ -45,11 +45,17 @@ export async function publishIdentity(
   const path = log.state?.operations ?? [];
   const refusal = await publishOperations(connection, path, signal);
   if (refusal !== undefined) return refusal;
+  if (path.length > 0 && !needsSides(log)) return undefined;
   const onPath = new Set(path);
   const sides = log.operations().filter((operation) => !onPath.has(operation));
   const refusedSide = await publishOperations(connection, sides, signal);
   // Without a path (rivals) the sides are all there is.
   return path.length === 0 ? refusedSide : undefined;
+}
+
+/** A contest is shown whole, and a settled one names the branches that lost. What a rotate left behind nobody needs. */
+function needsSides({ resolution, state }: IdentityLog): boolean {
+  return resolution.status === "contested" || state?.operations.some(({ op }) => op.over !== undefined) === true;
 }
 
 async function publishOperations(

@@ -45,7 +45,9 @@ export function addSuccessionCommands(program: Command, runner: Runner): void {
   const deactivate = owners(
     command(program, "deactivate", "end the identity for good, with the recovery words"),
     "the last good event: head, a seq, or the beginning of an event's id",
-  ).action((options) => runner(async (c) => (await import("../commands/deactivate.js")).deactivate(c, options)));
+  )
+    .addOption(vaultOption())
+    .action((options) => runner(async (c) => (await import("../commands/deactivate.js")).deactivate(c, options)));
   examples(deactivate, [["ants deactivate"], ["ants deactivate --phrase-file words.txt --yes"]]);
 }
 
