@@ -2,10 +2,12 @@ import { fromUtf8 } from "../../keys/bytes.js";
 import type { JsonObject, JsonValue } from "../../keys/canonical.js";
 import { type Did, isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
+import { type ParsedOperation, parsedOrNothing } from "../../keys/identity/operation.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import type { PhraseKeys } from "../../keys/phrase.js";
 import type { ChainStore } from "../client/chain-store.js";
 import type { TreeEvent } from "../client/chain-tree.js";
+import type { RelayConnection } from "../client/connection.js";
 import { fetchIdentity } from "../client/identity-exchange.js";
 import { IdentityLog } from "../client/identity-log.js";
 import type { ClientPorts } from "../client/ports.js";
@@ -13,7 +15,7 @@ import type { RelayPool } from "../client/relay-pool.js";
 import { openEscrow, type ReadingKeys, uniteEras } from "../protocol/escrow.js";
 import { parseEvent } from "../protocol/event.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
-import { type RecoveryPower, recoveryPower } from "./succession.js";
+import { commitsTo, type RecoveryPower, recoveryPower } from "./succession.js";
 
 /** An agent that a phrase rules, as one relay tells of it. */
 export interface FoundAgent {
@@ -28,41 +30,79 @@ export interface FindOptions {
   readonly pool: RelayPool;
   readonly ports: ClientPorts;
   readonly signal: AbortSignal;
+  /** Only this agent. */
+  readonly did?: Did;
 }
 
 /** Anybody can copy an escrow key into a genesis of its own; so many of them are looked at. */
 const MAX_CANDIDATES = 2_000;
 const MAX_PAGE_BYTES = 256 * 1024;
+const AT_ONCE = 8;
 
 /**
  * Finds the agents of a phrase at a relay: those of which an operation names its escrow key and commits to one of
  * its recovery keys. The commitment is bound to the agent's sign keys, so a genesis that copies a victim's commitment and
- * escrow key is passed over.
+ * escrow key is passed over, unless whoever made it has the victim's sign key as well: then there are two, and only the
+ * owner knows which DID is the agent's.
+ *
+ * The first operations of every candidate are looked at before any log is read whole: decoys may be long. `did`: only
+ * this one is asked for.
  *
  * Throws "relay-unreachable", "not-a-relay" for an answer that cannot be read, `connection-lost`, the signal's reason.
  */
 export async function findAgents(options: FindOptions): Promise<FoundAgent[]> {
-  const { relay, phrase, pool, signal } = options;
-  const escrow = encodeMultikey(phrase.escrow.publicKey, "x25519");
+  const { relay, pool, signal, did } = options;
   const connection = pool.get(relay);
   await connection.opened(signal);
-  let seen = 0;
-  for (let after: string | undefined; ; ) {
-    const { dids, next } = await candidates(options, escrow, after);
-    const found: FoundAgent[] = [];
-    for (const did of dids) {
-      signal.throwIfAborted();
-      const log = new IdentityLog(did);
-      await fetchIdentity(connection, log, signal);
-      const isRuled = log
-        .operations()
-        .some((operation) => operation.op.escrow === escrow && recoveryPower(operation, log, phrase) !== undefined);
-      if (isRuled) found.push({ did, log });
-    }
-    seen += dids.length;
-    if (found.length > 0 || next === undefined || dids.length === 0 || seen >= MAX_CANDIDATES) return found;
-    after = next;
+  const dids = did === undefined ? await candidates(options) : [did];
+  const shortLists = await inTurns(dids, async (candidate) =>
+    (await firstOperations(connection, candidate, signal)).some((operation) => rules(operation, options)),
+  );
+  const likely = dids.filter((_, i) => shortLists[i]);
+  // None by its first operations: the words may have been changed by a rotate since.
+  const found = await inTurns(likely.length > 0 ? likely : dids, async (candidate): Promise<FoundAgent | undefined> => {
+    const log = new IdentityLog(candidate);
+    await fetchIdentity(connection, log, signal);
+    const operations = log.state?.operations ?? log.operations();
+    return operations.some((operation) => rules(operation, options)) ? { did: candidate, log } : undefined;
+  });
+  return found.filter((agent) => agent !== undefined);
+}
+
+/** Whether an operation names the phrase's escrow key and commits to one of its keys. */
+function rules(operation: ParsedOperation, { phrase }: FindOptions): boolean {
+  const escrow = encodeMultikey(phrase.escrow.publicKey, "x25519");
+  return operation.op.escrow === escrow && commitsTo(operation, phrase);
+}
+
+/** What a relay gives first of an identity: the genesis, and what fits into the frame with it. */
+async function firstOperations(connection: RelayConnection, did: Did, signal: AbortSignal): Promise<ParsedOperation[]> {
+  const filter = { dids: [did], types: ["identity" as const] };
+  for await (const { entries } of connection.follow({ after: "start", live: false, filter, signal })) {
+    const [genesis] = entries.slice(0, 1).map(parsedOrNothing);
+    return genesis?.did === did ? [genesis] : [];
   }
+  return [];
+}
+
+/** A few at a time, in order. */
+async function inTurns<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let i = 0; i < items.length; i += AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(i, i + AT_ONCE).map(work))));
+  }
+  return results;
+}
+
+async function candidates(options: FindOptions): Promise<Did[]> {
+  const dids: Did[] = [];
+  for (let after: string | undefined; dids.length < MAX_CANDIDATES; ) {
+    const page = await candidatePage(options, after);
+    dids.push(...page.dids);
+    if (page.next === undefined || page.dids.length === 0) break;
+    after = page.next;
+  }
+  return dids;
 }
 
 interface Page {
@@ -70,7 +110,8 @@ interface Page {
   readonly next?: string;
 }
 
-async function candidates({ relay, ports, signal }: FindOptions, escrow: string, after?: string): Promise<Page> {
+async function candidatePage({ relay, ports, phrase, signal }: FindOptions, after?: string): Promise<Page> {
+  const escrow = encodeMultikey(phrase.escrow.publicKey, "x25519");
   const query = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
   const url = `${httpUrlOf(relay).replace(/\/$/, "")}/agents?escrow=${escrow}${query}`;
   const { status, body } = await ports.get(url, { maxBytes: MAX_PAGE_BYTES, signal });

@@ -37,6 +37,11 @@ export function recoveryPower(
   return { index, key: phrase.recoveryKey(index), next: { index: next, key: phrase.recoveryKey(next) } };
 }
 
+/** Whether an operation commits to a key of the phrase. */
+export function commitsTo(operation: ParsedOperation, phrase: Pick<PhraseKeys, "recoveryKey">): boolean {
+  return committedIndex(operation, phrase) !== undefined;
+}
+
 function committedIndex({ op }: ParsedOperation, phrase: Pick<PhraseKeys, "recoveryKey">): number | undefined {
   const { commit } = op.recovery;
   if (commit.length === 0) return undefined;
@@ -155,13 +160,16 @@ export function planRotation(log: IdentityLog, chain: ChainStore, anchor: TreeEv
   const opening = operations.findLastIndex(({ op }) => op.op === "genesis" || op.op === "rotate");
   const parent = anchor === undefined ? newest : operations[Math.max(place, opening)]!;
   const onPath = new Set(operations.slice(0, operations.indexOf(parent) + 1));
+  // Of this era only: what earlier rotates made void is gone already.
+  const ofEra = new Set([operations[Math.max(0, opening)]!.hash]);
+  for (const { hash, op } of log.operations()) if (op.op !== "rotate" && ofEra.has(op.prev ?? "")) ofEra.add(hash);
   const end = chain.head?.seq ?? -1;
   const kept = anchor === undefined ? -1 : anchor.onChain ? anchor.seq : commonSeq(chain, anchor);
   return {
     parent,
     anchor,
     droppedEvents: end - kept,
-    droppedOperations: log.operations().filter((operation) => !onPath.has(operation) && operation.op.n > parent.op.n),
+    droppedOperations: log.operations().filter((operation) => ofEra.has(operation.hash) && !onPath.has(operation)),
   };
 }
 

@@ -43,6 +43,8 @@ export async function newRelays(
   const living = [...old.filter(answers), ...added];
   const all = [...old, ...added];
   const faults = all.length >= 3 * op.faults + 1 ? op.faults : 0;
+  if (faults < op.faults)
+    out.warn(`with ${all.length} relays none may lie any more (it was ${op.faults}): add relays soon`);
   if (all.length > 0 && living.length >= quorumSize(all.length, faults)) return { relays: all, faults };
   if (living.length === 0) {
     throw new AntsError("no-relays", "none of the agent's relays answers, and no other is named", {
@@ -51,5 +53,8 @@ export async function newRelays(
   }
   for (const { url } of old.filter((relay) => !answers(relay)))
     out.warn(`${url} does not answer as the relay that it was, and is left out; add it again with ants relays add`);
-  return { relays: living, faults: living.length >= 3 * op.faults + 1 ? op.faults : 0 };
+  const left = living.length >= 3 * op.faults + 1 ? op.faults : 0;
+  if (left < op.faults)
+    out.warn(`with ${living.length} relays none may lie any more (it was ${op.faults}): add relays soon`);
+  return { relays: living, faults: left };
 }

@@ -1,4 +1,6 @@
+import { relaySetOf } from "../../keys/identity/relay-set.js";
 import type { RotationPlan, Turn } from "../agent/succession.js";
+import type { RelayReport } from "../client/survey.js";
 import { isoTime } from "../protocol/iso-time.js";
 
 /** A line for every turn of holding the pen, for choosing an anchor. */
@@ -24,5 +26,22 @@ export function planLines({ parent, anchor, droppedEvents, droppedOperations }: 
     ...(droppedOperations.length > 0
       ? [`${changes} after operation ${parent.op.n} lose: relays and handles are again what they were there`]
       : []),
+  ];
+}
+
+/**
+ * What may be missing, a line each; nothing where a quorum answered of the relays under which the chain was written last,
+ * since every acknowledged event is on a quorum of them. What a thief named since does not count.
+ */
+export function missingLines({ parent }: RotationPlan, reports: readonly RelayReport[]): string[] {
+  const { relays, quorum } = relaySetOf(parent);
+  const answered = relays.filter(({ url, stream }) =>
+    reports.some((report) => report.state === "read" && report.url === url && report.stream === stream),
+  );
+  if (answered.length >= quorum) return [];
+  const silent = relays.filter((relay) => !answered.includes(relay)).map(({ url }) => url);
+  return [
+    `only ${answered.length} of ${relays.length} relays answer: what only the others have is lost with this`,
+    ...silent.map((url) => `  does not answer: ${url}`),
   ];
 }

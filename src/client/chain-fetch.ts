@@ -43,16 +43,22 @@ export async function fetchChain(fetch: ChainFetch): Promise<void> {
 
 /**
  * Reads every event of the agent that a relay gives into its chain. A relay that omits some leaves gaps, which another
- * one fills. Throws `relay-altered`, `relay-protocol`, `connection-lost`, or the signal's reason.
+ * one fills. Throws `relay-altered`, `relay-protocol`, `connection-lost`, `too-large` after `maxBytes` of lines, or the
+ * signal's reason; what was read before is kept.
  */
-export function fetchOwnEvents(fetch: Pick<ChainFetch, "connection" | "chain" | "signal">): Promise<void> {
-  return readEvents(fetch, "start");
+export function fetchOwnEvents(
+  fetch: Pick<ChainFetch, "connection" | "chain" | "signal">,
+  maxBytes = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  return readEvents(fetch, "start", maxBytes);
 }
 
 async function readEvents(
   { connection, chain, outbox, signal }: Omit<ChainFetch, "wanted" | "outbox"> & { readonly outbox?: Outbox },
   after: string,
+  maxBytes = Number.POSITIVE_INFINITY,
 ): Promise<void> {
+  let bytes = 0;
   const roots = new RootCache();
   const stream = connection.relay?.stream;
   const follow = connection.follow({
@@ -62,6 +68,13 @@ async function readEvents(
     ...(signal === undefined ? {} : { signal }),
   });
   for await (const { message, entries } of follow) {
+    for (const line of entries) bytes += line.length;
+    if (bytes > maxBytes) {
+      const { url } = connection;
+      throw new AntsError("too-large", `${url} has more than ${maxBytes} bytes of events`, {
+        details: { url, maxBytes },
+      });
+    }
     if (message.t === "entries") await chain.adopt(newEvents(connection.url, chain, entries, roots));
     if (message.t === "caught-up" && stream !== undefined) {
       outbox?.note({ url: connection.url, stream }, { readTo: message.cursor });

@@ -53,22 +53,31 @@ export async function surveyIdentity(
   }
 }
 
+export interface ChainSurvey extends SurveyOptions {
+  readonly chain: ChainStore;
+  readonly log: IdentityLog;
+  /** Signs for a relay. */
+  readonly authLine: AuthLine;
+  /** How many bytes of events are taken from a relay: from one that only a thief may have named, not everything. */
+  readonly maxBytes: (url: string) => number;
+}
+
 /**
- * Reads everything that these relays have of an agent's own events into its chain, one relay after the other: what the
+ * Reads identity log and everything that these relays have of an agent's own events, one relay after the other: what the
  * first one had is not read into memory again. Lines that do not verify make a relay's report a failure.
  */
 export async function surveyChain(
-  chain: ChainStore,
   urls: readonly string[],
-  authLine: AuthLine,
-  options: SurveyOptions,
+  { chain, log, authLine, maxBytes, ...options }: ChainSurvey,
 ): Promise<RelayReport[]> {
   const reports: RelayReport[] = [];
   for (const url of urls) {
     reports.push(
       await ask(url, options, async (connection, signal) => {
+        await fetchIdentity(connection, log, signal);
+        chain.keysChanged();
         await authenticated(connection, authLine, signal);
-        await fetchOwnEvents({ connection, chain, signal });
+        await fetchOwnEvents({ connection, chain, signal }, maxBytes(url));
       }),
     );
   }

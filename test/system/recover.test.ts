@@ -61,7 +61,7 @@ describe("ants recover (I8, B26)", { timeout: 120_000 }, () => {
     await place.done(`${other} ants keygen --relay ${url} --phrase-file words-of-another --json`);
     const nowhere = machine(place, "nowhere");
     const dead = "--relay ws://127.0.0.1:9 --timeout 1";
-    expect(await place.fails(`${nowhere} ants recover ${dead} --phrase-file words --json`)).toBe("recover-not-found");
+    expect(await place.fails(`${nowhere} ants recover ${dead} --phrase-file words --json`)).toBe("relay-unreachable");
     expect(await place.fails(`${other} ants recover --relay ${url} --phrase-file words --json`)).toBe("home-exists");
     expect(await place.fails(`ants recover --relay ${url} --phrase-file words --json`)).toBe("home-exists");
     await using empty = await startTestRelay();

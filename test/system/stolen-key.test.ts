@@ -1,10 +1,15 @@
+import { join } from "node:path";
 import { type FollowItem, follow } from "ants-agent";
 import { startTestRelay } from "ants-agent/testing";
 import { describe, expect, test } from "vitest";
 import { utf8 } from "../../keys/bytes.js";
+import type { JsonObject } from "../../keys/canonical.js";
+import { generateSeed } from "../../keys/ed25519/index.js";
 import { updateIdentity } from "../../keys/identity/create.js";
 import { type ParsedOperation, parseOperation } from "../../keys/identity/operation.js";
+import { systemRandom } from "../../keys/ports.js";
 import { createBatch } from "../../src/protocol/batch.js";
+import { sealEscrow } from "../../src/protocol/escrow.js";
 import type { ChainHead } from "../../src/protocol/event.js";
 import { MAX_EPOCH_LEAP } from "../../src/protocol/limits.js";
 import { createPromise } from "../../src/protocol/promise.js";
@@ -43,7 +48,7 @@ class Thief {
     return createPromise({ did, instance: THIEF, seed, epoch, stream, timeMs, takeover: true });
   }
 
-  write(epoch: number, drafts: { kind: string; body: Record<string, string> }[]): string[] {
+  write(epoch: number, drafts: { kind: string; body: JsonObject }[]): string[] {
     const did = this.#did as `did:ants:${string}`;
     const events = drafts.map((draft) => ({ ...draft, timeMs }));
     const batch = createBatch({ did, seed: this.#seed, epoch, after: this.head, drafts: events });
@@ -53,7 +58,10 @@ class Thief {
   }
 
   claim(epoch: number): string[] {
-    const body = { instance: THIEF, identity: this.operation.hash, label: "thief" };
+    // Anybody can seal to the escrow key: keys that a recovery must not take for the owner's.
+    const era = { stateKey: generateSeed(), agreeSecret: generateSeed() };
+    const escrow = sealEscrow(this.#did as `did:ants:${string}`, [era], this.operation.op.escrow, systemRandom);
+    const body = { instance: THIEF, identity: this.operation.hash, label: "thief", escrow };
     return this.write(epoch, [{ kind: "ants.claim", body }]);
   }
 }
@@ -64,6 +72,7 @@ describe("a key that was stolen (I8)", { timeout: 120_000 }, () => {
     await using loot = await startTestRelay();
     const { did, relays } = place;
     await place.done("printf 'one\\ntwo\\nthree\\n' | ants publish - --lines --json");
+    await place.done("ants publish --private 'for me alone' --json");
     const good = await place.chain();
     const last = await headAt(relays[0]!, did);
     const genesis = parseOperation(
@@ -90,7 +99,7 @@ describe("a key that was stolen (I8)", { timeout: 120_000 }, () => {
       await using wire = await Wire.open(relay.url);
       if (relay === loot) {
         await wire.publish([genesis.line]);
-        await wire.publish(await publicChain(relays[0]!.httpUrl, did), 1);
+        await wire.publish(await publicChain(relays[0]!.httpUrl, did), last.head!.epoch);
       }
       for (const { epoch, claim } of claims) {
         const { message } = await wire.ask({ t: "promise" }, [thief.promise(relay.stream, epoch)]);
@@ -105,7 +114,7 @@ describe("a key that was stolen (I8)", { timeout: 120_000 }, () => {
 
     // The relays tell the owner of the thief's two turns.
     const turns = await place.done<{ turns: object[] }>("ants rotate --turns --json");
-    expect(turns.turns).toHaveLength(3);
+    expect(turns.turns).toHaveLength(4);
     const rotated = await place.done<{ confirmed: string[]; relays: { url: string }[]; claimed: boolean }>(
       `ants rotate --phrase-file words --anchor ${good.at(-1)} --yes --json --timeout 20`,
     );
@@ -144,6 +153,20 @@ describe("a key that was stolen (I8)", { timeout: 120_000 }, () => {
     );
     for (const id of chain) expect(standings.get(id), id).toMatch(/^(live|retired)$/);
     for (const [id, standing] of standings) if (!owners.has(id)) expect(standing, id).toBe("void");
+
+    // The phrase still opens what was private before: the thief's claims hold keys, too, and none of the owner's is lost.
+    const { work } = place.sandbox;
+    const there = `ANTS_HOME=${join(work, "new", "home")} ANTS_VAULT=${join(work, "new", "vault.json")}`;
+    await place.done(`${there} ants recover --relay ${relays[0]!.url} --phrase-file words --json`);
+    expect((await place.sh(`${there} ants log cat --open`)).stdout).toContain("for me alone");
+
+    // On second thought an earlier event was the last good one: what lies between is void as well, everywhere.
+    await place.done(`${there} ants rotate --phrase-file words --anchor ${good[1]} --yes --json --timeout 20`);
+    await place.done(`${there} ants publish 'from there' --durability all --json`);
+    const shorter = await place.chain(there);
+    expect(shorter.slice(0, 2)).toEqual(good.slice(0, 2));
+    expect(shorter).toHaveLength(5);
+    for (const relay of relays) expect((await headAt(relay, did)).head?.id).toBe(shorter.at(-1));
   });
 });
 

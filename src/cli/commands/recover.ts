@@ -1,7 +1,6 @@
 import { zero } from "../../../keys/bytes.js";
-import type { Did } from "../../../keys/did.js";
+import { assertDid, type Did } from "../../../keys/did.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
-import { relaySetOf } from "../../../keys/identity/relay-set.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
@@ -9,6 +8,7 @@ import { type OpenVault, openVault, sealVault } from "../../../keys/node/vault.j
 import { readVaultFile, writeVaultFile } from "../../../keys/node/vault-file.js";
 import { type PhraseKeys, phraseKeys } from "../../../keys/phrase.js";
 import { AgentHome, homeLayout } from "../../agent/home.js";
+import { assertVaultOf } from "../../agent/open-home.js";
 import { escrowedKeys, type FoundAgent, findAgents, requirePower } from "../../agent/recovery.js";
 import { discardNext, signRotation, withNext } from "../../agent/rotation.js";
 import { findAnchor, planRotation } from "../../agent/succession.js";
@@ -17,7 +17,6 @@ import { dialTimeout } from "../../client/connection-errors.js";
 import { withDeadline } from "../../client/deadline.js";
 import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
-import type { RelayReport } from "../../client/survey.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { finishAndClaim } from "../finish-rotation.js";
@@ -27,7 +26,7 @@ import { readPassphrase } from "../passphrase.js";
 import { type PhraseSource, readPhrase } from "../phrase-input.js";
 import { allowsEphemeral, isInside, vaultPath } from "../places.js";
 import { relayUrl } from "../relay-url-option.js";
-import { planLines } from "../succession-text.js";
+import { missingLines, planLines } from "../succession-text.js";
 
 export interface RecoverOptions extends PhraseSource, NewRelayOptions {
   /** Relays that the agent published to; one is enough. */
@@ -58,18 +57,20 @@ export async function recover(context: CommandContext, options: RecoverOptions):
     const found = await find(context, options, phrase, pool);
     const vaultFile = vaultPath(options.vault, found.did, env);
     if (await isInside(vaultFile, path)) throw vaultInHome(vaultFile, path);
+    await refuseOtherHome(path, found.did);
+    // Before anything is made: a vault that is whole is no matter for a recovery.
+    const kept = await staged(vaultFile, entropy, found.did, path);
     const home = await settle(context, options, found);
     const lock = await home.lock();
     let vault: OpenVault;
     try {
-      vault =
-        (await staged(vaultFile, entropy, path)) ??
-        (await stage(context, options, { home, vaultFile, phrase, entropy, pool, allowEphemeral }));
+      signal.throwIfAborted();
+      vault = kept ?? (await stage(context, options, { home, vaultFile, phrase, entropy, pool, allowEphemeral }));
     } catch (error) {
+      kept?.close();
       await lock.release();
       throw error;
     }
-    signal.throwIfAborted();
     const more = { json: { home: path, vault: vaultFile }, lines: [`  home   ${path}`, `  vault  ${vaultFile}`] };
     const timeoutMs = options.timeout * 1000;
     return await finishAndClaim(context, { home, lock, vault, vaultPath: vaultFile, pool, timeoutMs, more });
@@ -78,34 +79,42 @@ export async function recover(context: CommandContext, options: RecoverOptions):
   }
 }
 
-/** The agent of these words, from the first relay that knows it. */
+/** The agent of these words, as all relays that were named tell of it: one of them may know a decoy only. */
 async function find(
   { out, signal }: CommandContext,
   { relay, did, timeout }: RecoverOptions,
   phrase: PhraseKeys,
   pool: RelayPool,
 ): Promise<FoundAgent> {
-  const failures: string[] = [];
+  if (did !== undefined) assertDid(did);
+  const found = new Map<Did, FoundAgent>();
+  const failures: AntsError[] = [];
   for (const named of relay) {
     const url = relayUrl(named, "recover");
     const late = () => pool.whyAway(url) ?? dialTimeout(url, timeout * 1000);
     try {
-      const found = await withDeadline(systemPorts.clock, timeout * 1000, signal, late, (signal) =>
-        findAgents({ relay: url, phrase, pool, ports: systemPorts, signal }),
-      );
-      const wanted = did === undefined ? found : found.filter((agent) => agent.did === did);
-      if (wanted.length > 1) throw severalAgents(wanted.map((agent) => agent.did));
-      const [only] = wanted;
-      if (only !== undefined) return only;
-      failures.push(`${url}: knows no agent of these words`);
+      const options = { relay: url, phrase, pool, ports: systemPorts, ...(did === undefined ? {} : { did }) };
+      const work = (signal: AbortSignal) => findAgents({ ...options, signal });
+      const agents = await withDeadline(systemPorts.clock, timeout * 1000, signal, late, work);
+      for (const agent of agents) if (!found.has(agent.did)) found.set(agent.did, agent);
     } catch (error) {
       signal.throwIfAborted();
-      if (!isAntsError(error) || error.code === "recover-several") throw error;
+      if (!isAntsError(error)) throw error;
       out.warn(`${url} could not be asked: ${error.message}`);
-      failures.push(`${url}: ${error.message}`);
+      failures.push(error);
     }
   }
-  throw new AntsError("recover-not-found", `no agent of these words was found (${failures.join("; ")})`, {
+  const agents = [...found.values()];
+  if (agents.length > 1) throw severalAgents(agents.map((agent) => agent.did));
+  if (agents.length === 1) return agents[0]!;
+  if (failures.length === relay.length) {
+    throw new AntsError("relay-unreachable", "none of the relays that were named could be asked", {
+      hint: "name another relay that the agent published to: --relay wss://…; or give them more time: --timeout 60",
+      cause: failures[0],
+      details: { relays: relay },
+    });
+  }
+  throw new AntsError("recover-not-found", "no relay that answered knows an agent of these words", {
     hint: "check the words (ants phrase verify), and name a relay that the agent published to: --relay wss://…",
     details: { relays: relay },
   });
@@ -126,13 +135,18 @@ async function settle(
     return made;
   }
   const home = await AgentHome.open(nodeDisk, path);
-  if (home.config.did !== did) throw homeExists(path, `it is of ${home.config.did}, and these words are of ${did}`);
   await home.learn(log.operations());
   return home;
 }
 
+async function refuseOtherHome(path: string, did: Did): Promise<void> {
+  if ((await nodeDisk.read(homeLayout(path).config)) === undefined) return;
+  const { config } = await AgentHome.open(nodeDisk, path);
+  if (config.did !== did) throw homeExists(path, `it is of ${config.did}, and these words are of ${did}`);
+}
+
 /** The vault of a recovery that was cut off after it was written; undefined where there is none yet. */
-async function staged(path: string, entropy: Uint8Array, home: string): Promise<OpenVault | undefined> {
+async function staged(path: string, entropy: Uint8Array, did: Did, home: string): Promise<OpenVault | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await readVaultFile(path);
@@ -141,9 +155,16 @@ async function staged(path: string, entropy: Uint8Array, home: string): Promise<
     throw error;
   }
   const vault = openVault(bytes, { phrase: entropy });
+  assertVaultOf(did, vault, path);
   if (vault.content.next !== undefined) return vault;
   vault.close();
-  throw homeExists(home, `the vault ${path} is whole: the agent works with it`);
+  if ((await nodeDisk.read(homeLayout(home).config)) !== undefined) {
+    throw homeExists(home, `and ${path} is its vault`);
+  }
+  throw new AntsError("vault-exists", `there is a whole vault of ${did} at ${path}`, {
+    hint: "it opens with its passphrase or the words: put its home back, or recover into a new vault: --vault FILE",
+    details: { path, did },
+  });
 }
 
 interface Staging {
@@ -179,7 +200,7 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
   }
   const plan = planRotation(identity, chain, findAnchor(chain, options.anchor));
   const power = requirePower(identity, plan.parent, phrase);
-  const missing = missingLines(relaySetOf(identity.newest!), reports);
+  const missing = missingLines(plan, reports);
   const lines = [`${did}`, ...planLines(plan), ...missing];
   for (const line of lines) out.note(line);
   // With a quorum nothing that was acknowledged can be missing, and nothing has to be asked.
@@ -205,24 +226,11 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
     const slots = [{ type: "passphrase", passphrase } as const, { type: "phrase", entropy } as const];
     await writeVaultFile(vaultFile, sealVault(content, { slots }), { allowEphemeral });
   } finally {
-    zero(passphrase);
+    zero(passphrase, power.key.seed, power.next.key.seed);
     discardNext(next);
     for (const era of eras) zero(era.agreeSecret, era.stateKey);
   }
   return openVault(await readVaultFile(vaultFile), { phrase: entropy });
-}
-
-/** What may be missing; nothing where a quorum answered, since every acknowledged event is on a quorum. */
-function missingLines({ relays, quorum }: ReturnType<typeof relaySetOf>, reports: readonly RelayReport[]): string[] {
-  const answered = relays.filter(({ url, stream }) =>
-    reports.some((report) => report.state === "read" && report.url === url && report.stream === stream),
-  );
-  if (answered.length >= quorum) return [];
-  const silent = relays.filter((relay) => !answered.includes(relay)).map(({ url }) => url);
-  return [
-    `only ${answered.length} of ${relays.length} relays answer: what only the others have is lost with this recovery`,
-    ...silent.map((url) => `  does not answer: ${url}`),
-  ];
 }
 
 function severalAgents(dids: readonly Did[]): AntsError {

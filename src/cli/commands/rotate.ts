@@ -19,7 +19,7 @@ import { type NewRelayOptions, newRelays } from "../new-relays.js";
 import { surveyAgent, surveyAsOwner } from "../owner-survey.js";
 import { type PhraseSource, readPhrase } from "../phrase-input.js";
 import { vaultPath } from "../places.js";
-import { planLines, turnLines } from "../succession-text.js";
+import { missingLines, planLines, turnLines } from "../succession-text.js";
 import { unlock } from "../unlock.js";
 import { type NewPassphraseOptions, vaultPassphrase } from "../vault-passphrase.js";
 
@@ -145,9 +145,10 @@ async function stage(context: CommandContext, options: RotateOptions, staging: S
     const plan = planRotation(identity, chain, findAnchor(chain, options.anchor));
     const power = requirePower(identity, plan.parent, phrase);
     const { relays, faults } = await newRelays(context, options, plan.parent, reports, "rotate");
-    for (const line of planLines(plan)) out.note(line);
+    const lines = [...planLines(plan), ...missingLines(plan, reports)];
+    if (options.yes === true) for (const line of lines) out.note(line);
     await confirm({
-      about: ["", `Rotating ${config.did}:`, ...planLines(plan).map((line) => `  ${line}`)],
+      about: ["", `Rotating ${config.did}:`, ...lines.map((line) => `  ${line}`)],
       word: "rotate",
       yes: options.yes === true,
       signal,
@@ -168,7 +169,7 @@ async function stage(context: CommandContext, options: RotateOptions, staging: S
         return sealVault(withNext(vault.content, next), { slots });
       });
     } finally {
-      zero(passphrase);
+      zero(passphrase, power.key.seed, power.next.key.seed);
       discardNext(next);
     }
     vault.close();
