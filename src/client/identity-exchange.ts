@@ -1,29 +1,33 @@
-import type { ParsedOperation } from "../../keys/identity/operation.js";
+import { type ParsedOperation, parsedOrNothing } from "../../keys/identity/operation.js";
 import type { RefusedMessage } from "../protocol/messages.js";
 import type { RelayConnection } from "./connection.js";
 import type { IdentityLog } from "./identity-log.js";
+import { readOperations } from "./relay-identity.js";
 
 /** Operations of one frame: at most 8 KiB each, so half a MiB. */
 const OPERATIONS_A_FRAME = 64;
 
 /**
- * Reads an agent's identity operations from a relay into `log`. True when the log grew. Throws `connection-lost`, what
- * the relay refused with, or the signal's reason.
+ * Reads an agent's identity operations from a relay into `log`, as many as one relay may have of them: a thief of the key
+ * can sign updates without end, and name relays that send them. True when the log grew. Throws `relay-protocol` (it sends
+ * something else), `connection-lost`, what the relay refused with, or the signal's reason.
  */
 export async function fetchIdentity(
   connection: RelayConnection,
   log: IdentityLog,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  let grew = false;
-  const follow = connection.follow({
-    after: "start",
-    live: false,
-    filter: { dids: [log.did], types: ["identity"] },
-    ...(signal === undefined ? {} : { signal }),
-  });
-  for await (const { entries } of follow) for (const line of entries) grew = log.add(line) || grew;
-  return grew;
+  const before = log.size;
+  await readOperations(connection, log.did, (line) => taken(log, line), signal);
+  return log.size > before;
+}
+
+/** The line's hash if it is an operation that `log` has now. */
+function taken(log: IdentityLog, line: Uint8Array): string | undefined {
+  const operation = parsedOrNothing(line);
+  if (operation?.did !== log.did) return undefined;
+  log.add(operation);
+  return log.has(operation.hash) ? operation.hash : undefined;
 }
 
 /** What a relay says of a handle in the newest operation of a frame; one that another follows may list it. */

@@ -32,6 +32,19 @@ export async function readRelayIdentity(
   signal: AbortSignal,
 ): Promise<RelayIdentity> {
   const { stream } = await openedOnce(connection, signal);
+  return { stream, ...(await readOperations(connection, did, take, signal)) };
+}
+
+/**
+ * The same from a connection that is open, under whatever stream. Throws `relay-protocol`, what the relay refused with,
+ * `connection-lost`, or the signal's reason.
+ */
+export async function readOperations(
+  connection: RelayConnection,
+  did: string,
+  take: (line: Uint8Array) => string | undefined,
+  signal?: AbortSignal,
+): Promise<Omit<RelayIdentity, "stream">> {
   const order = new Set<string>();
   let lines = 0;
   let bytes = 0;
@@ -40,13 +53,13 @@ export async function readRelayIdentity(
     after: "start",
     live: false,
     filter: { dids: [did], types: ["identity"] },
-    signal,
+    ...(signal === undefined ? {} : { signal }),
   });
   for await (const { entries } of follow) {
     for (const line of entries) {
       lines += 1;
       bytes += line.length;
-      if (lines > MAX_LINES || bytes > MAX_BYTES) return { stream, order: [...order], isCut: true };
+      if (lines > MAX_LINES || bytes > MAX_BYTES) return { order: [...order], isCut: true };
       const hash = take(line);
       if (hash !== undefined) order.add(hash);
       else if (++strays > MAX_STRAY_LINES) {
@@ -55,7 +68,7 @@ export async function readRelayIdentity(
       }
     }
   }
-  return { stream, order: [...order], isCut: false };
+  return { order: [...order], isCut: false };
 }
 
 /** Waits for the first attempt only: a reader that has other relays does not wait for one that is away. */
