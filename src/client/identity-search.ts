@@ -1,5 +1,4 @@
 import { isAntsError } from "../../keys/errors.js";
-import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { RelayConnection } from "./connection.js";
 import { requestTimeout, sessionError } from "./connection-errors.js";
 import { withDeadline } from "./deadline.js";
@@ -7,6 +6,7 @@ import type { IdentityUnion } from "./identity-union.js";
 import type { ClientPorts } from "./ports.js";
 import { isPrivateHost } from "./private-hosts.js";
 import { readRelayIdentity } from "./relay-identity.js";
+import { relaysToAsk } from "./relays-named.js";
 import type { Asked } from "./resolved-agent.js";
 
 export interface SearchOptions {
@@ -23,11 +23,6 @@ export interface SearchOptions {
 
 /** Relays that one search asks, whatever it finds on the way. */
 const MAX_RELAYS = 64;
-/**
- * Of those that operations name: so many that were named first, and so many that were named last. A thief of the key can
- * name hundreds after the owner's, and an agent that moved often has outlived its first ones.
- */
-const MAX_NAMED_EACH = 20;
 /** Of those that a handle's host names, which need not be the agent's. */
 const MAX_HINTED = 8;
 
@@ -46,9 +41,7 @@ export async function searchRelays(union: IdentityUnion, options: SearchOptions)
     begun.set(url, reading);
   };
   const beginNamed = (): void => {
-    const oldestFirst = union.operations().sort((a, b) => a.op.n - b.op.n);
-    for (const url of firstNamed(oldestFirst)) begin(url);
-    for (const url of firstNamed(oldestFirst.reverse())) begin(url);
+    for (const url of relaysToAsk(union.operations())) begin(url);
   };
   for (const url of options.own) begin(url);
   for (const url of options.hinted.slice(0, MAX_HINTED)) begin(url);
@@ -56,17 +49,6 @@ export async function searchRelays(union: IdentityUnion, options: SearchOptions)
   const answers: Asked[] = [];
   for (const reading of begun.values()) answers.push(await reading);
   return answers;
-}
-
-function firstNamed(operations: readonly ParsedOperation[]): Set<string> {
-  const urls = new Set<string>();
-  for (const { op } of operations) {
-    for (const { url } of op.relays) {
-      urls.add(url);
-      if (urls.size >= MAX_NAMED_EACH) return urls;
-    }
-  }
-  return urls;
 }
 
 async function askOne(union: IdentityUnion, url: string, options: SearchOptions): Promise<Asked> {

@@ -8,6 +8,7 @@ import { withDeadline } from "./deadline.js";
 import { fetchIdentity } from "./identity-exchange.js";
 import type { IdentityLog } from "./identity-log.js";
 import type { RelayPool } from "./relay-pool.js";
+import { relaysToAsk } from "./relays-named.js";
 
 /** What asking one relay came to. */
 export type RelayReport =
@@ -23,13 +24,13 @@ export interface SurveyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Operations name relays, and a thief's updates may name any number of them. */
+/** Relays that one survey asks, whatever it finds on the way. */
 const MAX_RELAYS = 64;
 
 /**
- * Reads an agent's identity log from these relays and from every relay that any operation names, also operations that
- * were read on the way, all at once. `log` grows. What each relay said, in the order in which they were first named.
- * Throws the signal's reason.
+ * Reads an agent's identity log from these relays and from those that its operations name ({@link relaysToAsk}), also
+ * operations that were read on the way, all at once. `log` grows. What each relay said, in the order in which they
+ * were first asked. Throws the signal's reason.
  */
 export async function surveyIdentity(
   log: IdentityLog,
@@ -38,9 +39,9 @@ export async function surveyIdentity(
 ): Promise<RelayReport[]> {
   const asked = new Map<string, Promise<RelayReport>>();
   for (;;) {
-    const named = [...urls, ...relaysEverNamed(log)].filter((url) => !asked.has(url));
-    for (const url of new Set(named)) {
+    for (const url of [...urls, ...relaysToAsk(log.operations())]) {
       if (asked.size >= MAX_RELAYS) break;
+      if (asked.has(url)) continue;
       asked.set(
         url,
         ask(url, options, async (connection, signal) => {
@@ -49,7 +50,7 @@ export async function surveyIdentity(
       );
     }
     const reports = await Promise.all(asked.values());
-    if (asked.size >= MAX_RELAYS || relaysEverNamed(log).every((url) => asked.has(url))) return reports;
+    if (asked.size >= MAX_RELAYS || [...relaysToAsk(log.operations())].every((url) => asked.has(url))) return reports;
   }
 }
 

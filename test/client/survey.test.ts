@@ -29,3 +29,21 @@ it("relays that a thief named are read up to a bound, and what the others have i
   expect(log.has(theft.hash)).toBe(true);
   expect(log.size).toBe(257);
 });
+
+it("hundreds of relays that a thief named do not keep the owner's first ones from being asked", async () => {
+  await using honest = await startTestRelay();
+  const owner = new Owner([honest]);
+  const nowhere = (from: number) =>
+    Array.from({ length: 60 }, (_, i) => ({
+      url: `ws://127.0.0.1:${from + i}`,
+      stream: (from + i).toString(16).padStart(16, "0"),
+    }));
+  const one = owner.update(owner.genesis, { relays: nowhere(1) });
+  const two = owner.update(one, { relays: nowhere(101) });
+  await using pool = new RelayPool(systemPorts);
+  const log = new IdentityLog(owner.did, [owner.genesis.parsed, one.parsed, two.parsed]);
+  const reports = await surveyIdentity(log, [], { pool, clock: systemPorts.clock, timeoutMs: 1_000 });
+  expect(reports.length).toBeLessThanOrEqual(40);
+  expect(reports).toContainEqual({ url: honest.url, state: "read", stream: honest.stream });
+  expect(reports.map(({ url }) => url)).toContain("ws://127.0.0.1:101");
+});
