@@ -3,15 +3,12 @@ import { isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { isHost } from "../../keys/identity/relay-url.js";
 import { uriOfHandle } from "../../src/protocol/did-document.js";
+import { RELAY_REL, STREAM_PROPERTY } from "../../src/protocol/webfinger.js";
 import type { NamedAgent } from "../reading.js";
 import type { Exchange, Route } from "./exchange.js";
 import { reply, TEXT_TYPE } from "./http-reply.js";
 import { onlyQuery } from "./query.js";
 
-/** The rel of a link to a relay; the resolver's counterpart is in src/client. */
-const RELAY_REL = "https://ants.dev/rel/relay";
-/** The property of such a link that says under which stream the relay counts. */
-const STREAM_PROPERTY = "https://ants.dev/ns/stream";
 /** How long an answer may be kept: a hint that is a little old still leads to the identity log. */
 const CACHE_CONTROL = "max-age=300";
 

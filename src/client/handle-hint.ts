@@ -1,6 +1,7 @@
 import { type Did, isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { isRelayUrl } from "../../keys/identity/relay-url.js";
+import { RELAY_REL } from "../protocol/webfinger.js";
 
 /** What a handle's host says: whose it is, and where that identity is kept. Nothing of it is believed as such. */
 export interface Hint {
@@ -9,8 +10,6 @@ export interface Hint {
   readonly relays: readonly string[];
 }
 
-/** What the rel of a WebFinger link to a relay is. */
-export const RELAY_REL = "https://ants.dev/rel/relay";
 const DID_BEGINNING = "did:ants:";
 
 /**
