@@ -6,6 +6,7 @@ import type { AgentHome } from "../agent/home.js";
 import { Outbox } from "../client/outbox.js";
 import { systemPorts } from "../client/ports.js";
 import { auditRelay, type OwnEvent, type RelayAudit } from "../client/relay-audit.js";
+import { parseEvent } from "../protocol/event.js";
 import { readChain } from "./chain-reading.js";
 import { askRelay } from "./relay-info.js";
 
@@ -49,7 +50,8 @@ export async function standings(home: AgentHome, options: StandingOptions): Prom
   const last = chain.head?.seq ?? -1;
   const events: OwnEvent[] = [];
   for (let seq = options.deep === true ? 0 : Math.max(0, last + 1 - RECENT_EVENTS); seq <= last; seq++) {
-    events.push({ seq, id: chain.tree.chainAt(seq)!.id });
+    const { id, event } = parseEvent(await chain.line(chain.tree.chainAt(seq)!));
+    events.push({ seq, id, isAddressed: event.to !== undefined });
   }
   await chain.close();
   const { signal, timeoutMs } = options;

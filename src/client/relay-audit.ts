@@ -1,7 +1,9 @@
-import { isAntsError } from "../../keys/errors.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import { parseEntry } from "../protocol/entry.js";
+import { EnvelopeReader } from "../protocol/envelope.js";
 import type { ChainHead } from "../protocol/event.js";
+import { HASH } from "../protocol/grammar.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import { readRelayFrame } from "../protocol/messages.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
@@ -14,6 +16,8 @@ import type { ClientPorts } from "./ports.js";
 export interface OwnEvent {
   readonly seq: number;
   readonly id: string;
+  /** It is for its recipients only: to others a relay just says that it is there. */
+  readonly isAddressed: boolean;
 }
 
 export interface RelayAuditOptions {
@@ -54,7 +58,7 @@ const MAX_ANSWER_BYTES = 2 * DEFAULT_LIMITS.maxFrameBytes;
  * of the chain, and what it gives a follower; and compares that with the author's own chain. A relay that acknowledges one
  * agent's events and does not serve them is found by this, however well it treats all others.
  *
- * Throws `relay-unreachable`, `connection-lost`, `request-timeout`, what the relay refused with, or the signal's reason.
+ * Throws `relay-unreachable`, `connection-lost`, `relay-protocol` (an answer that is none), what the relay refused with, or the signal's reason.
  */
 export async function auditRelay(options: RelayAuditOptions, ports: ClientPorts): Promise<RelayAudit> {
   const { did, relay, events, acknowledged, timeoutMs, signal } = options;
@@ -77,15 +81,16 @@ export async function auditRelay(options: RelayAuditOptions, ports: ClientPorts)
       const [first] = owed;
       if (first !== undefined) {
         const [inChain, inFollow] = await Promise.all([
-          idsOfChain(relay.url, did, first.seq, ports, over.signal),
-          idsOfFollow(connection, did, over.signal),
+          shownByChain(relay.url, did, first.seq, ports, over.signal),
+          shownByFollow(connection, did, over.signal),
         ]);
-        const lacking = (ids: ReadonlySet<string>) => owed.filter(({ id }) => !ids.has(id));
-        for (const [from, ids] of [
+        const lacking = ({ served, withheld }: Shown) =>
+          owed.filter(({ id, isAddressed }) => !served.has(id) && !(isAddressed && withheld.has(id)));
+        for (const [from, shown] of [
           ["chain", inChain],
           ["follow", inFollow],
         ] as const) {
-          const missing = lacking(ids);
+          const missing = lacking(shown);
           if (missing.length > 0) withheld.push({ from, events: missing });
         }
       }
@@ -102,50 +107,77 @@ interface Named {
   readonly identity?: string;
 }
 
+/** What the relay names as the end of the chain; nothing where it knows no such agent. Throws `relay-protocol`. */
 async function namedBy(url: string, did: string, ports: ClientPorts, signal: AbortSignal): Promise<Named> {
   const { status, body } = await ports.get(`${httpUrlOf(url)}/agents/${did}/head`, { maxBytes: 65_536, signal });
   if (status !== 200) return {};
-  const { head, identity } = JSON.parse(new TextDecoder().decode(body)) as Named;
-  return { ...(head === undefined ? {} : { head }), ...(identity === undefined ? {} : { identity }) };
+  try {
+    const { head, identity } = (JSON.parse(new TextDecoder().decode(body)) ?? {}) as Record<string, unknown>;
+    const read = new EnvelopeReader({ t: "head", head, identity }, 0);
+    return {
+      ...(read.has("head") ? { head: read.chainHead("head") } : {}),
+      ...(read.has("identity") ? { identity: read.text("identity", HASH, "64 hex digits") } : {}),
+    };
+  } catch (cause) {
+    throw notRead(url, "what it names as the head of a chain", cause);
+  }
 }
 
-/** Ids that the relay's page of the chain shows, or says that they are there for others. */
-async function idsOfChain(
+/** Ids of events that a way of reading shows, and of those of which it only says that they are there for others. */
+interface Shown {
+  readonly served: Set<string>;
+  readonly withheld: Set<string>;
+}
+
+/** What the relay's page of the chain shows. */
+async function shownByChain(
   url: string,
   did: string,
   fromSeq: number,
   ports: ClientPorts,
   signal: AbortSignal,
-): Promise<Set<string>> {
-  const ids = new Set<string>();
+): Promise<Shown> {
+  const shown = { served: new Set<string>(), withheld: new Set<string>() };
   for (let from = fromSeq; ; ) {
     const address = `${httpUrlOf(url)}/agents/${did}/entries?from=${from}`;
     const { status, body } = await ports.get(address, { maxBytes: MAX_ANSWER_BYTES, signal });
-    if (status !== 200) return ids;
-    const { message, entries } = readRelayFrame(body, { ...DEFAULT_LIMITS, maxFrameBytes: MAX_ANSWER_BYTES });
-    if (message.t !== "entries") return ids;
+    if (status !== 200) return shown;
+    const { message, entries } = pageIn(url, body);
+    if (message.t !== "entries") return shown;
     const before = from;
     for (const line of entries) {
-      const seq = noteEvent(line, ids);
+      const seq = noteEvent(line, shown.served);
       if (seq !== undefined) from = Math.max(from, seq + 1);
     }
     for (const { id, seq } of message.withheld ?? []) {
-      ids.add(id);
+      shown.withheld.add(id);
       from = Math.max(from, seq + 1);
     }
-    if (from === before) return ids;
+    if (from === before) return shown;
   }
 }
 
-/** Ids that a follower of the author is given, or told of. */
-async function idsOfFollow(connection: RelayConnection, did: string, signal: AbortSignal): Promise<Set<string>> {
-  const ids = new Set<string>();
+function pageIn(url: string, body: Uint8Array): ReturnType<typeof readRelayFrame> {
+  try {
+    return readRelayFrame(body, { ...DEFAULT_LIMITS, maxFrameBytes: MAX_ANSWER_BYTES });
+  } catch (cause) {
+    throw notRead(url, "its page of a chain", cause);
+  }
+}
+
+/** What a follower of the author is given, or told of. */
+async function shownByFollow(connection: RelayConnection, did: string, signal: AbortSignal): Promise<Shown> {
+  const shown = { served: new Set<string>(), withheld: new Set<string>() };
   const filter = { dids: [did], types: ["event"] as const };
   for await (const { message, entries } of connection.follow({ after: "start", live: false, filter, signal })) {
-    for (const line of entries) noteEvent(line, ids);
-    if (message.t === "entries") for (const { id } of message.withheld ?? []) ids.add(id);
+    for (const line of entries) noteEvent(line, shown.served);
+    if (message.t === "entries") for (const { id } of message.withheld ?? []) shown.withheld.add(id);
   }
-  return ids;
+  return shown;
+}
+
+function notRead(url: string, what: string, cause: unknown): AntsError {
+  return new AntsError("relay-protocol", `${url}: ${what} cannot be read`, { cause, details: { url } });
 }
 
 /** A line that is no entry serves nobody: it counts as not served. */

@@ -11,6 +11,10 @@ export class CensoringProxy implements AsyncDisposable {
   readonly url: string;
   /** The agent, once it is to be silenced. */
   silenced: string | undefined;
+  /** It says of those events that they are there for others, as of addressed ones. */
+  claimsAddressed = false;
+  /** What it answers a question for anybody's head with, instead of the relay's answer. */
+  head: string | undefined;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
   #target = "";
@@ -23,7 +27,8 @@ export class CensoringProxy implements AsyncDisposable {
     server.on("request", (request, response) => {
       void (async () => {
         const answer = await fetch(`${this.#target.replace(/^ws/, "http")}${request.url}`);
-        const body = this.#censored(await answer.text());
+        const isHead = request.url!.endsWith("/head");
+        const body = (isHead ? this.head : undefined) ?? this.#censored(await answer.text());
         const type = answer.headers.get("content-type") ?? "text/plain";
         response.writeHead(answer.status, { "content-type": type }).end(body);
       })().catch(() => response.destroy());
@@ -67,9 +72,12 @@ export class CensoringProxy implements AsyncDisposable {
   #censored(frame: string): string {
     const [envelope, ...lines] = frame.split("\n");
     if (this.silenced === undefined || !envelope!.includes('"t":"entries"')) return frame;
-    const message = JSON.parse(envelope!) as { at: number[] };
+    const message = JSON.parse(envelope!) as { at: number[]; withheld?: unknown[] };
     const entries = lines.filter((line) => line !== "");
     const kept = entries.map((line) => !(line.includes(`"did":"${this.silenced}"`) && line.includes('"type":"event"')));
+    if (this.claimsAddressed) {
+      message.withheld = entries.flatMap((line, i) => (kept[i] ? [] : [withheldOf(line, message.at[i]!)]));
+    }
     message.at = message.at.filter((_, i) => kept[i]);
     return [JSON.stringify(message), ...entries.filter((_, i) => kept[i])].map((line) => `${line}\n`).join("");
   }
@@ -81,4 +89,9 @@ export class CensoringProxy implements AsyncDisposable {
     this.#server.closeAllConnections();
     await once(this.#server, "close");
   }
+}
+
+function withheldOf(line: string, at: number): unknown {
+  const { id, did, seq } = JSON.parse(line) as { id: string; did: string; seq: number };
+  return { at, id, did, seq };
 }

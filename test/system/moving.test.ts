@@ -241,6 +241,24 @@ describe("moving between relays (B23)", () => {
       ["follow", 6],
     ]);
     expect(audit.checkpoint).toContain(relay.stream);
+    // It says of public events that they are addressed to others.
+    proxy.claimsAddressed = true;
+    const again = await standings(await AgentHome.open(nodeDisk, home), options);
+    expect(again.map(({ state }) => state)).toEqual(["withholds", "serves", "serves"]);
+    expect((again[0] as (typeof found)[0] & { audit: typeof audit }).audit.withheld).toEqual(audit.withheld);
+    proxy.claimsAddressed = false;
+    // What it names as the head is nothing that can be compared: that is no relay that serves, and says nothing of others.
+    for (const head of [
+      '{"head":{"seq":"x"}}',
+      '{"head":{"epoch":1,"seq":1e99,"id":"00"}}',
+      '{"identity":7}',
+      "<html>",
+    ]) {
+      proxy.head = head;
+      const odd = await standings(await AgentHome.open(nodeDisk, home), options);
+      expect(odd.map(({ state }) => state)).toEqual(["unreachable", "serves", "serves"]);
+    }
+    proxy.head = undefined;
     // It treats everybody else well.
     const theirs = await standings(await AgentHome.open(nodeDisk, other.home), options);
     expect(theirs.map(({ state }) => state)).toEqual(["serves", "serves", "serves"]);
