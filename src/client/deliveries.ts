@@ -1,11 +1,7 @@
-import { fromUtf8 } from "../../keys/bytes.js";
-import type { JsonObject } from "../../keys/canonical.js";
 import type { Did } from "../../keys/did.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
-import type { ChainHead, Event } from "../protocol/event.js";
-import { DEFAULT_LIMITS, MAX_FRAME_ENTRIES } from "../protocol/limits.js";
-import { isSealedMessage } from "../protocol/sealed-message.js";
+import type { ChainHead } from "../protocol/event.js";
 import { Backoff } from "./backoff.js";
 import type { ChainStore } from "./chain-store.js";
 import { type ConnectionOptions, RelayConnection } from "./connection.js";
@@ -15,6 +11,7 @@ import type { DeliveryBook, DeliveryNotes, OpenLetter } from "./delivery-book.js
 import type { IdentityLog } from "./identity-log.js";
 import type { Lane } from "./lane.js";
 import { type DeliveryResult, Letter, type RecipientResult } from "./letter.js";
+import { type FoundMessage, MessageScan } from "./message-scan.js";
 import type { Pen } from "./pen.js";
 import type { ClientPorts } from "./ports.js";
 import { isPrivateHost } from "./private-hosts.js";
@@ -50,8 +47,6 @@ const MAX_RELAYS = 8;
 const MAX_WRITTEN = 10_000;
 /** Messages in memory; of more, those that are delivered are forgotten. */
 const MAX_LETTERS = 1_024;
-/** A sealed message as the line of its event begins. */
-const MESSAGE_START = '{"body":{"box":"';
 
 interface Recipient {
   /** Undefined until it is known, or after a search that found nothing. */
@@ -75,21 +70,28 @@ export class Deliveries {
   readonly #running = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #written: Set<Did>;
+  readonly #scan: MessageScan;
   #pen: Pen;
   #stopListening: () => void;
-  #upTo: ChainHead | undefined;
-  #scanning: Promise<void> | undefined;
   #onProgress: (() => void)[] = [];
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
-    const { notes } = options.book;
+    const { book, pen, chain, ports } = options;
+    const { notes } = book;
     this.#written = new Set(notes.written);
-    this.#upTo = this.#common(notes.upTo);
-    if (this.#upTo !== undefined) for (const open of notes.open) this.#reopen(open);
-    this.#pen = options.pen;
-    this.#stopListening = this.#listen(options.pen);
-    this.#scan();
+    this.#pen = pen;
+    const scan = {
+      chain,
+      ports,
+      committedSeq: () => this.#pen.committedSeq,
+      found: (message: FoundMessage) => this.#found(message),
+      advanced: () => this.#changed(),
+    };
+    this.#scan = new MessageScan(scan, this.#common(notes.upTo));
+    if (this.#scan.upTo !== undefined) for (const open of notes.open) this.#reopen(open);
+    this.#stopListening = this.#listen(pen);
+    this.#run(this.#scan.run(this.#abort.signal));
   }
 
   /** The agent holds the pen anew, in another epoch and perhaps at other relays: the letters are the same. */
@@ -97,11 +99,11 @@ export class Deliveries {
     this.#stopListening();
     this.#pen = pen;
     this.#stopListening = this.#listen(pen);
-    this.#scan();
+    this.#scan.wake();
   }
 
   #listen(pen: Pen): () => void {
-    return pen.listen({ acknowledged: () => this.#progressed(), committed: () => this.#scan() });
+    return pen.listen({ acknowledged: () => this.#progressed(), committed: () => this.#scan.wake() });
   }
 
   /** Where a recipient is, as somebody just found out: spares a search. */
@@ -155,14 +157,13 @@ export class Deliveries {
     this.#stopListening();
     this.#abort.abort(new AntsError("closed", "the deliveries were closed"));
     this.#progressed();
-    await this.#scanning;
     await Promise.all(this.#running);
     await this.#options.book.close();
   }
 
   #isSettled(id: string, seq: number): boolean {
     const letter = this.#letters.get(id);
-    if (letter === undefined) return (this.#upTo?.seq ?? -1) >= seq;
+    if (letter === undefined) return (this.#scan.upTo?.seq ?? -1) >= seq;
     return this.results(id)!.every(({ did, delivered, relays }) => {
       if (delivered) return true;
       return (
@@ -190,35 +191,8 @@ export class Deliveries {
     return letter.resultAt(url);
   }
 
-  /** Finds the messages on the part of the chain that is committed by now. */
-  #scan(): void {
-    this.#scanning ??= this.#scanAll()
-      .catch(() => undefined)
-      .finally(() => {
-        this.#scanning = undefined;
-        if ((this.#upTo?.seq ?? -1) < this.#pen.committedSeq && !this.#abort.signal.aborted) this.#scan();
-      });
-  }
-
-  async #scanAll(): Promise<void> {
-    const [{ chain }, pen] = [this.#options, this.#pen];
-    const maxBytes = DEFAULT_LIMITS.maxFrameBytes;
-    for (let from = (this.#upTo?.seq ?? -1) + 1; from <= pen.committedSeq; from = (this.#upTo?.seq ?? from) + 1) {
-      const lines = await chain.read(from, { maxBytes, maxEntries: MAX_FRAME_ENTRIES, toSeq: pen.committedSeq });
-      if (lines.length === 0 || this.#abort.signal.aborted) return;
-      for (const line of lines) this.#found(line);
-      const { epoch, seq, id } = chain.tree.chainAt(from + lines.length - 1)!;
-      this.#upTo = { epoch, seq, id };
-      this.#changed();
-    }
-  }
-
-  /** A line of the agent's own chain, which was verified when the chain was opened or written. */
-  #found(line: Uint8Array): void {
-    if (fromUtf8(line.subarray(0, MESSAGE_START.length)) !== MESSAGE_START) return;
-    const { id, seq, time, to, body } = JSON.parse(fromUtf8(line)) as Event;
-    if (to === undefined || body === undefined || !isSealedMessage(body as JsonObject)) return;
-    for (const did of to as readonly Did[]) {
+  #found({ id, seq, time, to }: FoundMessage): void {
+    for (const did of to) {
       this.#written.delete(did);
       this.#written.add(did);
     }
@@ -227,7 +201,7 @@ export class Deliveries {
       this.#written.delete(oldest);
     }
     if (time < this.#options.ports.clock.nowMs() - GIVE_UP_MS) return;
-    this.#open(new Letter(id, seq, time, to as readonly Did[]));
+    this.#open(new Letter(id, seq, time, to));
   }
 
   #reopen({ id, seq, time, to, have }: OpenLetter): void {
@@ -282,9 +256,14 @@ export class Deliveries {
       },
     });
     this.#couriers.set(url, courier);
-    const running: Promise<void> = courier.run(this.#abort.signal).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    this.#run(courier.run(this.#abort.signal));
     return courier;
+  }
+
+  /** Waited for when it closes. */
+  #run(work: Promise<void>): void {
+    const running: Promise<void> = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   /** A relay did not take some messages: their recipients may have moved. */
@@ -379,7 +358,8 @@ export class Deliveries {
     const open = [...this.#letters.values()]
       .filter((letter) => !this.#isDone(letter))
       .map(({ id, seq, timeMs: time, recipients: to, have }) => ({ id, seq, time, to, have }));
-    return { ...(this.#upTo === undefined ? {} : { upTo: this.#upTo }), open, written: [...this.#written] };
+    const { upTo } = this.#scan;
+    return { ...(upTo === undefined ? {} : { upTo }), open, written: [...this.#written] };
   }
 
   /** Nothing more is done about it after this run. */
