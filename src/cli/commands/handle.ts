@@ -62,15 +62,17 @@ export async function handleVerify(context: CommandContext): Promise<CommandResu
   const { out, signal } = context;
   const { config, identity } = await AgentHome.open(nodeDisk, context.home);
   const resolver = await resolverOf(context, {}, "handle verify");
-  const found: { handle: string; status: string; ok: boolean; way?: string }[] = [];
+  const found: { handle: string; status: string; ok: boolean; why?: string; way?: string }[] = [];
   for (const handle of identity.newest?.op.handles ?? []) {
     const result = await resolver.resolve(handle, { signal, fresh: true });
     const ok = result.status === "verified" && result.did === config.did;
-    const why = "why" in result ? { way: result.why } : {};
-    found.push({ handle, status: result.status, ok, ...(ok ? {} : { way: wayOut(handle, config.did) }), ...why });
+    const why = "why" in result ? { why: result.why } : {};
+    found.push({ handle, status: result.status, ok, ...why, ...(ok ? {} : { way: wayOut(handle, config.did) }) });
   }
   await out.result({ did: config.did, handles: found }, [
-    ...found.map(({ handle, status, ok, way }) => `${handle}  ${status}${ok || way === undefined ? "" : `: ${way}`}`),
+    ...found.map(({ handle, status, why, way }) =>
+      [`${handle}  ${status}`, ...[why, way].filter((text) => text !== undefined)].join(": "),
+    ),
     ...(found.length === 0 ? ["the identity names no handle"] : []),
   ]);
   return found.every(({ ok }) => ok) ? undefined : EXIT.partlyDone;
