@@ -51,6 +51,8 @@ const MAX_LETTERS = 1_024;
 interface Recipient {
   /** Undefined until it is known, or after a search that found nothing. */
   relays?: readonly string[];
+  /** What its identity named, of which `relays` may be dialled. */
+  named?: readonly RelayAddress[];
   isSought: boolean;
   readonly backoff: Backoff;
 }
@@ -97,8 +99,14 @@ export class Deliveries {
   /** The agent holds the pen anew, in another epoch and perhaps at other relays: the letters are the same. */
   changePen(pen: Pen): void {
     this.#stopListening();
+    // What the lanes of this turn brought is known to them alone.
+    for (const letter of this.#letters.values()) {
+      for (const lane of this.#pen.lanes) if (lane.acknowledgedSeq >= letter.seq) letter.delivered(lane.relay.url);
+    }
     this.#pen = pen;
     this.#stopListening = this.#listen(pen);
+    // A relay that was the agent's own needs a courier from now on.
+    for (const [did, { named }] of this.#recipients) if (named !== undefined) this.met(did as Did, named);
     this.#scan.wake();
   }
 
@@ -109,6 +117,7 @@ export class Deliveries {
   /** Where a recipient is, as somebody just found out: spares a search. */
   met(did: Did, relays: readonly RelayAddress[]): void {
     const recipient = this.#recipient(did);
+    recipient.named = relays;
     recipient.relays = this.#reachable(relays);
     for (const letter of this.#letters.values()) if (letter.isFor(did)) this.#carry(letter, did);
   }
@@ -182,6 +191,7 @@ export class Deliveries {
   }
 
   #resultAt(letter: Letter, url: string): DeliveryResult {
+    if (letter.isDelivered(url)) return { state: "delivered" };
     const lane = this.#laneOf(url);
     if (lane !== undefined) {
       if (lane.acknowledgedSeq >= letter.seq) return { state: "delivered" };
@@ -298,6 +308,7 @@ export class Deliveries {
         await ports.clock.sleep(LOOK_AGAIN.firstMs + recipient.backoff.nextDelayMs(), signal);
       const found = await resolver.resolve(did, { fresh: true, signal });
       const before = recipient.relays ?? [];
+      if ("relays" in found) recipient.named = found.relays;
       recipient.relays = "relays" in found ? this.#reachable(found.relays) : before;
       for (const letter of this.#letters.values()) {
         if (!letter.isFor(did)) continue;

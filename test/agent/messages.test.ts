@@ -6,6 +6,7 @@ import { openVault, updateVaultFile } from "ants-agent/keys/node";
 import { startTestRelay, type TestRelay } from "ants-agent/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { nodeDisk } from "../../keys/node/disk.js";
+import { changeIdentity } from "../../src/agent/change-identity.js";
 import { AgentHome } from "../../src/agent/home.js";
 import { openInbox } from "../../src/agent/mail.js";
 import { InboxStore } from "../../src/client/inbox-store.js";
@@ -194,6 +195,26 @@ describe("a message between two agents (N11)", () => {
     expect(sent.recipients).toMatchObject([{ delivered: true }]);
     await using bob = await openHome(two.options);
     expect(texts(await read(bob))).toEqual(["from afar"]);
+  });
+
+  test("goes on to a relay that the agent leaves before it has the message; what it has stays delivered", async () => {
+    const data = temporaryFolder();
+    const kept = await startTestRelay({ config: { data } });
+    const { url, stream } = kept;
+    const others = relays.map(({ url, stream }) => ({ url, stream }));
+    const [one, two] = await Promise.all([settled(kept, ...relays), settled(kept)]);
+    await using alice = await openHome(one.options);
+    expect((await alice.send(two.did, "first", { via: [url] })).recipients).toMatchObject([{ delivered: true }]);
+    await kept.close();
+    const sent = await alice.send(two.did, "second", { deliverMs: 500 });
+    expect(sent.recipients).toMatchObject([{ delivered: false }]);
+    await changeIdentity(alice as never, { relays: others });
+    await using back = await startTestRelay({ config: { data, port: Number(new URL(url).port) } });
+    expect(back.stream).toBe(stream);
+    await using bob = await openHome(two.options);
+    await expect
+      .poll(async () => texts(await read(bob, { mark: false })), { timeout: 15_000 })
+      .toEqual(["first", "second"]);
   });
 
   test("to somebody who is not there is not sent at all", async () => {
