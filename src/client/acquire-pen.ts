@@ -4,7 +4,7 @@ import { relaySetOf } from "../../keys/identity/relay-set.js";
 import { createBatch } from "../protocol/batch.js";
 import { sealEscrow } from "../protocol/escrow.js";
 import { CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
-import { HOLDER_SILENCE_MS } from "../protocol/limits.js";
+import { HOLDER_SILENCE_MS, MAX_EPOCH_LEAP } from "../protocol/limits.js";
 import { Backoff } from "./backoff.js";
 import { abortable } from "./deadline.js";
 import { EpochsSeen } from "./epochs-seen.js";
@@ -40,7 +40,7 @@ const ATTEMPT_BACKOFF = { firstMs: 200, maxMs: 5_000 };
  *
  * Throws `held` (another instance is live: details say which and since when), `no-quorum` (too few relays answer),
  * `key-not-live`, `chain-missing` (no seq 0 was found, and this home did not make the genesis), `chain-write-failed`,
- * `identity-conflicted`, `no-relays`, or the signal's reason. Nothing has effects before it resolves.
+ * `identity-conflicted`, `no-relays`, `epoch-order` (somebody had epochs promised beyond what a claim may open), or the signal's reason. Nothing has effects before it resolves.
  */
 export async function acquirePen(context: PenContext, options: AcquireOptions = {}): Promise<Pen> {
   requireLiveKey(context.identity, context.seed);
@@ -107,6 +107,7 @@ async function claim(
     seen.used(base.epoch);
     return new AntsError("no-quorum", `the chain of ${context.did} is in epoch ${base.epoch} already`);
   }
+  if (epoch > (base?.epoch ?? 0) + MAX_EPOCH_LEAP) throw epochsRaised(context.did, epoch, base?.epoch ?? 0);
   const signed = signClaim(context, epoch, round);
   await context.chain.append([signed]);
   const pen = Pen.begin(context, signed, round);
@@ -169,6 +170,15 @@ function signClaim(context: PenContext, epoch: number, { base, operation }: Gran
     random: ports.random,
   });
   return parseEvent(utf8(signed!.line));
+}
+
+/** Relays promised so high an epoch that no claim in it may follow the chain: it takes many promises without a claim. */
+function epochsRaised(did: string, epoch: number, after: number): AntsError {
+  return new AntsError(
+    "epoch-order",
+    `the relays promised epochs of ${did} up to ${epoch - 1}; a claim after epoch ${after} opens ${after + MAX_EPOCH_LEAP} at most`,
+    { hint: "somebody with this agent's key raised the epochs: ants rotate", details: { did, epoch, after } },
+  );
 }
 
 function chainMissing(did: string): AntsError {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { AntsError } from "../../keys/errors.js";
 import { acquirePen } from "../../src/client/acquire-pen.js";
+import { EpochsSeen } from "../../src/client/epochs-seen.js";
 import type { Pen } from "../../src/client/pen.js";
+import { promiseRound } from "../../src/client/promise-round.js";
 import { createBatch } from "../../src/protocol/batch.js";
 import { pruneEvent } from "../../src/protocol/event.js";
+import { MAX_EPOCH_LEAP } from "../../src/protocol/limits.js";
 import type { RefusedMessage } from "../../src/protocol/messages.js";
 import type { Acceptor } from "../simulation/acceptor.js";
 import { World } from "../simulation/world.js";
@@ -257,6 +260,31 @@ describe("two instances of one agent", () => {
     world.acceptors[0]!.mirror(stolen.map(({ line }) => line));
     await world.clock.run(note(pen, world, "mine"));
     expect(await world.clock.run(pen.lost)).toMatchObject({ reason: expect.stringMatching(/foreign-event|fork/) });
+  });
+});
+
+describe("somebody with the same key", () => {
+  it.each([
+    ["as far as one claim leaps", 1, "nothing"],
+    ["further", 3, "epoch-order"],
+  ])("has epochs promised %s: taking over gives %s leaps %s", async (_, leaps, code) => {
+    const world = new World();
+    const { context: owner } = await world.start();
+    const first = await world.clock.run(acquirePen(owner));
+    await world.clock.run(first.release());
+    const written = owner.chain.highestEpoch;
+    const { context: thief } = await world.start();
+    for (let i = 1; i <= leaps; i += 1) {
+      const [epoch, seen] = [i * MAX_EPOCH_LEAP, new EpochsSeen(0)];
+      const round = await world.clock.run(promiseRound(thief, { epoch, seen, takeover: true, timeoutMs: 10_000 }));
+      expect(round.kind).toBe("granted");
+    }
+    const { context } = await world.start();
+    const error = await world.clock.run(acquirePen(context, { takeover: true }).catch((error) => error));
+    expect(error.code ?? "nothing").toBe(code);
+    if (code === "nothing") return;
+    expect(error.hint).toContain("ants rotate");
+    expect(context.chain.highestEpoch).toBe(written);
   });
 });
 
