@@ -43,9 +43,9 @@ export class Output {
     return this.#write(rendered(text, this.#stdout));
   }
 
-  /** One JSON value as one line on stdout. */
+  /** One JSON value as one line on stdout, with escapes for whatever a terminal obeys or doesn't show. */
   value(value: unknown): Promise<void> {
-    return this.exact(JSON.stringify(value));
+    return this.#write(printable(JSON.stringify(value)));
   }
 
   /**

@@ -30,12 +30,17 @@ function inOneLine(text: string): string {
 }
 
 /**
- * Somebody else's text, safe on a terminal: control characters (escape sequences, carriage returns) and the characters
- * that reorder what is shown are written as \u escapes, which in JSON mean the same. Tab and newline stay.
+ * Somebody else's text, safe on a terminal: control characters (escape sequences, carriage returns), those that reorder
+ * what is shown and those that show nothing (an emoji's joiners too) are written as \u escapes, one for each UTF-16 unit,
+ * which in JSON mean the same. Tab and newline stay.
  */
 export function printable(text: string): string {
   return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\p{Cf}\p{Default_Ignorable_Code_Point}]/gu,
+    (character) =>
+      character
+        .split("")
+        .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+        .join(""),
   );
 }

@@ -33,6 +33,10 @@ describe("somebody else's text", () => {
     ["over\rwritten", "over\\u000dwritten"],
     ["\u202egnp.exe", "\\u202egnp.exe"],
     ["\u009b31m", "\\u009b31m"],
+    ["\u2028\u2029", "\\u2028\\u2029"],
+    ["a\u00ad\u200b\u200c\u200d\ufeff\u115f\u3164b", "a\\u00ad\\u200b\\u200c\\u200d\\ufeff\\u115f\\u3164b"],
+    ["\u2764\ufe0f", "\u2764\\ufe0f"],
+    ["tag \u{e0041}", "tag \\udb40\\udc41"],
   ])("%j is printed as %j: a terminal obeys nothing in it", (text, shown) => {
     expect(printable(text)).toBe(shown);
   });
@@ -67,18 +71,21 @@ describe("whatever a command prints", () => {
     expect(said().stderr).toBe(`${harmless}\nwarning: ${harmless}\nerror: ${harmless} [held]\nhint: ${harmless}\n`);
   });
 
-  it("as JSON is byte for byte what it was, except on a terminal, where it means the same", async () => {
-    const signed = JSON.stringify({ text: evil });
+  it("as JSON means the same, escaped; only what is signed is byte for byte what it was, except on a terminal", async () => {
+    const text = `${evil}\u202e\u200b\ufeff\u{e0041}`;
+    const signed = JSON.stringify({ text });
     for (const terminal of [false, true]) {
       const { out, said } = outputInto({ json: true, terminal });
       await out.exact(signed);
-      await out.value({ text: evil });
-      out.failure(new AntsError("held", evil));
+      await out.value({ text });
+      out.failure(new AntsError("held", text));
       const { stdout, stderr } = said();
-      expect(stdout === `${signed}\n${signed}\n`).toBe(!terminal);
-      for (const line of stdout.trimEnd().split("\n")) expect(JSON.parse(line)).toEqual({ text: evil });
-      expect(JSON.parse(stderr)).toMatchObject({ message: evil });
-      expect(terminal ? stdout + stderr : stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+      const [exact, value] = stdout.trimEnd().split("\n") as [string, string];
+      expect(exact === signed).toBe(!terminal);
+      for (const line of [exact, value]) expect(JSON.parse(line)).toEqual({ text });
+      expect(JSON.parse(stderr)).toMatchObject({ message: text });
+      const escaped = [value, stderr, ...(terminal ? [exact] : [])].join("\n");
+      expect(escaped).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\p{Cf}/u);
     }
   });
 });
