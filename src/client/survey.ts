@@ -94,12 +94,6 @@ async function authenticated(connection: RelayConnection, authLine: AuthLine, si
   }
 }
 
-/** Every relay that an operation names: the newest ones first, since those are the likeliest to answer. */
-export function relaysEverNamed(log: IdentityLog): string[] {
-  const operations = log.operations().sort((a, b) => b.op.n - a.op.n);
-  return [...new Set(operations.flatMap(({ op }) => op.relays.map(({ url }) => url)))];
-}
-
 async function ask(
   url: string,
   { pool, clock, timeoutMs, signal }: SurveyOptions,
