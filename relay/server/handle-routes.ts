@@ -1,6 +1,7 @@
 /** Whose a handle is: WebFinger (RFC 7033) for the names that this relay gave, a line of text for domains that lead here. */
 import { isDid } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
+import { parseHandle } from "../../keys/identity/handle.js";
 import { isHost } from "../../keys/identity/relay-url.js";
 import { uriOfHandle } from "../../src/protocol/did-document.js";
 import { RELAY_REL, STREAM_PROPERTY } from "../../src/protocol/webfinger.js";
@@ -28,7 +29,9 @@ async function webFinger(exchange: Exchange): Promise<void> {
   await context.turns.next(address);
   const agent = agentOf(exchange, resource);
   if (agent === undefined) {
-    throw new AntsError("not-found", `nobody is ${resource.slice(0, 300)} here`, { details: { resource } });
+    throw new AntsError("not-found", `nobody is ${resource.slice(0, 300)} here`, {
+      details: { resource: resource.slice(0, 300) },
+    });
   }
   const { did, handles, relays } = agent;
   const http = context.info().url.replace(/^ws/, "http");
@@ -49,6 +52,8 @@ function agentOf({ context }: Exchange, resource: string): NamedAgent | undefine
   if (!resource.startsWith("acct:")) return undefined;
   const handle = resource.slice("acct:".length);
   const [name, host] = handle.split("@") as [string, string | undefined];
+  // Longer than any handle, a name would be no key of the index.
+  if (parseHandle(handle)?.kind !== "account") return undefined;
   const { handles, reading } = context;
   if (host === undefined || host !== handles.host() || handles.reserved.has(name)) return undefined;
   return reading.agentWithHandle(handle);

@@ -143,6 +143,9 @@ describe("WebFinger", () => {
     ["a name of nobody's", "?resource=acct:nobody@HOST", 404],
     ["a name under another host", "?resource=acct:scout@other.example", 404],
     ["a DID that is not here", `?resource=did:ants:${"a".repeat(52)}`, 404],
+    ["a name longer than any", `?resource=acct:${"a".repeat(7_000)}@HOST`, 404],
+    ["a name that is spelt as none is", "?resource=acct:Scout@HOST", 404],
+    ["something like a DID, and too long", `?resource=did:ants:${"a".repeat(7_000)}`, 404],
     ["a mailbox", "?resource=mailto:scout@HOST", 404],
     ["a name that is kept for the relay", "?resource=acct:root@HOST", 404],
   ])("says to %s: %s: %d", async (_, query, status) => {
@@ -158,6 +161,28 @@ describe("WebFinger", () => {
     const ended = new NamedAuthor({ handles: [`ended@${host}`] });
     await stored(ended.newest.line, ended.claim(), ended.deactivate());
     expect((await finger(`acct:ended@${host}`)).status).toBe(200);
+  });
+});
+
+describe("names longer than any", () => {
+  const long = "a".repeat(7_000);
+
+  test.each([
+    `/agents/did:ants:${long}/head`,
+    `/agents/did:ants:${long}/identity`,
+    `/agents/did:ants:${long}/entries`,
+    `/agents/did:ants:${long}/forks`,
+    `/agents?escrow=${long}`,
+    `/agents?escrow=z6LSbysY2xFMRpGMhb7tFTLMpeuPRaqaWM1yECx2AtzE3KCc&after=did:ants:${long}`,
+    `/1.0/identifiers/did:ants:${long}`,
+  ])("are the asker's mistake: %.60s", async (path) => {
+    const { status } = await fetch(`${relay.httpUrl}${path}`);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(status).toBeLessThan(500);
+  });
+
+  test("also as the host that is asked", async () => {
+    expect((await getAs(`${long}.example`, "/.well-known/ants-did")).status).toBe(404);
   });
 });
 
