@@ -101,6 +101,20 @@ describe("ants secret exec", { timeout: 120_000 }, () => {
     await sh("ants secret exec --offline --secret signals -- /", 126);
   });
 
+  test("takes no variable of ants itself, and warns of those that choose the code that runs", async () => {
+    await sh("echo v | ants secret set named --offline --quiet");
+    const exec = "ants secret exec --offline --secret";
+    for (const variable of ["ANTS_HOME", "ANTS_PASSPHRASE"]) {
+      expect((await sh(`${exec} named=${variable} -- true`, 2)).stderr).toContain(variable);
+    }
+    await sh("echo v | ants secret set ants.home --offline --quiet");
+    await sh(`${exec} ants.home -- true`, 2);
+    for (const variable of ["LD_LIBRARY_PATH", "BASH_ENV", "DYLD_INSERT_LIBRARIES"]) {
+      expect((await sh(`${exec} named=${variable} -- true`)).stderr).toContain(`warning: ${variable}`);
+    }
+    expect((await sh(`${exec} named -- true`)).stderr).not.toContain("warning:");
+  });
+
   test("gives a clean environment when it is asked for one, and never the way to the passphrase", async () => {
     await sh("echo v | ants secret set plain --offline --quiet");
     const env = (flags: string) =>

@@ -26,6 +26,10 @@ export interface SecretExecOptions extends SecretViewOptions {
 const PLAIN_VARIABLES = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TZ", "TMPDIR"];
 /** The way to the passphrase opens every secret: no command that was given one needs it. */
 const WITHHELD = /^ANTS_PASSPHRASE/;
+/** What our own commands listen to: a secret there would be taken for a setting. */
+const OURS = /^ANTS_/;
+/** What decides which code a command runs. */
+const LOADING = /^(?:LD_PRELOAD|LD_LIBRARY_PATH|NODE_OPTIONS|PATH|BASH_ENV|DYLD_.*)$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Beside those that every command of ours listens to. */
 const MORE_SIGNALS: readonly NodeJS.Signals[] = ["SIGQUIT", "SIGUSR1", "SIGUSR2"];
@@ -50,6 +54,10 @@ export async function secretExec(context: CommandContext, options: SecretExecOpt
       "two secrets would have the same variable: name another with --secret NAME=VARIABLE",
       "secret exec",
     );
+  for (const variable of variables) {
+    if (LOADING.test(variable))
+      context.out.warn(`${variable} decides which code the command runs: whoever sets this secret decides it`);
+  }
   const view = await viewSecrets(context, options);
   const { vault, ledger } = view;
   try {
@@ -162,6 +170,8 @@ function parseWanted(text: string): { name: string; variable: string } {
   const [name, variable = name!.toUpperCase().replace(/[.-]/g, "_"), ...rest] = text.split("=");
   if (rest.length > 0 || !VARIABLE.test(variable))
     throw usageError(`--secret ${name}: expected NAME or NAME=VARIABLE`, "secret exec");
+  if (OURS.test(variable))
+    throw usageError(`--secret ${name}: ${variable} is a variable of ants itself: name another`, "secret exec");
   return { name: name!, variable };
 }
 
