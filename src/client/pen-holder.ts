@@ -60,7 +60,7 @@ export function heldError(did: string, holder: PenHolder): AntsError {
   const since = claimed === undefined ? "" : ` since ${claimed}`;
   const seen = seenMs === undefined ? "" : `, seen ${Math.round(seenMs / 1000)} s ago`;
   return new AntsError("held", `the pen of ${did} is held by ${who}${since}${seen} (told by ${relay})`, {
-    hint: "stop that instance, or wait until it was silent for 60 s (--wait does), or take over from it with --takeover",
+    hint: "stop that instance, or wait until it was silent for 60 s (--wait does), or take over from it with --takeover; if it is not yours: ants rotate --turns",
     details: { did, ...holder },
   });
 }
