@@ -72,7 +72,7 @@ export class AgentHome {
     const text = await disk.read(layout.config);
     if (text === undefined) {
       throw new AntsError("home-missing", `there is no agent in ${path}`, {
-        hint: "name its folder with --home or ANTS_HOME, or restore it from a copy; a new agent begins with ants keygen",
+        hint: "name its folder with --home or ANTS_HOME, or get it back with ants recover, ants join or from a copy; a new agent begins with ants keygen",
       });
     }
     const config = readConfig(layout.config, text);
