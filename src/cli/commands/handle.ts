@@ -20,7 +20,7 @@ export async function handleList({ out, home }: CommandContext): Promise<Command
   await out.result(
     { did: agent.config.did, handles, ...(proposed === undefined ? {} : { proposed: proposed.op.handles }) },
     [
-      ...handles,
+      ...(handles.length === 0 ? ["no handles"] : handles),
       ...(proposed === undefined
         ? []
         : [`proposed, and not yet answered by its relay: ${proposed.op.handles.join(" ")}`]),
