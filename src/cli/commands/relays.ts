@@ -1,5 +1,6 @@
 import { AntsError } from "../../../keys/errors.js";
 import { relaySetOf } from "../../../keys/identity/relay-set.js";
+import type { RelayAddress } from "../../../keys/identity/shape.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { AgentHome } from "../../agent/home.js";
 import { EXIT } from "../../protocol/errors.js";
@@ -94,6 +95,11 @@ function standingText(relay: RelayStanding): string {
 export async function relaysAdd(context: CommandContext, options: RelaysChangeOptions): Promise<CommandResult> {
   const urls = urlsOf(options.url, "relays add");
   const found = await Promise.all(urls.map((url) => addressOf(url, context)));
+  const { identity } = await AgentHome.open(nodeDisk, context.home);
+  for (const relay of found) {
+    const twin = twinOf(relay, identity.newest?.op.relays ?? []);
+    if (twin !== undefined && twin.url !== relay.url) throw usageError(nameOfTwin(relay, twin), "relays add");
+  }
   return makeChange(context, options, ({ op }) => {
     const added = new Map(found.map((relay) => [relay.url, relay]));
     const before = new Set(op.relays.map(({ url }) => url));
@@ -136,7 +142,13 @@ export async function move(context: CommandContext, options: MoveOptions): Promi
   if (left.length !== next.length) throw usageError("move: name as many --to as --from", "move");
   const found = await Promise.all(next.map((url) => addressOf(url, context)));
   const { identity } = await AgentHome.open(nodeDisk, context.home);
-  for (const url of left) requireNamed(url, identity.newest?.op.relays ?? []);
+  const named = identity.newest?.op.relays ?? [];
+  for (const url of left) requireNamed(url, named);
+  const staying = named.filter(({ url }) => !left.includes(url));
+  for (const [at, relay] of found.entries()) {
+    const twin = twinOf(relay, staying);
+    if (twin !== undefined) throw usageError(`${nameOfTwin(relay, twin)}: ants relays remove ${left[at]}`, "move");
+  }
   const remarks = left.map(
     (url) => `  left    ${url}: it keeps the identity log, so whoever asks there is sent on; it gets nothing new`,
   );
@@ -157,6 +169,15 @@ function urlsOf(texts: readonly string[], command: string): string[] {
   const urls = texts.map((text) => relayUrl(text, command));
   if (new Set(urls).size < urls.length) throw usageError("the same relay is named twice", command);
   return urls;
+}
+
+/** The relay among `relays` with the same address or the same log: an identity names each once. */
+function twinOf(relay: RelayAddress, relays: readonly RelayAddress[]): RelayAddress | undefined {
+  return relays.find(({ url, stream }) => url === relay.url || stream === relay.stream);
+}
+
+function nameOfTwin(relay: RelayAddress, twin: RelayAddress): string {
+  return twin.url === relay.url ? `${relay.url} is named already` : `${relay.url} is named already, as ${twin.url}`;
 }
 
 function requireNamed(url: string, relays: readonly { readonly url: string }[]): void {
