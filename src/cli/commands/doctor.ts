@@ -38,6 +38,8 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
   const chain = await checkChain(home, vault.highWater);
   const relays = await checkRelays(home, {
     head: chain.head,
+    knownSeq:
+      chain.finding.level === "broken" ? undefined : Math.max(chain.head?.seq ?? -1, vault.highWater?.seq ?? -1),
     timeoutMs: options.timeout * 1000,
     signal: context.signal,
   });

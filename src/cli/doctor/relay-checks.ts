@@ -2,10 +2,12 @@ import type { Did } from "../../../keys/did.js";
 import { isAntsError } from "../../../keys/errors.js";
 import { relaySetOf } from "../../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../../keys/identity/shape.js";
-import type { AgentHome } from "../../agent/home.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { AgentHome } from "../../agent/home.js";
 import type { ChainHead } from "../../protocol/event.js";
+import { readChain } from "../chain-reading.js";
 import { agentHead, askRelay } from "../relay-info.js";
-import { standings, withheldText } from "../relay-standing.js";
+import { type RelayStanding, standings, withheldText } from "../relay-standing.js";
 import { advice, broken, type Finding, ok } from "./finding.js";
 
 /** Three survive the loss of one with a quorum left. */
@@ -19,6 +21,8 @@ interface Asked {
 
 export interface RelayCheckOptions {
   readonly head: ChainHead | undefined;
+  /** The newest event that home or vault know of, -1 for none; undefined where the chain cannot be read. */
+  readonly knownSeq: number | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -28,7 +32,8 @@ export async function checkRelays(home: AgentHome, options: RelayCheckOptions): 
   const newest = home.identity.newest;
   if (newest === undefined) return [];
   const { relays, quorum } = relaySetOf(newest);
-  const withholding = await keptFromReaders(home, options);
+  const standing = await standings(home, options);
+  const withholding = keptFromReaders(standing);
   const asked = await Promise.all(relays.map((relay) => askOne(home.config.did, relay, withholding, options)));
   const counting = asked.filter(({ counts }) => counts).length;
   const findings = asked.map(({ finding }) => finding);
@@ -48,13 +53,51 @@ export async function checkRelays(home: AgentHome, options: RelayCheckOptions): 
       advice("redundancy", found, `an identity with ${ADVISED_RELAYS} relays or more, run by different people`),
     );
   }
+  return [...findings, ...(await elsewhere(home, standing, options))];
+}
+
+/**
+ * What relays have of this agent that its home does not: somebody works as it elsewhere. A relay's word is a hint and no
+ * proof, so this is advice.
+ */
+async function elsewhere(
+  home: AgentHome,
+  standing: readonly RelayStanding[],
+  options: RelayCheckOptions,
+): Promise<Finding[]> {
+  const audits = standing.flatMap((relay) => ("audit" in relay ? [relay.audit] : []));
+  const findings: Finding[] = [];
+  const told = Math.max(-1, ...audits.map(({ head }) => head?.seq ?? -1));
+  if (options.knownSeq !== undefined && told > options.knownSeq) {
+    // Read again: an instance at work in this very home may have published since, and it keeps before it sends.
+    const { chain } = await readChain(home);
+    const known = Math.max(options.knownSeq, chain.head?.seq ?? -1);
+    await chain.close();
+    if (told > known) {
+      const which =
+        told === known + 1
+          ? `an event that this home does not have (seq ${told})`
+          : `${told - known} events that this home does not have (seq ${known + 1} to ${told})`;
+      findings.push(
+        advice(
+          "other instance",
+          `the relays have ${which}: another instance writes`,
+          "if it is not yours: ants rotate --turns",
+        ),
+      );
+    }
+  }
+  const { identity } = await AgentHome.open(nodeDisk, home.path);
+  if (audits.some(({ identity: hash }) => hash !== undefined && !identity.has(hash))) {
+    const found =
+      "the relays know a newer identity operation than this home: the key or the relays were changed elsewhere";
+    findings.push(advice("newer identity", found, "ants publish reads it; if that was not you: ants rotate"));
+  }
   return findings;
 }
 
 /** By URL: what a relay that acknowledged events keeps from readers. */
-async function keptFromReaders(home: AgentHome, options: RelayCheckOptions): Promise<Map<string, string>> {
-  if (options.head === undefined) return new Map();
-  const found = await standings(home, options);
+function keptFromReaders(found: readonly RelayStanding[]): Map<string, string> {
   return new Map(found.flatMap((relay) => (relay.state === "withholds" ? [[relay.url, withheldText(relay)]] : [])));
 }
 
