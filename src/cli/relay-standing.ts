@@ -18,6 +18,8 @@ export type RelayStanding = RelayAddress &
         readonly behind: number;
         readonly audit: RelayAudit;
         readonly identityBehind: boolean;
+        /** It names an operation that this home does not have. */
+        readonly identityAhead: boolean;
       }
     /** It acknowledged events and does not serve them to readers. */
     | {
@@ -25,6 +27,8 @@ export type RelayStanding = RelayAddress &
         readonly behind: number;
         readonly audit: RelayAudit;
         readonly identityBehind: boolean;
+        /** It names an operation that this home does not have. */
+        readonly identityAhead: boolean;
       }
     | { readonly state: "other-stream"; readonly now: string }
     | { readonly state: "unreachable"; readonly why: string }
@@ -74,9 +78,12 @@ export async function standings(home: AgentHome, options: StandingOptions): Prom
           systemPorts,
         );
         const behind = Math.max(0, last - Math.max(audit.head?.seq ?? -1, audit.owedSeq));
-        const identityBehind = audit.identity !== undefined && audit.identity !== newest.hash;
+        const differs = audit.identity !== undefined && audit.identity !== newest.hash;
+        // What this home knows and is not its newest is an older one; what it does not know, it has missed.
+        const identityBehind = differs && home.identity.has(audit.identity!);
+        const identityAhead = differs && !identityBehind;
         const state = audit.withheld.length > 0 ? "withholds" : behind > 0 ? "behind" : "serves";
-        return { ...relay, state, behind, audit, identityBehind };
+        return { ...relay, state, behind, audit, identityBehind, identityAhead };
       } catch (error) {
         signal.throwIfAborted();
         if (!isAntsError(error)) throw error;

@@ -49,7 +49,9 @@ export function requireLiveKey(identity: IdentityLog, seed: Uint8Array): void {
   if (!identity.deactivated && identity.standingOf(key)?.live === true) return;
   const why = identity.deactivated ? "the identity was deactivated" : "the identity log does not list it as live";
   throw new AntsError("key-not-live", `the key ${key} may not sign for ${identity.did}: ${why}`, {
-    hint: "open the agent with its present key, or rotate with the recovery phrase",
+    hint: identity.deactivated
+      ? "it was ended by its owner, and that is for good"
+      : "the key was replaced since: bring the vault from where that was done (ants vault export there, ants vault import here); if it was not you: ants rotate with the words",
     details: { did: identity.did, key },
   });
 }

@@ -45,7 +45,7 @@ export function penLost(loss: PenLoss): AntsError {
   const hints: Partial<Record<PenLoss["reason"], string>> = {
     "foreign-event": "stop, and rotate the key with the recovery phrase",
     fork: "stop, and rotate the key with the recovery phrase if the other writer is not yours",
-    "key-not-live": "open the agent with its present key",
+    "key-not-live": "bring the vault from where the key was replaced; if it was not you: ants rotate with the words",
     storage: "free space or repair the disk, then start again",
   };
   const { reason, ...facts } = loss;

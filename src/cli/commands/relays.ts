@@ -69,17 +69,27 @@ export async function relaysStatus(context: CommandContext, options: RelaysStatu
     if (state === "other-stream")
       out.warn(`${url} was rebuilt: ants relays add ${url} names its new log, and it gets the chain anew`);
   }
+  const isOld = found.some((relay) => "identityAhead" in relay && relay.identityAhead);
+  if (isOld)
+    out.warn(
+      "this home is an old copy, or somebody else changed the identity: ants doctor says more; if it was not you: ants rotate",
+    );
   if (resolution.status === "contested")
     out.warn(
       "two updates of the identity clash: ants relays settle goes on with the one that this home knows as its own",
     );
-  return found.every(({ state }) => state === "serves") ? undefined : EXIT.partlyDone;
+  return !isOld && found.every(({ state }) => state === "serves") ? undefined : EXIT.partlyDone;
+}
+
+function identityText({ identityBehind, identityAhead }: { identityBehind: boolean; identityAhead: boolean }): string {
+  if (identityAhead) return ", and a newer identity than this home has";
+  return identityBehind ? ", and an older identity" : "";
 }
 
 function standingText(relay: RelayStanding): string {
   switch (relay.state) {
     case "serves":
-      return `serves all of the chain${relay.identityBehind ? ", and an older identity" : ""}`;
+      return `serves all of the chain${identityText(relay)}`;
     case "behind":
       return `lacks ${relay.behind} events, and serves what it has`;
     case "withholds":
