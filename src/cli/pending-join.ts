@@ -44,7 +44,7 @@ export async function noteAnswered(disk: Disk, folder: string, request: JoinRequ
   try {
     const path = `${folder}/answered.json`;
     const bytes = await disk.read(path);
-    const known = bytes === undefined ? {} : (JSON.parse(fromUtf8(bytes)) as Record<string, number>);
+    const known = bytes === undefined ? {} : readAnswered(path, bytes);
     if (Object.hasOwn(known, request.hash)) {
       throw new AntsError("join-replayed", "this request was answered before: its key is for one answer", {
         hint: `on the new device: ants join --did ${request.did}`,
@@ -56,4 +56,19 @@ export async function noteAnswered(disk: Disk, folder: string, request: JoinRequ
   } finally {
     await lock.release();
   }
+}
+
+/** What a damaged list would have forbidden is not known: nothing is answered then. */
+function readAnswered(path: string, bytes: Uint8Array): Record<string, number> {
+  try {
+    const value: unknown = JSON.parse(fromUtf8(bytes));
+    const isList = typeof value === "object" && value !== null && !Array.isArray(value);
+    if (isList && Object.values(value).every(Number.isSafeInteger)) return value as Record<string, number>;
+  } catch {
+    // Told below, like a list of another form.
+  }
+  throw new AntsError("join-replayed", `${path} cannot be understood: whether this request was answered is not known`, {
+    hint: "move that file away once every request that was answered has expired, and ask anew on the new device",
+    details: { path },
+  });
 }

@@ -62,11 +62,12 @@ async function ask({ out, env }: CommandContext, did: string, file: string | und
   assertDid(did);
   const { request, secret } = makeJoinRequest(did, systemPorts.clock.nowMs(), systemRandom);
   try {
+    // First: a file that cannot be written must not cost the request that waits.
+    if (file !== undefined) await write(resolve(file), `${request.line}\n`, "request");
     await keepPending(nodeDisk, joinFolder(env), { request, secret });
   } finally {
     zero(secret);
   }
-  if (file !== undefined) await write(resolve(file), `${request.line}\n`, "request");
   const code = joinCode(request);
   await out.result(
     { did, request: request.line, code, expires: request.expiresMs, ...(file === undefined ? {} : { file }) },
@@ -186,9 +187,16 @@ export async function vaultShare(context: CommandContext, options: VaultShareOpt
       });
     const identity = joinLines(home.identity.operations().map(({ line }) => line));
     const answer = makeJoinAnswer(request, vault, { label, identity });
-    await noteAnswered(nodeDisk, joinFolder(env), request, systemPorts.clock.nowMs());
     const line = fromUtf8(answer);
-    if (options.answer !== undefined) await write(resolve(options.answer), line, "answer");
+    const file = options.answer === undefined ? undefined : resolve(options.answer);
+    // First: a file that cannot be written must not use the request up.
+    if (file !== undefined) await write(file, line, "answer");
+    try {
+      await noteAnswered(nodeDisk, joinFolder(env), request, systemPorts.clock.nowMs());
+    } catch (error) {
+      if (file !== undefined) await nodeDisk.remove(file);
+      throw error;
+    }
     await out.result(
       {
         did,
