@@ -29,7 +29,7 @@ try {
     ports: systemPorts,
     home,
     lock: await home.lock(),
-    secrets: { signSeed: fromHex(seed), stateKey: new Uint8Array(32) },
+    secrets: { signSeed: fromHex(seed), stateKey: new Uint8Array(32), agreeSecret: new Uint8Array(32) },
     bootId: "this boot",
     takeover: mode === "takeover",
   });
