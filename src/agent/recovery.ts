@@ -45,7 +45,7 @@ const AT_ONCE = 8;
  * escrow key is passed over, unless whoever made it has the victim's sign key as well: then there are two, and only the
  * owner knows which DID is the agent's.
  *
- * The first operations of every candidate are looked at before any log is read whole: decoys may be long. `did`: only
+ * The genesis of every candidate is looked at before any log is read whole: decoys may be long. `did`: only
  * this one is asked for.
  *
  * Throws "relay-unreachable", "not-a-relay" for an answer that cannot be read, `connection-lost`, the signal's reason.
@@ -55,11 +55,9 @@ export async function findAgents(options: FindOptions): Promise<FoundAgent[]> {
   const connection = pool.get(relay);
   await connection.opened(signal);
   const dids = did === undefined ? await candidates(options) : [did];
-  const shortLists = await inTurns(dids, async (candidate) =>
-    (await firstOperations(connection, candidate, signal)).some((operation) => rules(operation, options)),
-  );
-  const likely = dids.filter((_, i) => shortLists[i]);
-  // None by its first operations: the words may have been changed by a rotate since.
+  const geneses = await inTurns(dids, (candidate) => genesisOf(connection, candidate, signal));
+  const likely = geneses.flatMap((genesis) => (genesis !== undefined && rules(genesis, options) ? [genesis.did] : []));
+  // None by its genesis: the words may have been changed by a rotate since.
   const found = await inTurns(likely.length > 0 ? likely : dids, async (candidate): Promise<FoundAgent | undefined> => {
     const log = new IdentityLog(candidate);
     await fetchIdentity(connection, log, signal);
@@ -75,14 +73,18 @@ function rules(operation: ParsedOperation, { phrase }: FindOptions): boolean {
   return operation.op.escrow === escrow && commitsTo(operation, phrase);
 }
 
-/** What a relay gives first of an identity: the genesis, and what fits into the frame with it. */
-async function firstOperations(connection: RelayConnection, did: Did, signal: AbortSignal): Promise<ParsedOperation[]> {
+/** The genesis of an identity, which a relay gives first; undefined where it gives something else. */
+async function genesisOf(
+  connection: RelayConnection,
+  did: Did,
+  signal: AbortSignal,
+): Promise<ParsedOperation | undefined> {
   const filter = { dids: [did], types: ["identity" as const] };
   for await (const { entries } of connection.follow({ after: "start", live: false, filter, signal })) {
     const [genesis] = entries.slice(0, 1).map(parsedOrNothing);
-    return genesis?.did === did ? [genesis] : [];
+    return genesis?.did === did ? genesis : undefined;
   }
-  return [];
+  return undefined;
 }
 
 /** A few at a time, in order. */

@@ -63,7 +63,7 @@ export const PROGRAM_ERRORS = {
   ),
   "home-missing": fatal(
     "There is no agent in the folder.",
-    "Name its folder with --home or ANTS_HOME, or restore it from a copy; a new agent begins with ants keygen.",
+    "Name its folder with --home or ANTS_HOME, restore it from a copy, or bring the agent here with ants recover or ants join; a new one begins with ants keygen.",
     EXIT.noVault,
   ),
   interrupted: passing("The command was stopped by Ctrl-C or a signal.", "Run it again.", EXIT.interrupted),
