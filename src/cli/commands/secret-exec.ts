@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
 import { AntsError } from "../../../keys/errors.js";
@@ -143,14 +143,16 @@ async function record(context: CommandContext, { home, vault, vaultPath }: Secre
 
 async function run(context: CommandContext, command: readonly string[], env: Record<string, string>): Promise<number> {
   const [program, ...args] = command as [string, ...string[]];
-  const child = spawn(program, args, { env, stdio: "inherit" });
+  let child: ChildProcess | undefined;
   // A terminal tells all programs in front of it of Ctrl-C by itself.
   const forward = (name: NodeJS.Signals): void => {
-    if (name !== "SIGINT" || process.stdin.isTTY !== true) child.kill(name);
+    if (name !== "SIGINT" || process.stdin.isTTY !== true) child?.kill(name);
   };
+  // Before the command runs: once it does, somebody may signal us, and no signal may end us in its place.
   const release = context.takeSignals(forward);
   for (const name of MORE_SIGNALS) process.on(name, forward);
   try {
+    child = spawn(program, args, { env, stdio: "inherit" });
     const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     return code ?? 128 + constants.signals[signal!];
   } catch (cause) {
