@@ -21,7 +21,7 @@ describe("the examples of the documentation", () => {
   });
 
   for (const page of tested)
-    test(`${page.path}: what it shows runs`, { timeout: 180_000 }, async () => {
+    test(`${page.path}: what it shows runs`, { timeout: 620_000 }, async () => {
       const sandbox = new Sandbox("docs");
       try {
         if (page.blocks.some(({ language }) => language === "ts")) install(sandbox.work);
@@ -32,7 +32,7 @@ describe("the examples of the documentation", () => {
           return `# ${page.path}:${line}\n${language === "ts" ? `node ${compile(sandbox.work, { line, text })}` : text}`;
         });
         const { exit, stdout, stderr } = await sandbox.sh(`set -euo pipefail\n${script.join("\n")}`, {
-          timeoutMs: 170_000,
+          timeoutMs: 600_000,
         });
         expect(exit, `${stdout}\n${stderr}`).toBe(0);
       } finally {

@@ -37,6 +37,8 @@ export class Sandbox {
       HOME: join(this.root, "home"),
       LANG: "C.UTF-8",
       ANTS_ALLOW_EPHEMERAL: "1",
+      // A passphrase that costs little: a test opens a vault at every other command, and none is to be guessed.
+      ANTS_KDF: "interactive",
     };
   }
 
@@ -49,7 +51,7 @@ export class Sandbox {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
-    const timer = setTimeout(() => kill(child), options.timeoutMs ?? 30_000);
+    const timer = setTimeout(() => kill(child), options.timeoutMs ?? 120_000);
     const parts = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       parts.stdout += text;

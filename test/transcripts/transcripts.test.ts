@@ -12,7 +12,7 @@ vi.setConfig({ maxConcurrency: 2 });
 
 describe("what a person sees at a terminal", () => {
   for (const name of readdirSync(folder).filter((file) => file.endsWith(".txt"))) {
-    test.concurrent(`is what ${name} says`, { timeout: 240_000 }, async () => {
+    test.concurrent(`is what ${name} says`, { timeout: 600_000 }, async () => {
       const text = readFileSync(`${folder}/${name}`, "utf8");
       const transcript = parseTranscript(text);
       const sandbox = new Sandbox(name.replace(".txt", ""));

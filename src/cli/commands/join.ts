@@ -26,6 +26,7 @@ import { systemPorts } from "../../client/ports.js";
 import { MAX_LABEL_LENGTH } from "../../protocol/limits.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
+import { passphraseSlot } from "../passphrase-slot.js";
 import { readPasted } from "../pasted.js";
 import { keepPending, noteAnswered, pendingPath, readPending } from "../pending-join.js";
 import { allowsEphemeral, isInside, joinFolder, vaultPath } from "../places.js";
@@ -147,7 +148,7 @@ async function keepVault(
   });
   try {
     if (!present) {
-      await writeVaultFile(path, vault.withSlot({ type: "passphrase", passphrase }), ephemeral);
+      await writeVaultFile(path, vault.withSlot(passphraseSlot(passphrase, env)), ephemeral);
       return describeSource(source);
     }
     const here = openVault(await readVaultFile(path), { passphrase });

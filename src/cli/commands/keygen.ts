@@ -9,6 +9,7 @@ import { nodeDisk } from "../../../keys/node/disk.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
 import { sealVault } from "../../../keys/node/vault.js";
 import { writeVaultFile } from "../../../keys/node/vault-file.js";
+import type { VaultSlotInput } from "../../../keys/node/vault-slot.js";
 import { type GeneratedPhrase, generatePhrase, parsePhrase, phraseKeys } from "../../../keys/phrase.js";
 import { systemRandom } from "../../../keys/ports.js";
 import { x25519PublicKey } from "../../../keys/x25519.js";
@@ -21,6 +22,7 @@ import { EXIT } from "../../protocol/errors.js";
 import { MAX_LABEL_LENGTH } from "../../protocol/limits.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
+import { passphraseSlot } from "../passphrase-slot.js";
 import { allowsEphemeral, isInside, namedVaultPath, vaultPath, vaultsFolder } from "../places.js";
 import { giveWords, wordsPlace } from "../recovery-words.js";
 import { askRelay } from "../relay-info.js";
@@ -73,7 +75,7 @@ export async function keygen(context: CommandContext, options: KeygenOptions): P
     });
     keepMemoryOutOfCoreDumps();
     const phrase = generatePhrase();
-    const made = make(phrase, relays, options.faults, passphrase);
+    const made = make(phrase, relays, options.faults, passphraseSlot(passphrase, context.env));
     zero(passphrase);
     const { identity, vaultBytes } = made;
     const vaultFile = vaultPath(options.vault, identity.did, context.env);
@@ -178,7 +180,12 @@ interface Made {
 }
 
 /** All keys of a new agent, from birth to sealed vault within one turn: nothing of them is left in memory after it. */
-function make(phrase: GeneratedPhrase, relays: readonly RelayAddress[], faults: number, passphrase: Uint8Array): Made {
+function make(
+  phrase: GeneratedPhrase,
+  relays: readonly RelayAddress[],
+  faults: number,
+  passphrase: VaultSlotInput,
+): Made {
   const { entropy } = parsePhrase(phrase.words);
   const { recoveryKey, escrow } = phraseKeys(entropy);
   const recovery = recoveryKey(0);
@@ -196,7 +203,7 @@ function make(phrase: GeneratedPhrase, relays: readonly RelayAddress[], faults: 
       timeMs: systemPorts.clock.nowMs(),
     });
     const content = { did: identity.did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} };
-    const slots = [{ type: "passphrase", passphrase } as const, { type: "phrase", entropy } as const];
+    const slots = [passphrase, { type: "phrase", entropy } as const];
     return { identity, vaultBytes: sealVault(content, { slots }) };
   } finally {
     zero(entropy, recovery.seed, escrow.secret, signSeed, agreeSecret, stateKey);

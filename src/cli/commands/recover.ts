@@ -23,6 +23,7 @@ import { finishAndClaim } from "../finish-rotation.js";
 import { type NewRelayOptions, newRelays } from "../new-relays.js";
 import { surveyAsOwner } from "../owner-survey.js";
 import { readPassphrase } from "../passphrase.js";
+import { passphraseSlot } from "../passphrase-slot.js";
 import { type PhraseSource, readPhrase } from "../phrase-input.js";
 import { allowsEphemeral, isInside, vaultPath } from "../places.js";
 import { relayUrl } from "../relay-url-option.js";
@@ -223,7 +224,7 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
   try {
     signal.throwIfAborted();
     const content = withNext({ did, signSeed, agreeSecret, stateKey, earlier: eras, secrets: {} }, next);
-    const slots = [{ type: "passphrase", passphrase } as const, { type: "phrase", entropy } as const];
+    const slots = [passphraseSlot(passphrase, context.env), { type: "phrase", entropy } as const];
     await writeVaultFile(vaultFile, sealVault(content, { slots }), { allowEphemeral });
   } finally {
     zero(passphrase, power.key.seed, power.next.key.seed);

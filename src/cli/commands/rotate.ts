@@ -17,6 +17,7 @@ import type { CommandContext, CommandResult } from "../context.js";
 import { finishAndClaim } from "../finish-rotation.js";
 import { type NewRelayOptions, newRelays } from "../new-relays.js";
 import { surveyAgent, surveyAsOwner } from "../owner-survey.js";
+import { passphraseSlot } from "../passphrase-slot.js";
 import { type PhraseSource, readPhrase } from "../phrase-input.js";
 import { vaultPath } from "../places.js";
 import { missingLines, planLines, turnLines } from "../succession-text.js";
@@ -162,10 +163,7 @@ async function stage(context: CommandContext, options: RotateOptions, staging: S
       await updateVaultFile(path, (present) => {
         vault.refresh(present);
         // Under a new data key: a copy of the old file and its passphrase open nothing of the new one.
-        const slots = [
-          { type: "passphrase", passphrase },
-          { type: "phrase", entropy },
-        ] as const;
+        const slots = [passphraseSlot(passphrase, context.env), { type: "phrase", entropy }] as const;
         return sealVault(withNext(vault.content, next), { slots });
       });
     } finally {

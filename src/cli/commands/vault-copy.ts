@@ -19,6 +19,7 @@ import { systemPorts } from "../../client/ports.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { identityAt } from "../identity-at.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
+import { passphraseSlot } from "../passphrase-slot.js";
 import { phraseOfFile } from "../phrase-input.js";
 import { allowsEphemeral, isInside, vaultPath } from "../places.js";
 import { type UnlockOptions, unlock } from "../unlock.js";
@@ -77,7 +78,7 @@ async function withPassphrase(
   });
   try {
     out.note(`the copy opens with the passphrase from ${describeSource(source)}`);
-    return vault.withSlot({ type: "passphrase", passphrase });
+    return vault.withSlot(passphraseSlot(passphrase, env));
   } finally {
     zero(passphrase);
   }

@@ -8,6 +8,7 @@ import { x25519PublicKey } from "../../../keys/x25519.js";
 import { AgentHome } from "../../agent/home.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { describeSource, readPassphrase } from "../passphrase.js";
+import { passphraseSlot } from "../passphrase-slot.js";
 import { type UnlockOptions, unlock } from "../unlock.js";
 
 export interface VaultPasswdOptions extends UnlockOptions {
@@ -33,7 +34,7 @@ export async function vaultPasswd(context: CommandContext, options: VaultPasswdO
       await updateVaultFile(path, (present) => {
         // What another process wrote meanwhile stays.
         vault.refresh(present);
-        return vault.withSlot({ type: "passphrase", passphrase });
+        return vault.withSlot(passphraseSlot(passphrase, env));
       });
     } finally {
       zero(passphrase);
