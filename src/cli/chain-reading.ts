@@ -2,6 +2,8 @@ import { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import type { AgentHome } from "../agent/home.js";
 import { ChainStore } from "../client/chain-store.js";
+import type { IdentityLog } from "../client/identity-log.js";
+import type { KeyView } from "../protocol/chain.js";
 
 const NEWLINE = 0x0a;
 
@@ -27,8 +29,27 @@ export async function readChain(home: AgentHome, verify: "ends" | "all" = "ends"
       if (verify === "all" && torn.includes(NEWLINE)) throw changedEnd(path);
     },
   };
-  const chain = await ChainStore.open({ disk, folder: layout.chain, did: config.did, keys: identity, verify });
+  const chain = await ChainStore.open({
+    disk,
+    folder: layout.chain,
+    did: config.did,
+    keys: keysToRead(identity),
+    verify,
+  });
   return { chain, tornBytes };
+}
+
+/** After the owner ended the identity nothing may be written; what it wrote up to the last good event stays readable. */
+function keysToRead(identity: IdentityLog): KeyView {
+  const end = identity.newest?.op;
+  if (end?.op !== "deactivate") return identity;
+  const { rotations } = identity;
+  return {
+    deactivated: false,
+    rotations: rotations + 1,
+    rotationsOf: (key) => identity.rotationsOf(key),
+    anchorOf: (number) => (number > rotations ? end.anchor : identity.anchorOf(number)),
+  };
 }
 
 /** A crash can leave part of a line; a whole line that is no event is somebody's hand, or the disk's. */

@@ -34,5 +34,7 @@ describe("ants deactivate", { timeout: 120_000 }, () => {
     // What was written stays written.
     const { stdout: lines } = await place.sh("cat ants/.ants/chain/*.ndjson");
     for (const id of chain) expect(lines).toContain(id);
+    expect((await place.chain()).slice(0, chain.length)).toEqual(chain);
+    await place.done("ants log verify --json");
   });
 });
