@@ -19,6 +19,8 @@ export const TAG = {
   copy: "ants/copy/1\n",
   /** answers to another device that joins */
   join: "ants/join/1\n",
+  /** manifests of backups */
+  backup: "ants/backup/1\n",
 } as const;
 
 /** The tags as bytes, for the hot paths. Never written to. */
@@ -31,6 +33,7 @@ export const TAG_BYTES: { readonly [name in keyof typeof TAG]: Uint8Array } = {
   recovery: asciiBytes(TAG.recovery),
   copy: asciiBytes(TAG.copy),
   join: asciiBytes(TAG.join),
+  backup: asciiBytes(TAG.backup),
 };
 
 /**
@@ -64,6 +67,8 @@ export const LABEL = {
   escrow: "ants/escrow/1",
   /** a message's content key, sealed to one of its readers */
   messageKey: "ants/message/key/1",
+  /** X25519 key with which a host opens its own hot backups, derived from the state key */
+  backupHost: "ants/backup/host/1",
 } as const;
 
 function asciiBytes(text: string): Uint8Array {

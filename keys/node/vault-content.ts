@@ -3,6 +3,7 @@ import { canonicalize, type JsonObject, type JsonValue, parseCanonicalObject } f
 import { assertDid, type Did } from "../did.js";
 import { AntsError } from "../errors.js";
 import { MAX_OPERATION_BYTES } from "../limits.js";
+import { decodeMultikey } from "../multikey.js";
 import {
   MAX_SECRET_BYTES,
   type Secret,
@@ -27,6 +28,11 @@ export interface VaultContent {
   readonly earlier: readonly EarlierKeys[];
   /** A rotation under way: its keys are on disk before anybody hears of them. */
   readonly next?: NextKeys;
+  /**
+   * The public half of the phrase's backup key, an X25519 Multikey: whom backups are encrypted to. No secret; it stands
+   * here because nobody can change it here. Absent in vaults from before there were backups.
+   */
+  readonly backup?: string;
   /** What the agent uses elsewhere (tokens, passwords), by name as in SECRET_NAME. */
   readonly secrets: Readonly<Record<string, Secret>>;
 }
@@ -53,7 +59,9 @@ export interface NextKeys {
   readonly operation: string;
 }
 
-const VERSION = 2;
+/** A content without a backup recipient is of the version before, so that an older ants reads what it can. */
+const VERSION = 3;
+const VERSION_WITHOUT_BACKUP = 2;
 const SECRET_KEY_BYTES = 32;
 /** Rotations are rare; the 65th oldest era can be read from a backup. */
 export const MAX_EARLIER_KEYS = 64;
@@ -62,25 +70,26 @@ const MAX_HEAD_BYTES = 1_536 * 1024;
 
 /**
  * The plain text of a vault: one canonical JSON line
- *   {"did","earlier": count,"highWater"?,"next"?:{"operation"},"secrets":{name: [credential with sizes]},"v":2}
+ *   {"backup"?,"did","earlier": count,"highWater"?,"next"?:{"operation"},"secrets":{name: [credential with sizes]},"v"}
  * and, after its newline, sign seed, agree secret, state key; agree secret and state key of each earlier era; sign seed,
- * agree secret and state key of `next`; the values of the secrets by name, credential and version. Throws AntsError
- * "vault-content" for what does not fit the format.
+ * agree secret and state key of `next`; the values of the secrets by name, credential and version. `v` is 3 with a
+ * `backup` and 2 without. Throws AntsError "vault-content" for what does not fit the format.
  */
 export function encodeVaultContent(content: VaultContent): Uint8Array {
-  const { did, highWater, earlier, next, secrets } = content;
+  const { did, highWater, earlier, next, backup, secrets } = content;
   assertDid(did);
   const keys = keyArrays(content);
   if (keys.some((key) => key.length !== SECRET_KEY_BYTES)) {
     throw refused(`expected keys of ${SECRET_KEY_BYTES} bytes, got ${keys.map((key) => key.length).join(", ")}`);
   }
   const head: JsonObject = {
+    ...(backup === undefined ? {} : { backup: checkBackup(backup) }),
     did,
     earlier: checkEarlier(earlier.length),
     ...(highWater === undefined ? {} : { highWater: plainHighWater(highWater) }),
     ...(next === undefined ? {} : { next: { operation: checkOperation(next.operation) } }),
     secrets: secretsToJson(secrets),
-    v: VERSION,
+    v: backup === undefined ? VERSION_WITHOUT_BACKUP : VERSION,
   };
   return concat(utf8(`${canonicalize(head)}\n`), ...keys, ...secretValues(secrets));
 }
@@ -102,7 +111,7 @@ export function decodeVaultContent(plain: Uint8Array): VaultContent {
       copies.push(copy);
       return copy;
     };
-    const content = head.v === 1 ? decodeV1(head, take) : decodeV2(head, take);
+    const content = head.v === 1 ? decodeV1(head, take) : decodeLater(head, take);
     if (at !== plain.length) throw refused(`expected ${at} bytes, got ${plain.length}`);
     return content;
   } catch (error) {
@@ -129,15 +138,19 @@ function keyArrays({ signSeed, agreeSecret, stateKey, earlier, next }: VaultCont
 
 type Take = (size: number) => Uint8Array;
 
-function decodeV2(head: JsonObject, take: Take): VaultContent {
-  if (head.v !== VERSION) {
+/** Versions 2 and 3: the latter has a backup recipient. */
+function decodeLater(head: JsonObject, take: Take): VaultContent {
+  if (head.v !== VERSION && head.v !== VERSION_WITHOUT_BACKUP) {
     throw new AntsError(
       "vault-content",
-      `vault content: expected version 1 or ${VERSION}, got ${JSON.stringify(head.v)}`,
+      `vault content: expected version 1 to ${VERSION}, got ${JSON.stringify(head.v)}`,
       { hint: "it was written by a newer ants: update this one" },
     );
   }
-  const { did, earlier, highWater, next, secrets, v: _, ...rest } = head;
+  const { backup, did, earlier, highWater, next, secrets, v, ...rest } = head;
+  if ((backup === undefined) !== (v === VERSION_WITHOUT_BACKUP)) {
+    throw refused(`expected a backup recipient in version ${VERSION} and in no other, got version ${String(v)}`);
+  }
   const unknown = Object.keys(rest);
   if (unknown.length > 0) throw refused(`expected no further fields, got ${unknown.join(", ")}`);
   const present = presentKeys(did, highWater, take);
@@ -147,6 +160,7 @@ function decodeV2(head: JsonObject, take: Take): VaultContent {
     ...present,
     earlier: older,
     ...(next === undefined ? {} : { next: decodeNext(next, take) }),
+    ...(backup === undefined ? {} : { backup: checkBackup(backup) }),
     secrets: secretsFromJson(secrets, take),
   };
 }
@@ -198,6 +212,19 @@ function key(take: Take): Uint8Array {
 function checkEarlier(count: JsonValue | undefined): number {
   if (typeof count === "number" && count >= 0 && count <= MAX_EARLIER_KEYS) return count;
   throw refused(`expected the keys of at most ${MAX_EARLIER_KEYS} earlier eras, got ${JSON.stringify(count)}`);
+}
+
+function checkBackup(recipient: JsonValue): string {
+  if (typeof recipient === "string" && isAgreementMultikey(recipient)) return recipient;
+  throw refused("expected the backup recipient to be an X25519 Multikey, got something else");
+}
+
+function isAgreementMultikey(text: string): boolean {
+  try {
+    return decodeMultikey(text).type === "x25519";
+  } catch {
+    return false;
+  }
 }
 
 function checkOperation(operation: JsonValue | undefined): string {

@@ -4,6 +4,7 @@
  * generated from this (`node scripts/errors-doc.mjs`).
  */
 import { isAntsError } from "../../keys/errors.js";
+import { BACKUP_ERRORS } from "./error-rows/backups.js";
 import { CLIENT_ERRORS } from "./error-rows/client.js";
 import { HANDLE_ERRORS } from "./error-rows/handles.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
@@ -22,6 +23,7 @@ import { VAULT_ERRORS } from "./error-rows/vault.js";
 export { type ErrorRow, EXIT, type ExitCode };
 
 export const ERRORS = {
+  ...BACKUP_ERRORS,
   ...CLIENT_ERRORS,
   ...HANDLE_ERRORS,
   ...IDENTITY_ERRORS,

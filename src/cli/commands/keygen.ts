@@ -4,6 +4,7 @@ import { generateSeed } from "../../../keys/ed25519/index.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { type CreatedOperation, createIdentity } from "../../../keys/identity/create.js";
 import type { RelayAddress } from "../../../keys/identity/shape.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
@@ -187,7 +188,7 @@ function make(
   passphrase: VaultSlotInput,
 ): Made {
   const { entropy } = parsePhrase(phrase.words);
-  const { recoveryKey, escrow } = phraseKeys(entropy);
+  const { recoveryKey, escrow, backup } = phraseKeys(entropy);
   const recovery = recoveryKey(0);
   const signSeed = generateSeed();
   const agreeSecret = systemRandom.bytes(32);
@@ -202,11 +203,19 @@ function make(
       faults,
       timeMs: systemPorts.clock.nowMs(),
     });
-    const content = { did: identity.did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} };
+    const content = {
+      did: identity.did,
+      signSeed,
+      agreeSecret,
+      stateKey,
+      earlier: [],
+      backup: encodeMultikey(backup.publicKey, "x25519"),
+      secrets: {},
+    };
     const slots = [passphrase, { type: "phrase", entropy } as const];
     return { identity, vaultBytes: sealVault(content, { slots }) };
   } finally {
-    zero(entropy, recovery.seed, escrow.secret, signSeed, agreeSecret, stateKey);
+    zero(entropy, recovery.seed, escrow.secret, backup.secret, signSeed, agreeSecret, stateKey);
   }
 }
 

@@ -1,6 +1,7 @@
 import { zero } from "../../../keys/bytes.js";
 import { assertDid, type Did } from "../../../keys/did.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
@@ -223,7 +224,8 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
   const { signSeed, agreeSecret, stateKey } = next;
   try {
     signal.throwIfAborted();
-    const content = withNext({ did, signSeed, agreeSecret, stateKey, earlier: eras, secrets: {} }, next);
+    const backup = encodeMultikey(phrase.backup.publicKey, "x25519");
+    const content = withNext({ did, signSeed, agreeSecret, stateKey, earlier: eras, backup, secrets: {} }, next);
     const slots = [passphraseSlot(passphrase, context.env), { type: "phrase", entropy } as const];
     await writeVaultFile(vaultFile, sealVault(content, { slots }), { allowEphemeral });
   } finally {

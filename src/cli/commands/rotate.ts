@@ -1,4 +1,5 @@
 import { zero } from "../../../keys/bytes.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { type OpenVault, openVault, sealVault } from "../../../keys/node/vault.js";
@@ -164,7 +165,8 @@ async function stage(context: CommandContext, options: RotateOptions, staging: S
         vault.refresh(present);
         // Under a new data key: a copy of the old file and its passphrase open nothing of the new one.
         const slots = [passphraseSlot(passphrase, context.env), { type: "phrase", entropy }] as const;
-        return sealVault(withNext(vault.content, next), { slots });
+        const backup = encodeMultikey(phrase.backup.publicKey, "x25519");
+        return sealVault(withNext({ ...vault.content, backup }, next), { slots });
       });
     } finally {
       zero(passphrase, power.key.seed, power.next.key.seed);

@@ -1,0 +1,98 @@
+import { parse as parseToml } from "smol-toml";
+import { z } from "zod";
+import { fromUtf8 } from "../../../keys/bytes.js";
+import { AntsError } from "../../../keys/errors.js";
+import type { Disk } from "../../../keys/ports.js";
+import { BACKUP_TIERS } from "./archive-name.js";
+import { spanMs } from "./span.js";
+
+/** A span such as "2d", read as milliseconds. */
+const span = z
+  .string()
+  .refine((text) => spanMs(text) !== undefined, "expected a span such as 90s, 30m, 12h, 2d or 4w")
+  .transform((text) => spanMs(text)!);
+const count = z.int().min(0).max(10_000);
+
+const keepSchema = z
+  .strictObject({
+    within: span.optional(),
+    hourly: count.optional(),
+    daily: count.optional(),
+    weekly: count.optional(),
+    monthly: count.optional(),
+  })
+  .readonly();
+
+/** Which archives stay: the rules of one tier, each of which keeps what it keeps whatever the others say. */
+export type KeepPolicy = z.output<typeof keepSchema>;
+
+/** Two days whole, then fewer and fewer: about 50 hot archives, and a cold one a month for two years. */
+const DEFAULT_KEEP = {
+  hot: { within: "2d", daily: 14, weekly: 8 },
+  cold: { weekly: 8, monthly: 24 },
+} as const;
+
+/** The home's `.ants/backup.toml`: where backups go and which stay. */
+const backupConfigSchema = z.strictObject({
+  target: z
+    .array(
+      z.strictObject({
+        url: z.string().min(1).max(4096),
+        tier: z
+          .array(z.enum(BACKUP_TIERS as ["hot", "cold"]))
+          .min(1)
+          .default(["hot", "cold"]),
+      }),
+    )
+    .default([]),
+  keep: z
+    .strictObject({
+      hot: keepSchema.prefault(DEFAULT_KEEP.hot),
+      cold: keepSchema.prefault(DEFAULT_KEEP.cold),
+    })
+    .prefault({}),
+});
+
+export type BackupConfig = z.output<typeof backupConfigSchema>;
+
+/** Where a home's plan for backups is. `state`: its `.ants`. */
+export function backupConfigPath(state: string): string {
+  return `${state}/backup.toml`;
+}
+
+/** The plan of a home; without a file, no targets and the default rules. Throws "backup-config", disk errors. */
+export async function readBackupConfig(disk: Disk, state: string): Promise<BackupConfig> {
+  const path = backupConfigPath(state);
+  const bytes = await disk.read(path);
+  return bytes === undefined ? parseBackupConfig("", path) : parseBackupConfig(textOf(bytes, path), path);
+}
+
+/** Throws AntsError "backup-config" with the field that cannot be used. `path` is for the message. */
+export function parseBackupConfig(text: string, path: string): BackupConfig {
+  let values: unknown;
+  try {
+    values = parseToml(text);
+  } catch (cause) {
+    throw refused(path, cause instanceof Error ? cause.message.split("\n")[0]! : String(cause), cause);
+  }
+  const result = backupConfigSchema.safeParse(values);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw refused(path, `${issue.path.join(".") || "the file"}: ${issue.message}`);
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  try {
+    return fromUtf8(bytes);
+  } catch (cause) {
+    throw refused(path, "it is not UTF-8", cause);
+  }
+}
+
+function refused(path: string, why: string, cause?: unknown): AntsError {
+  return new AntsError("backup-config", `${path}: ${why}`, {
+    hint: "docs/backups.md has a sample with every field",
+    details: { path },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,94 @@
+import { AntsError } from "../../../keys/errors.js";
+import type { Clock, Random } from "../../../keys/ports.js";
+import type { ArchiveName } from "./archive-name.js";
+import { openFolder } from "./folder-target.js";
+
+/** An archive at a target. */
+export interface StoredArchive extends ArchiveName {
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** The bytes of an archive on their way to a target; `bytes` can be called again for another try. */
+export interface Upload {
+  readonly size: number;
+  /** Of the bytes, 64 hexadecimal digits. */
+  readonly sha256: string;
+  bytes(): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * A place where archives are kept. An archive appears there whole or not at all, and none is ever overwritten. Errors:
+ * "backup-target", "backup-target-denied", "backup-target-full", "backup-target-unreachable", or the signal's reason.
+ */
+export interface BackupTarget {
+  /** As it was named; no credentials are in it. */
+  readonly url: string;
+  /** Oldest first. What is no archive by its name is passed over. [] where the place is not there yet. */
+  list(): Promise<StoredArchive[]>;
+  /** Throws "backup-exists" where there is something of this name. */
+  put(name: string, upload: Upload): Promise<void>;
+  /** Throws "backup-missing" where there is none, before the first bytes or with them. */
+  get(name: string): Promise<AsyncIterable<Uint8Array>>;
+  /** No error where there is none. */
+  remove(name: string): Promise<void>;
+  /** Removes what uploads that were cut off left, once they are older than a day; says how many. */
+  sweep(): Promise<number>;
+}
+
+/** What an s3 target signs its requests with. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export interface TargetOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  /** Asked for once an s3 target needs them. Throws AntsError where there are none. */
+  readonly s3Credentials?: () => Promise<S3Credentials> | S3Credentials;
+}
+
+/**
+ * A target by its address: a folder's absolute path or file:///path, ssh://user@host[:port]/path,
+ * s3://bucket/prefix?endpoint=https://…&region=…. Throws AntsError "backup-target-url".
+ */
+export function openTarget(address: string, options: TargetOptions): BackupTarget {
+  if (address.startsWith("/")) return openFolder(address, address, options);
+  const url = parse(address);
+  if (url.password !== "") throw refused(address, "a password does not belong into an address");
+  switch (url.protocol) {
+    case "file:":
+      if (url.host !== "") throw refused(address, "a file URL has three slashes: file:///folder");
+      return openFolder(address, pathOf(url, address), options);
+    default:
+      throw refused(address, `"${url.protocol}" is no kind of target`);
+  }
+}
+
+function parse(address: string): URL {
+  try {
+    return new URL(address);
+  } catch (cause) {
+    throw refused(address, "it is neither an absolute path nor a URL", cause);
+  }
+}
+
+function pathOf(url: URL, address: string): string {
+  try {
+    return decodeURIComponent(url.pathname);
+  } catch (cause) {
+    throw refused(address, "its path is not well escaped", cause);
+  }
+}
+
+function refused(address: string, why: string, cause?: unknown): AntsError {
+  // What stands before an "@" may be a password.
+  const shown = address.replace(/\/\/[^/@]*@/, "//…@");
+  return new AntsError("backup-target-url", `${shown} cannot be a target of backups: ${why}`, {
+    hint: "a folder, file:///folder, ssh://user@host/folder or s3://bucket/prefix?endpoint=https://…&region=…",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
