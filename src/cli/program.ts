@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { ConfigField } from "../../relay/config.js";
+import { addBackupCommands } from "./grammar/backups.js";
 import { addCareCommands } from "./grammar/care.js";
 import { examples, type Runner } from "./grammar/command.js";
 import { addCompletionCommand } from "./grammar/completion.js";
@@ -63,6 +64,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addPhraseCommands(program, runner);
   addKitCommand(program, runner);
   addSecretCommands(program, runner);
+  addBackupCommands(program, runner);
   addCareCommands(program, runner);
   addCompletionCommand(program, runner);
   return program;

@@ -68,6 +68,12 @@ export function openTarget(address: string, options: TargetOptions): BackupTarge
   }
 }
 
+/** The folder behind an address, where it is one of this host's. */
+export function folderOf(address: string): string | undefined {
+  if (address.startsWith("/")) return address;
+  return address.startsWith("file:") ? pathOf(parse(address), address) : undefined;
+}
+
 function parse(address: string): URL {
   try {
     return new URL(address);
