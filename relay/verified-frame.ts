@@ -37,6 +37,8 @@ export interface VerifiedEvent {
   /** Of a claim with its body: the instance it speaks for and the operation it was made under. */
   readonly instance?: string;
   readonly identity?: string;
+  /** Of a hand-over: the instance that it names to go on. */
+  readonly successor?: string;
 }
 
 export interface VerifiedOperation {

@@ -114,6 +114,7 @@ export {
   parseFilter,
 } from "./protocol/filter.js";
 export { encodeFrame, type Frame, type FrameLimits, splitFrame } from "./protocol/frame.js";
+export { HANDOVER_KIND, type Handover, handoverOf } from "./protocol/handover.js";
 export { DEFAULT_LIMITS, type RelayLimits } from "./protocol/limits.js";
 export {
   type AckMessage,

@@ -9,6 +9,7 @@ import type { VerifiedEntry, VerifiedEvent, VerifiedOperation, VerifiedPromise }
 import { AgentState, NO_DETAILS, type PlacedEvent, readDetails } from "./agent-state.js";
 import { whyEraFull } from "./era-room.js";
 import { isOutOfReach, MAX_FOREIGN_EVENTS } from "./foreign-room.js";
+import { handoverStanding } from "./handed-over.js";
 import { HandleBook, type HandleRules } from "./handle-book.js";
 import type { Holders } from "./holders.js";
 import { IdentityView } from "./identity-view.js";
@@ -116,6 +117,10 @@ export class Admission {
     }
     const { binding } = state;
     if (binding !== undefined && binding.line === entry.id) return { kind: "duplicate", position: binding.position };
+    const handover = handoverStanding(state, entry);
+    if (handover === "used") {
+      return refused("handover-used", "the chain went on since that hand-over: it was for one claim", extras);
+    }
     if (entry.epoch <= state.promised) {
       return refused("fenced", `epoch ${entry.epoch} is not above ${state.promised}, which was promised here`, extras);
     }
@@ -127,7 +132,8 @@ export class Admission {
       );
     }
     const { instance } = binding ?? {};
-    if (instance !== undefined && instance !== entry.instance && !entry.takeover && entry.after !== instance) {
+    const mayDisplace = entry.takeover || entry.after === instance || handover === "valid";
+    if (instance !== undefined && instance !== entry.instance && !mayDisplace) {
       const seenMs = this.#options.holders.seenMs(entry.did, instance);
       if (seenMs !== undefined) {
         return refused("held", `instance ${instance} holds the pen and was here ${seenMs} ms ago`, {
@@ -343,6 +349,7 @@ export class Admission {
   #place(state: AgentState, event: VerifiedEvent, position: number, movesHead: boolean): void {
     state.place(placed(event, position), movesHead, event.instance);
     if (event.pruned) state.countPruned();
+    if (movesHead && event.successor !== undefined) state.handOver(event.id, event.successor);
   }
 
   #placeForeign(state: AgentState, event: VerifiedEvent, position: number): void {

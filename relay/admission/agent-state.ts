@@ -19,6 +19,12 @@ export interface Binding {
   readonly instance?: string;
 }
 
+/** A hand-over on the chain, and the instance that it names; a type, since records hold no interfaces. */
+type PlacedHandover = { readonly id: string; readonly successor: string };
+
+/** They are written with every group that touches the agent. What is older is an unknown one: the holder's courtesy. */
+const MAX_HANDOVERS = 8;
+
 /** What of an agent is neither its tree nor its newest promise; stored whole with its record. */
 export interface AgentDetails {
   /** Positions of its identity operations, in the order of their arrival. */
@@ -32,6 +38,8 @@ export interface AgentDetails {
   readonly foreign: number;
   /** Lines stored without their body. */
   readonly pruned: number;
+  /** The hand-overs that were the head, the newest first: a few, so that a used one is known as such. */
+  readonly handovers?: readonly PlacedHandover[];
   /** Some operation lists handles. */
   readonly listsHandles?: true;
 }
@@ -159,6 +167,12 @@ export class AgentState implements ChainView {
 
   bind(binding: Binding): void {
     this.details = { ...this.details, binding };
+  }
+
+  /** The new head is a hand-over. */
+  handOver(id: string, successor: string): void {
+    const { handovers = [] } = this.details;
+    this.details = { ...this.details, handovers: [{ id, successor }, ...handovers].slice(0, MAX_HANDOVERS) };
   }
 
   /** Takes an identity operation that `keys` has into account; the head leaves a chain that a rotate made void. */

@@ -7,6 +7,7 @@ import type { Did } from "../../keys/did.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { RootCache, verifyEventSignature } from "../../src/protocol/batch.js";
 import { type ParsedEntry, parseEntry } from "../../src/protocol/entry.js";
+import { handoverOf } from "../../src/protocol/handover.js";
 import { MAX_DEPTH, type RelayLimits } from "../../src/protocol/limits.js";
 import { badSignature } from "../../src/protocol/statement.js";
 import type { VerifiedEntry, VerifiedFrame } from "../verified-frame.js";
@@ -97,6 +98,7 @@ export function factsOf(entry: ParsedEntry): VerifiedEntry {
   }
   const { epoch, seq, prev, key, kind, to, tags, body } = entry.event;
   const claim = entry.isClaim;
+  const successor = handoverOf(entry.event)?.instance;
   return {
     type: "event",
     id,
@@ -111,6 +113,7 @@ export function factsOf(entry: ParsedEntry): VerifiedEntry {
     claim,
     pruned: entry.pruned,
     ...(claim && body !== undefined ? { instance: String(body.instance), identity: String(body.identity) } : {}),
+    ...(successor === undefined ? {} : { successor }),
   };
 }
 

@@ -17,6 +17,7 @@ export interface Instances {
  * Draws this run's instance and notes it for the next one, which may then say whom it follows. Call with the home's
  * lock held. Notes of another boot are passed over: that home may be a copy whose original runs elsewhere.
  *
+ * @param given the instance that a hand-over names, which was drawn for this one start
  * @param bootId what tells this boot of this host from all others; without it nothing earlier counts
  */
 export async function drawInstance(
@@ -24,8 +25,9 @@ export async function drawInstance(
   path: string,
   random: Random,
   bootId: string | undefined,
+  given?: string,
 ): Promise<Instances> {
-  const own = hex(random.bytes(8));
+  const own = given ?? hex(random.bytes(8));
   if (bootId === undefined) return { own, earlier: new Set() };
   const notes = readNotes(await disk.read(path)).filter(({ boot }) => boot === bootId);
   const kept = [...notes.slice(1 - MAX_REMEMBERED), { boot: bootId, instance: own }];

@@ -13,8 +13,9 @@ import { Publisher } from "../client/publisher.js";
 import { RelayPool } from "../client/relay-pool.js";
 import type { SentMessage } from "../client/send-message.js";
 import type { ReadingKeys } from "../protocol/escrow.js";
-import type { Event } from "../protocol/event.js";
+import type { Event, ParsedEvent } from "../protocol/event.js";
 import { readableBody } from "../protocol/private-body.js";
+import { type HandOverOptions, handOver } from "./hand-over.js";
 import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
 import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
@@ -36,7 +37,18 @@ export interface AgentSecrets {
   readonly highWater?: HighWater;
 }
 
-export interface OpenAgentOptions extends AcquireOptions {
+/** How an agent gets its pen; see {@link AcquireOptions}. */
+export interface OpeningOptions extends Omit<AcquireOptions, "handover"> {
+  /**
+   * This run's instance, 16 hex digits, drawn before it was started: only what a hand-over names may be given, for one
+   * start. Any other start draws its own.
+   */
+  readonly instance?: string;
+  /** Id of the event by which the holder handed over to `instance`. */
+  readonly handover?: string;
+}
+
+export interface OpenAgentOptions extends OpeningOptions {
   readonly disk: Disk;
   readonly ports: ClientPorts;
   readonly home: AgentHome;
@@ -146,6 +158,14 @@ export class Agent implements AsyncDisposable {
     await this.publisher.changePen(exchange, options.signal);
   }
 
+  /**
+   * Hands the pen over to an instance that waits for it elsewhere: see {@link handOver} for what it resolves with and
+   * throws. This agent writes nothing more then; close it.
+   */
+  handOver(options: HandOverOptions): Promise<ParsedEvent> {
+    return handOver(this, options);
+  }
+
   /** The last event that a quorum has: what the vault remembers, to know an old copy of this home by. */
   get highWater(): HighWater | undefined {
     const { committedSeq } = this.pen;
@@ -241,7 +261,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     for (const close of closing.reverse()) await close();
   };
   try {
-    const { own, earlier } = await drawInstance(disk, layout.instances, ports.random, bootId);
+    const { own, earlier } = await drawInstance(disk, layout.instances, ports.random, bootId, options.instance);
     const chain = await ChainStore.open({ disk, folder: layout.chain, did, keys: identity });
     closing.push(() => chain.close());
     const outbox = await Outbox.open(disk, layout.outbox, ports.clock);
@@ -266,7 +286,9 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       ...(secrets.highWater === undefined ? {} : { knownEpoch: secrets.highWater.epoch }),
       identityGrew: (operations) => home.keepOperations(operations),
     };
-    const pen = await acquirePen(context, options);
+    const { handover: event, ...acquire } = options;
+    const handover = event === undefined ? {} : { handover: { event, instance: own } };
+    const pen = await acquirePen(context, { ...acquire, ...handover });
     closing.push(() => pen.release());
     const leftBehind = await untoldSideEvents(disk, layout.leftBehindTold, chain);
     const { clock, random } = ports;

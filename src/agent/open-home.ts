@@ -5,14 +5,13 @@ import { type OpenVault, openVault } from "../../keys/node/vault.js";
 import { readVaultFile, updateVaultFile } from "../../keys/node/vault-file.js";
 import type { VaultUnlock } from "../../keys/node/vault-slot.js";
 import type { DiskLock } from "../../keys/ports.js";
-import type { AcquireOptions } from "../client/acquire-pen.js";
 import { systemPorts } from "../client/ports.js";
 import { bootId } from "./boot-id.js";
 import { AgentHome } from "./home.js";
-import { type Agent, openAgent } from "./open-agent.js";
+import { type Agent, type OpeningOptions, openAgent } from "./open-agent.js";
 import { SecretVault } from "./secret-vault.js";
 
-export interface OpenHomeOptions extends AcquireOptions {
+export interface OpenHomeOptions extends OpeningOptions {
   /** The agent's folder. */
   readonly home: string;
   /** Its vault file: `ants whoami` says where that is. */
@@ -78,7 +77,7 @@ export interface UnlockedHome {
 /** The second half of {@link openHome}, for programs that ask for the passphrase once they have the lock. */
 export async function openUnlocked(
   { home, lock, vault, vaultPath }: UnlockedHome,
-  acquire: AcquireOptions,
+  acquire: OpeningOptions,
 ): Promise<Agent> {
   if (vault.content.next !== undefined) {
     vault.close();

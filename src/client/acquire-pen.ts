@@ -17,6 +17,11 @@ import { promiseRound, type RelayAnswer } from "./promise-round.js";
 export interface AcquireOptions {
   /** Displaces a live holder. */
   readonly takeover?: boolean;
+  /**
+   * The holder handed over to this instance: `event` is the id of its {@link HANDOVER_KIND} event, `instance` the one
+   * that it names, which must be this one. The claim is made on that event and nowhere else, and no holder is waited for.
+   */
+  readonly handover?: { readonly event: string; readonly instance: string };
   /** Waits for a holder to fall silent and for a quorum to come back, until the signal aborts. Default false. */
   readonly wait?: boolean;
   /** Told what is waited for, each time that `wait` has to. */
@@ -38,6 +43,9 @@ const ATTEMPT_BACKOFF = { firstMs: 200, maxMs: 5_000 };
  * Claims the pen: promises from a quorum, what they hold, one claim, its acknowledgement by a quorum; as often as it
  * takes, each time above every epoch seen.
  *
+ * With a hand-over it also throws `handover-used` (the chain does not end with it any more) and
+ * `handover-other-instance`; nothing was signed then.
+ *
  * Throws `held` (another instance is live: details say which and since when), `no-quorum` (too few relays answer),
  * `key-not-live`, `chain-missing` (no seq 0 was found, and this home did not make the genesis), `chain-write-failed`,
  * `identity-conflicted`, `no-relays`, `epoch-order` (somebody had epochs promised beyond what a claim may open), or the signal's reason. Nothing has effects before it resolves.
@@ -46,7 +54,15 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
   requireLiveKey(context.identity, context.seed);
   const { clock, random } = context.ports;
   const { wait = false, takeover = false, timeoutMs = ACQUIRE_TIMEOUT_MS, signal } = options;
-  const withSignal = signal === undefined ? {} : { signal };
+  const handover = handoverTo(context, options);
+  /** The claims that were signed here, each in its round. */
+  const ownClaims = new Set<string>();
+  const asked = {
+    ownClaims,
+    takeover,
+    ...(signal === undefined ? {} : { signal }),
+    ...(handover === undefined ? {} : { handover }),
+  };
   const startMs = clock.monotonicMs();
   const backoff = new Backoff(clock, random, ATTEMPT_BACKOFF);
   const seen = new EpochsSeen(Math.max(context.chain.highestEpoch, context.knownEpoch ?? 0));
@@ -56,11 +72,12 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
     const roundTimeoutMs = Math.min(leftMs, ROUND_TIMEOUT_MS);
     const epoch = seen.next(context.identity.newest!.op.faults);
     seen.used(epoch);
-    const round = await promiseRound(context, { epoch, seen, takeover, timeoutMs: roundTimeoutMs, ...withSignal });
+    const round = await promiseRound(context, { ...asked, epoch, seen, timeoutMs: roundTimeoutMs });
     let failure: AntsError;
     switch (round.kind) {
       case "granted": {
-        const outcome = await claim(context, round, epoch, seen, signal);
+        requireHandover(context.did, round, handover, ownClaims);
+        const outcome = await claim(context, round, { epoch, seen, ownClaims }, signal);
         if (outcome instanceof Pen) return outcome;
         failure = outcome;
         break;
@@ -83,6 +100,8 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
           hint: "try again in a moment",
         });
         break;
+      case "handover-used":
+        throw handoverUsed(context.did, handover);
       case "no-quorum":
         failure = noQuorum(context, round.answers);
     }
@@ -93,12 +112,35 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
   }
 }
 
+/** The id of the hand-over that this instance may name. Throws `handover-other-instance`. */
+function handoverTo({ did, instance }: PenContext, { handover }: AcquireOptions): string | undefined {
+  if (handover === undefined || handover.instance === instance) return handover?.event;
+  throw new AntsError(
+    "handover-other-instance",
+    `the hand-over of ${did} names instance ${handover.instance}, and this one is ${instance}`,
+    {
+      hint: "a hand-over works once, for the start that asked for it: ask for another one, or start without it",
+      details: { did, instance: handover.instance },
+    },
+  );
+}
+
+/** What is claimed with a hand-over follows it, or a claim of an earlier round that did. Throws `handover-used`. */
+function requireHandover(
+  did: string,
+  { base }: Granted,
+  handover: string | undefined,
+  ownClaims: ReadonlySet<string>,
+): void {
+  if (handover === undefined || base?.id === handover) return;
+  if (base === undefined || !ownClaims.has(base.id)) throw handoverUsed(did, handover);
+}
+
 /** One claim: signed, on this disk, and acknowledged by a quorum of every set; else why another attempt is needed. */
 async function claim(
   context: PenContext,
   round: Granted,
-  epoch: number,
-  seen: EpochsSeen,
+  { epoch, seen, ownClaims }: { epoch: number; seen: EpochsSeen; ownClaims: Set<string> },
   signal: AbortSignal | undefined,
 ): Promise<Pen | AntsError> {
   const { base } = round;
@@ -109,6 +151,7 @@ async function claim(
   }
   if (epoch > (base?.epoch ?? 0) + MAX_EPOCH_LEAP) throw epochsRaised(context.did, epoch, base?.epoch ?? 0);
   const signed = signClaim(context, epoch, round);
+  ownClaims.add(signed.id);
   await context.chain.append([signed]);
   const pen = Pen.begin(context, signed, round);
   try {
@@ -170,6 +213,13 @@ function signClaim(context: PenContext, epoch: number, { base, operation }: Gran
     random: ports.random,
   });
   return parseEvent(utf8(signed!.line));
+}
+
+function handoverUsed(did: string, handover: string | undefined): AntsError {
+  return new AntsError("handover-used", `the chain of ${did} does not end with hand-over ${handover} any more`, {
+    hint: "a hand-over works once: hand over anew from where the agent is now",
+    details: { did, ...(handover === undefined ? {} : { handover }) },
+  });
 }
 
 /** Relays promised so high an epoch that no claim in it may follow the chain: it takes many promises without a claim. */

@@ -45,12 +45,26 @@ export type RoundOutcome =
     }
   | { readonly kind: "held"; readonly holder: PenHolder }
   | { readonly kind: "outbid" }
+  /** The chain went on past the hand-over that was named: more relays say so than may lie. */
+  | { readonly kind: "handover-used" }
   /** A quorum of some set cannot be had, or not in time. */
   | { readonly kind: "no-quorum"; readonly answers: ReadonlyMap<string, RelayAnswer> };
+
+/** Why a holder that seems alive may be passed over. */
+interface Reasons {
+  /** An earlier run of this home. */
+  readonly after?: string;
+  /** Id of the holder's own hand-over. */
+  readonly handover?: string;
+}
 
 export interface RoundOptions {
   readonly epoch: number;
   readonly takeover: boolean;
+  /** Id of the hand-over to this instance. */
+  readonly handover?: string;
+  /** Ids of the claims that this attempt signed in earlier rounds. */
+  readonly ownClaims?: ReadonlySet<string>;
   readonly seen: EpochsSeen;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -140,6 +154,8 @@ class PromiseRound {
     const held = answers.find((answer) => answer.state === "held");
     if (held !== undefined) return { kind: "held", holder: held.holder };
     if (answers.some(({ state }) => state === "outbid")) return { kind: "outbid" };
+    const used = answers.filter((answer) => answer.state === "refused" && answer.error.code === "handover-used");
+    if (used.length > this.#context.identity.newest!.op.faults) return { kind: "handover-used" };
     return { kind: "no-quorum", answers: this.#answers };
   }
 
@@ -179,9 +195,9 @@ class PromiseRound {
     const { ports, relays } = this.#context;
     const connection = relays.get(relay.url);
     const backoff = new Backoff(ports.clock, ports.random, { firstMs: 250, maxMs: 2_000 });
-    let after: string | undefined;
+    let reasons: Reasons = this.#options.handover === undefined ? {} : { handover: this.#options.handover };
     // Asked again, it must be the identical line: any other would ask for what is promised already.
-    let line = this.#promiseLine(relay);
+    let line = this.#promiseLine(relay, reasons);
     while (!signal.aborted) {
       try {
         const info = await connection.opened(signal);
@@ -199,11 +215,11 @@ class PromiseRound {
           return;
         }
         this.#saw(relay.url, message);
-        const answer = await this.#refused(connection, relay, message, after !== undefined);
+        const answer = await this.#refused(connection, relay, message, reasons);
         if (answer === "ask-again") continue;
-        if (typeof answer === "string") {
-          after = answer;
-          line = this.#promiseLine(relay, after);
+        if (answer !== undefined && "reasons" in answer) {
+          reasons = answer.reasons;
+          line = this.#promiseLine(relay, reasons);
         } else if (answer !== undefined) {
           this.#answer(key, answer);
           return;
@@ -235,35 +251,41 @@ class PromiseRound {
     this.#options.seen.told(url, head?.epoch);
   }
 
-  #promiseLine({ stream }: RelayAddress, after?: string): string {
+  #promiseLine({ stream }: RelayAddress, reasons: Reasons): string {
     const { did, instance, seed, ports } = this.#context;
     const { epoch, takeover } = this.#options;
     const timeMs = ports.clock.nowMs();
-    const input = { did, epoch, stream, instance, timeMs, takeover, seed };
-    return createPromise(after === undefined ? input : { ...input, after });
+    return createPromise({ did, epoch, stream, instance, timeMs, takeover, seed, ...reasons });
   }
 
   /**
-   * "ask-again" now, an instance to name in `after`, an answer that counts, or undefined: ask again later.
+   * "ask-again" now, other reasons to ask again with, an answer that counts, or undefined: ask again later.
    */
   async #refused(
     connection: RelayConnection,
     relay: RelayAddress,
     message: RefusedMessage,
-    namedHolder: boolean,
-  ): Promise<RelayAnswer | "ask-again" | (string & {}) | undefined> {
+    reasons: Reasons,
+  ): Promise<RelayAnswer | "ask-again" | { readonly reasons: Reasons } | undefined> {
     const { earlierInstances, identity } = this.#context;
     const { signal } = this.#abort;
     switch (message.code) {
       case "held": {
         const { holder, seenMs } = message.details ?? {};
         const instance = typeof holder === "string" ? holder : "unknown";
-        if (!namedHolder && earlierInstances.has(instance)) return instance;
+        if (reasons.after === undefined && earlierInstances.has(instance)) {
+          return { reasons: { ...reasons, after: instance } };
+        }
         return {
           state: "held",
           holder: { instance, relay: relay.url, ...(typeof seenMs === "number" ? { seenMs } : {}) },
         };
       }
+      case "handover-used":
+        // Where this process's own claim follows the hand-over, it is the holder there already.
+        return message.head !== undefined && this.#options.ownClaims?.has(message.head.id)
+          ? { reasons: {} }
+          : refusedAnswer(message);
       case "fenced":
       case "epoch-order":
         return { state: "outbid" };

@@ -62,6 +62,8 @@ export class Publisher {
   #onProgress: (() => void)[] = [];
   /** The pen is being exchanged: what is published waits, and is signed with the next one. */
   #isChangingPen = false;
+  /** Set while and after the last publication of all is made: nothing may follow it. */
+  #finishing: AntsError | undefined;
   #stopListening: () => void;
 
   constructor(options: PublisherOptions) {
@@ -79,7 +81,8 @@ export class Publisher {
    * draft that makes no event; `chain-write-failed`.
    */
   publish(drafts: readonly PublishDraft[], options: PublishOptions = {}): Promise<Publication> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const ended = this.#ended ?? this.#finishing;
+    if (ended !== undefined) return Promise.reject(ended);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (drafts.length === 0) {
       return Promise.reject(new AntsError("batch-size", "a publication has at least one event"));
@@ -88,6 +91,21 @@ export class Publisher {
     this.#queue.push(pending);
     if (!this.#isChangingPen) this.#signing ??= this.#signQueue();
     return pending.promise;
+  }
+
+  /**
+   * Publishes what nothing of this epoch may follow: later calls of `publish` and `changePen` throw `closed`. Throws what
+   * `publish` throws; unless that is `publish-unknown`, nothing was signed and the publisher goes on as before.
+   */
+  async publishLast(drafts: readonly PublishDraft[], options: PublishOptions = {}): Promise<Publication> {
+    const publication = this.publish(drafts, options);
+    this.#finishing ??= closedError("the publisher");
+    try {
+      return await publication;
+    } catch (error) {
+      if (!isAntsError(error) || error.code !== "publish-unknown") this.#finishing = undefined;
+      throw error;
+    }
   }
 
   /** How far every relay is, now. */
@@ -132,6 +150,7 @@ export class Publisher {
    * there is no pen, and the publisher is closed with that error.
    */
   async changePen(exchange: () => Promise<Pen>, signal?: AbortSignal): Promise<void> {
+    if (this.#finishing !== undefined) throw this.#finishing;
     this.#isChangingPen = true;
     try {
       await this.drain(signal === undefined ? {} : { signal });

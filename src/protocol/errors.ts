@@ -9,6 +9,7 @@ import { CLIENT_ERRORS } from "./error-rows/client.js";
 import { HANDLE_ERRORS } from "./error-rows/handles.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
 import { MESSAGE_ERRORS } from "./error-rows/messages.js";
+import { PEN_ERRORS } from "./error-rows/pen.js";
 import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
@@ -27,6 +28,7 @@ export const ERRORS = {
   ...CLIENT_ERRORS,
   ...HANDLE_ERRORS,
   ...IDENTITY_ERRORS,
+  ...PEN_ERRORS,
   ...PHRASE_ERRORS,
   ...MESSAGE_ERRORS,
   ...PROGRAM_ERRORS,

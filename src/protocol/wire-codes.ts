@@ -5,7 +5,7 @@
 export const WIRE_CODES: ReadonlySet<string> = new Set(
   [
     // The chain rule, promises and identities.
-    "banned epoch-order fenced fork gap handle-refused handle-taken held identity-needed key-not-live not-hosted pruned-line rival superseded wrong-stream",
+    "banned epoch-order fenced fork gap handle-refused handle-taken handover-used held identity-needed key-not-live not-hosted pruned-line rival superseded wrong-stream",
     // Reading.
     "auth-failed auth-required bad-filter bad-range cursor-ahead cursor-mismatch cursor-pruned cursor-syntax",
     "follow-limit not-found stream-changed",
