@@ -21,6 +21,8 @@ export const TAG = {
   join: "ants/join/1\n",
   /** manifests of backups */
   backup: "ants/backup/1\n",
+  /** idempotency keys of steps */
+  step: "ants/step/1\n",
 } as const;
 
 /** The tags as bytes, for the hot paths. Never written to. */
@@ -34,6 +36,7 @@ export const TAG_BYTES: { readonly [name in keyof typeof TAG]: Uint8Array } = {
   copy: asciiBytes(TAG.copy),
   join: asciiBytes(TAG.join),
   backup: asciiBytes(TAG.backup),
+  step: asciiBytes(TAG.step),
 };
 
 /**

@@ -10,4 +10,14 @@ export type { LeftBehind } from "./left-behind.js";
 export type { MailOptions } from "./mail.js";
 export type { Agent, AgentSecrets, OpeningOptions } from "./open-agent.js";
 export { type OpenHomeOptions, openHome } from "./open-home.js";
+export type { KnownStep, StepEnd, StepPlace, StepState } from "./step-records.js";
+export {
+  type AgentSteps,
+  type StepAttempt,
+  type StepOptions,
+  type StepOutcome,
+  type StepVerdict,
+  stepFailed,
+  type UnknownStep,
+} from "./steps.js";
 export { credentialRefused, type SecretAlarm, type UsedCredential, type UseSecretOptions } from "./use-secret.js";

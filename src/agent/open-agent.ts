@@ -22,6 +22,7 @@ import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
 import { AgentMail, type MailOptions } from "./mail.js";
 import type { SecretVault } from "./secret-vault.js";
 import { AgentSecretsAtWork } from "./secrets-at-work.js";
+import { AgentSteps } from "./steps.js";
 import type { SecretAlarm, UsedCredential, UseSecretOptions } from "./use-secret.js";
 
 /** What of an unlocked vault an agent works with. */
@@ -95,6 +96,8 @@ export class Agent implements AsyncDisposable {
   readonly leftBehind: readonly LeftBehind[];
   /** The named secrets of its vault. */
   readonly secrets: AgentSecretsAtWork;
+  /** Its effects, each with its intent before and its outcome after it on the chain: see {@link AgentSteps.run}. */
+  readonly steps: AgentSteps;
   readonly #disk: Disk;
   readonly #readingKeys: readonly ReadingKeys[];
   readonly #mail: AgentMail;
@@ -119,6 +122,8 @@ export class Agent implements AsyncDisposable {
     this.secrets = secrets;
     this.#disk = disk;
     this.#readingKeys = readingKeys;
+    const stateKeys = readingKeys.map(({ stateKey }) => stateKey);
+    this.steps = new AgentSteps({ did: home.config.did, chain, publisher, pen: () => this.#pen, stateKeys });
     this.#mail = mail;
     this.#release = release;
   }

@@ -13,15 +13,11 @@ import { hasQuorum, relayKey } from "../client/quorum.js";
 import { RelayPool } from "../client/relay-pool.js";
 import { RootCache, verifyBatch } from "../protocol/batch.js";
 import { type Event, type ParsedEvent, parseEvent } from "../protocol/event.js";
-import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import { isSealedBody, openBody, stateKeyId } from "../protocol/private-body.js";
+import { ownEvents } from "./own-events.js";
 import { ALARM_KIND, alarmOfBody, recordOfBody, SECRET_KIND, type SecretLedger } from "./secret-records.js";
 
 const KINDS: readonly string[] = [SECRET_KIND, ALARM_KIND];
-/** Lines read from disk at a time. */
-const PAGE = { maxBytes: DEFAULT_LIMITS.maxFrameBytes, maxEntries: DEFAULT_LIMITS.maxFrameEntries };
-/** In every line of these kinds; in others only by chance, and then parsing tells. */
-const MARK = '"kind":"ants.';
 
 /** What opens an agent's own private bodies, by key id: the present state key and those of earlier eras. */
 export type StateKeys = ReadonlyMap<string, Uint8Array>;
@@ -37,18 +33,9 @@ export async function readFromChain(
   keys: StateKeys,
   fromSeq = 0,
 ): Promise<number> {
-  let seq = fromSeq;
-  while (seq <= (chain.head?.seq ?? -1)) {
-    const lines = await chain.read(seq, PAGE);
-    if (lines.length === 0) break;
-    for (const line of lines) {
-      if (!Buffer.from(line.buffer, line.byteOffset, line.length).includes(MARK)) continue;
-      const { event } = parseEvent(line);
-      if (KINDS.includes(event.kind)) take(ledger, event, keys);
-    }
-    seq += lines.length;
-  }
-  return seq;
+  const head = chain.head?.seq ?? -1;
+  for await (const event of ownEvents(chain, KINDS, fromSeq, head)) take(ledger, event, keys);
+  return Math.max(fromSeq, head + 1);
 }
 
 export interface AskRelaysOptions {

@@ -18,6 +18,7 @@ import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
 import { SECRET_ERRORS } from "./error-rows/secrets.js";
 import { STATEMENT_ERRORS } from "./error-rows/statements.js";
+import { STEP_ERRORS } from "./error-rows/steps.js";
 import { SUCCESSION_ERRORS } from "./error-rows/succession.js";
 import { VAULT_ERRORS } from "./error-rows/vault.js";
 
@@ -37,6 +38,7 @@ export const ERRORS = {
   ...SECRET_ERRORS,
   ...RELAYS_ERRORS,
   ...STATEMENT_ERRORS,
+  ...STEP_ERRORS,
   ...SUCCESSION_ERRORS,
   ...VAULT_ERRORS,
 } as const satisfies Record<string, ErrorRow>;

@@ -1,6 +1,7 @@
 // Loaded before a command with NODE_OPTIONS=--import: ends the process with SIGKILL at one exact step.
 //   ANTS_TEST_KILL=sync:3   instead of its third fsync or fdatasync
 //   ANTS_TEST_KILL=send:2   instead of sending for the second time a frame that holds a rotate
+//   ANTS_TEST_KILL=publish:2  instead of sending its second frame of events
 import { open } from "node:fs/promises";
 import { WebSocket } from "ws";
 
@@ -24,10 +25,11 @@ if (step === "sync") {
     };
   }
 }
-if (step === "send") {
+const marks = { send: '"op":"rotate"', publish: '"t":"publish"' };
+if (Object.hasOwn(marks, step)) {
   const original = WebSocket.prototype.send;
   WebSocket.prototype.send = function (data, ...rest) {
-    if (Buffer.from(data).includes('"op":"rotate"')) reached();
+    if (Buffer.from(data).includes(marks[step])) reached();
     return original.call(this, data, ...rest);
   };
 }
