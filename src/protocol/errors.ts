@@ -16,6 +16,7 @@ import { RELAY_ERRORS } from "./error-rows/relay.js";
 import { RELAYS_ERRORS } from "./error-rows/relays.js";
 import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
+import { SCAN_ERRORS } from "./error-rows/scan.js";
 import { SECRET_ERRORS } from "./error-rows/secrets.js";
 import { STATEMENT_ERRORS } from "./error-rows/statements.js";
 import { STEP_ERRORS } from "./error-rows/steps.js";
@@ -35,6 +36,7 @@ export const ERRORS = {
   ...PROGRAM_ERRORS,
   ...RELAY_ERRORS,
   ...RESOLUTION_ERRORS,
+  ...SCAN_ERRORS,
   ...SECRET_ERRORS,
   ...RELAYS_ERRORS,
   ...STATEMENT_ERRORS,
