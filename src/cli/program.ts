@@ -4,6 +4,7 @@ import { addBackupCommands } from "./grammar/backups.js";
 import { addCareCommands } from "./grammar/care.js";
 import { examples, type Runner } from "./grammar/command.js";
 import { addCompletionCommand } from "./grammar/completion.js";
+import { addDrillCommand } from "./grammar/drill.js";
 import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
 import { addJoinCommands } from "./grammar/join.js";
@@ -66,6 +67,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addSecretCommands(program, runner);
   addBackupCommands(program, runner);
   addCareCommands(program, runner);
+  addDrillCommand(program, runner);
   addCompletionCommand(program, runner);
   return program;
 }

@@ -6,6 +6,7 @@
 import { isAntsError } from "../../keys/errors.js";
 import { BACKUP_ERRORS } from "./error-rows/backups.js";
 import { CLIENT_ERRORS } from "./error-rows/client.js";
+import { DRILL_ERRORS } from "./error-rows/drill.js";
 import { HANDLE_ERRORS } from "./error-rows/handles.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
 import { MESSAGE_ERRORS } from "./error-rows/messages.js";
@@ -28,6 +29,7 @@ export { type ErrorRow, EXIT, type ExitCode };
 export const ERRORS = {
   ...BACKUP_ERRORS,
   ...CLIENT_ERRORS,
+  ...DRILL_ERRORS,
   ...HANDLE_ERRORS,
   ...IDENTITY_ERRORS,
   ...PEN_ERRORS,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { AntsError } from "../../../keys/errors.js";
@@ -12,6 +13,10 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Called for each line of stdout, in order. */
   readonly onLine?: (line: string) => void;
+  /** Another program of this package that Node runs, instead of `ants`. */
+  readonly program?: string;
+  /** The command that it runs under: as another user, in another network. It must become the program, not start it. */
+  readonly under?: readonly string[];
 }
 
 export interface ChildEnd {
@@ -30,11 +35,11 @@ export class AntsChild {
   #stderr = "";
 
   constructor(args: readonly string[], options: ChildOptions) {
-    this.#command = args
-      .filter((arg) => !arg.startsWith("-"))
-      .slice(0, 1)
-      .join(" ");
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+    const { program = MAIN, under = [] } = options;
+    const name = args.find((arg) => !arg.startsWith("-")) ?? "";
+    this.#command = program === MAIN ? `ants ${name}` : basename(program, ".js");
+    const [first, ...rest] = [...under, process.execPath, program, ...args];
+    this.#child = spawn(first!, rest, {
       env: { ...options.env },
       // The channel carries nothing: a child ends when it breaks, whatever ended this process.
       stdio: ["pipe", "pipe", "pipe", "ipc"],
@@ -81,7 +86,7 @@ export class AntsChild {
   failure(what: string): AntsError {
     return new AntsError(
       "demo-child",
-      `ants ${this.#command} ${what}${this.#stderr === "" ? "" : `:\n${this.#stderr.trim()}`}`,
+      `${this.#command} ${what}${this.#stderr === "" ? "" : `:\n${this.#stderr.trim()}`}`,
     );
   }
 }

@@ -20,10 +20,14 @@ export class Company implements AsyncDisposable {
     signal.addEventListener("abort", this.#killAll, { once: true });
   }
 
-  /** Starts `ants` with these arguments. Throws the signal's reason once that is aborted. */
-  start(args: readonly string[], onLine?: ChildOptions["onLine"]): AntsChild {
+  /**
+   * Starts `ants` with these arguments, or what `more` says, with its environment on top of the company's. Throws the
+   * signal's reason once that is aborted.
+   */
+  start(args: readonly string[], onLine?: ChildOptions["onLine"], more: Partial<ChildOptions> = {}): AntsChild {
     this.#signal.throwIfAborted();
-    const child = new AntsChild(args, { env: this.#env, ...(onLine === undefined ? {} : { onLine }) });
+    const env = { ...this.#env, ...more.env };
+    const child = new AntsChild(args, { ...more, env, ...(onLine === undefined ? {} : { onLine }) });
     this.#children.add(child);
     const forget = (): void => void this.#children.delete(child);
     child.ended.then(forget, forget);

@@ -1,0 +1,190 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type DrillBed, DrillHost } from "./bed.js";
+import { Counter, type CounterOptions } from "./counter.js";
+import { COUNT_KIND } from "./counting.js";
+import { foundAgent, type ThrowAwayAgent } from "./found.js";
+
+/** Something that has to be so, and whether it was. */
+export interface Check {
+  readonly what: string;
+  readonly ok: boolean;
+  /** What was found. */
+  readonly found: string;
+}
+
+/** What happened, in seconds since the scenario began. */
+export interface Moment {
+  readonly seconds: number;
+  readonly what: string;
+}
+
+/** A clock is off by this much: time decides nothing. */
+const CLOCK_MS = { A: -7 * 60_000, B: 11 * 60_000 } as const;
+
+/** One scenario under way: a bed, an agent that is founded on host A, and what was seen and checked. */
+export class Stage {
+  readonly bed: DrillBed;
+  readonly folder: string;
+  readonly moments: Moment[] = [];
+  readonly checks: Check[] = [];
+  readonly #onMoment: (moment: Moment) => void;
+  readonly #passphrase = randomBytes(18).toString("base64");
+  readonly #started = performance.now();
+  readonly #counters: Counter[] = [];
+  #agent: ThrowAwayAgent | undefined;
+  #hosts: { readonly a: DrillHost; readonly b: DrillHost } | undefined;
+
+  constructor(bed: DrillBed, name: string, onMoment: (moment: Moment) => void) {
+    this.bed = bed;
+    this.folder = join(bed.folder, name);
+    this.#onMoment = onMoment;
+  }
+
+  /** Makes hosts A and B, and founds the agent on A. */
+  async set(): Promise<void> {
+    mkdirSync(this.folder, { mode: 0o711 });
+    const [a, b] = [await this.#host("A"), await this.#host("B")];
+    this.#hosts = { a, b };
+    this.#agent = await foundAgent(a, this.bed.relays, this.words, this.#passphrase);
+    this.tell(`an agent is founded on host A: ${this.did}`);
+  }
+
+  get a(): DrillHost {
+    return this.#hosts!.a;
+  }
+
+  get b(): DrillHost {
+    return this.#hosts!.b;
+  }
+
+  get agent(): ThrowAwayAgent {
+    return this.#agent!;
+  }
+
+  get did(): string {
+    return this.agent.did;
+  }
+
+  /** The file with the recovery words, on neither host. */
+  get words(): string {
+    return join(this.folder, "owner", "words");
+  }
+
+  /** Gives the words to a host for a while, in a file of its own. */
+  async lendWords(host: DrillHost): Promise<string> {
+    const path = join(host.folder, "words");
+    await copyFile(this.words, path);
+    await host.place.own(host.folder);
+    return path;
+  }
+
+  get seconds(): number {
+    return Math.round((performance.now() - this.#started) / 10) / 100;
+  }
+
+  tell(what: string): void {
+    const moment = { seconds: this.seconds, what };
+    this.moments.push(moment);
+    this.#onMoment(moment);
+  }
+
+  /** Notes something that has to be so. */
+  check(what: string, ok: boolean, found: string): void {
+    this.checks.push({ what, ok, found });
+  }
+
+  /** Lets the agent count on a host. */
+  count(host: DrillHost, options: Omit<CounterOptions, "receiver"> = {}): Counter {
+    const counter = new Counter(host, { receiver: this.bed.receiver.url, ...options });
+    this.#counters.push(counter);
+    return counter;
+  }
+
+  /** B has the vault, as a standby that was prepared (or a person, with ants vault export), and A's files as of now. */
+  async copyToB(): Promise<void> {
+    await this.b.copyFrom(this.a, "ants", "vault.json");
+    this.tell("host B has a copy of A's home, as it is now, and a vault");
+  }
+
+  /**
+   * What has to be so at the end of every scenario: the receiver has every number exactly once, in order; the chain on
+   * the last host has every number once, and every event that any host was told is committed; no host counted on.
+   */
+  async conclude(last: DrillHost): Promise<void> {
+    const calls = await this.bed.receiver.calls(this.did);
+    const numbers = calls.filter(({ again }) => !again).map(({ n }) => n);
+    const wrong = numbers.findIndex((n, index) => n !== index + 1);
+    const again = calls.length - numbers.length;
+    this.check(
+      "the receiver has every number exactly once, in order",
+      wrong === -1 && numbers.length > 0,
+      wrong === -1 ? `1 to ${numbers.length}` : `number ${numbers[wrong]} where ${wrong + 1} was due`,
+    );
+    const allowed = this.allowedRepeats;
+    this.check(
+      allowed === 0
+        ? "the receiver was called once per number"
+        : `the receiver was asked again for at most ${allowed} number that was under way, and knew its key`,
+      again <= allowed,
+      `${calls.length} calls, ${again} of them for a key that it had`,
+    );
+    const events = await chainOf(last);
+    const counted = events.filter(({ kind }) => kind === COUNT_KIND).map(({ body }) => body?.n);
+    const gap = counted.findIndex((n, index) => n !== index + 1);
+    this.check(
+      "the chain counts on without a gap",
+      gap === -1 && counted.length === numbers.length,
+      `${counted.length} numbers on the chain of ${events.length} events`,
+    );
+    const ids = new Set(events.map(({ id }) => id));
+    const acknowledged = this.#counters.flatMap(({ counted }) => counted.map(({ id }) => id));
+    const missing = acknowledged.filter((id) => !ids.has(id));
+    this.check(
+      "every event that was acknowledged to any host is on the chain",
+      missing.length === 0,
+      missing.length === 0 ? `${acknowledged.length} events` : `${missing.length} are missing: ${missing[0]}`,
+    );
+    const [first] = events;
+    this.check("it is the same agent", first?.did === this.did, first?.did ?? "nobody");
+  }
+
+  /** How many numbers may be asked for twice: a call that was under way in a process that was paused cannot be stopped. */
+  allowedRepeats = 0;
+
+  /** Ends what a scenario left running. */
+  async clear(): Promise<void> {
+    for (const counter of this.#counters) {
+      counter.signal("SIGCONT");
+      await counter.kill().catch(() => undefined);
+    }
+  }
+
+  async #host(name: "A" | "B"): Promise<DrillHost> {
+    const { network, relays, company } = this.bed;
+    const place = await network.host(
+      name,
+      relays.map(({ address }) => address),
+    );
+    const secrets = { passphrase: this.#passphrase, clockMs: CLOCK_MS[name] };
+    return DrillHost.make(name, join(this.folder, name), place, company, secrets);
+  }
+}
+
+interface ChainEvent {
+  readonly id: string;
+  readonly did: string;
+  readonly kind: string;
+  readonly body?: { readonly n?: number };
+}
+
+/** The chain in a host's home. */
+async function chainOf(host: DrillHost): Promise<ChainEvent[]> {
+  const events: ChainEvent[] = [];
+  const child = host.start(["log", "cat", "--json"], (line) => events.push(JSON.parse(line) as ChainEvent));
+  child.endInput();
+  await child.expectExit(0);
+  return events;
+}

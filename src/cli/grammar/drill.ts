@@ -1,0 +1,26 @@
+import { type Command, Option } from "commander";
+import { collect, command, examples, type Runner, wholeNumber } from "./command.js";
+
+export function addDrillCommand(program: Command, runner: Runner): void {
+  const drill = command(
+    program,
+    "drill",
+    "rehearse the loss of a host: throw-away agents are killed, cut off, cloned and brought back elsewhere",
+  )
+    .option("--only <scenario>", "only this scenario; repeat it", collect)
+    .option("--report <dir>", "write report.json and report.html into this folder")
+    .addOption(
+      new Option(
+        "--isolation <kind>",
+        "how hosts are kept apart (default: namespaces where root, else processes)",
+      ).choices(["namespaces", "processes"]),
+    )
+    .option("--at-once <n>", "how many scenarios at a time", wholeNumber, 3)
+    .option("--keep", "leave the folder in place and say where it is")
+    .action((options) => runner(async (c) => (await import("../commands/drill.js")).drill(c, options)));
+  examples(drill, [
+    ["ants drill"],
+    ["ants drill --only partition --only clone"],
+    ["ants drill --report ~/drill --json", "for a timer: exit code 0 only if everything held"],
+  ]);
+}
