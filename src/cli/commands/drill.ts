@@ -1,15 +1,21 @@
 import { rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { utf8 } from "../../../keys/bytes.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { Company } from "../demo/company.js";
 import type { Isolation } from "../drill/bed.js";
 import { bestIsolation, playAll, type ScenarioResult } from "../drill/drill.js";
+import { type DrillReport, reportHtml } from "../drill/report.js";
 import { SCENARIOS } from "../drill/scenarios/index.js";
+import type { Scenario } from "../drill/scenarios/scenario.js";
+import type { Check } from "../drill/stage.js";
 import { painted } from "../text.js";
 import { usageError } from "../usage.js";
+import { VERSION } from "../version.js";
 
 export interface DrillCommandOptions {
   readonly report?: string;
@@ -17,9 +23,14 @@ export interface DrillCommandOptions {
   readonly only?: readonly string[];
   readonly isolation?: Isolation;
   readonly atOnce: number;
+  readonly capture?: true;
+  readonly verbose?: true;
 }
 
-/** Plays every way of losing a host with throw-away agents, and says what came of it. */
+/**
+ * Plays every way of losing a host with throw-away agents, on relays of its own: nothing of any other agent is touched.
+ * Exit code 1 when something did not hold; the report says what.
+ */
 export async function drill(context: CommandContext, options: DrillCommandOptions): Promise<CommandResult> {
   const { out, env, signal } = context;
   const scenarios = chosen(options.only);
@@ -28,23 +39,45 @@ export async function drill(context: CommandContext, options: DrillCommandOption
   const clearAway = (): void => {
     if (options.keep !== true) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
+  // A second Ctrl-C exits at once.
   process.once("exit", clearAway);
+  const startedMs = Date.now();
   try {
+    // Whatever settings the caller has for agents of its own, the drill's are these.
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ANTS_")));
     await using company = new Company({ ...own, ANTS_ALLOW_EPHEMERAL: "1" }, signal);
-    const results = await playAll({
+    out.note(`${scenarios.length} scenarios, in ${isolation}`);
+    const { scenarios: results, checks } = await playAll({
       scenarios,
       isolation,
       folder,
       company,
       signal,
       atOnce: options.atOnce,
-      onMoment: ({ name }, { seconds, what }) => out.note(`${name} ${seconds.toFixed(2)} s: ${what}`),
+      capture: options.capture === true,
+      onMoment: ({ name }, { seconds, what }) => {
+        if (options.verbose === true) out.note(`${name} ${seconds.toFixed(2)} s: ${what}`);
+      },
       onResult: (result) => (out.json ? undefined : tell(context, result)),
     });
-    const passed = results.every((result) => result.passed);
-    await out.result({ passed, isolation, scenarios: results, ...(options.keep ? { folder } : {}) }, [
-      passed ? [painted("green", `All ${results.length} scenarios passed.`)] : [painted("red", "Failed.")],
+    const passed = results.every((result) => result.passed) && checks.every(({ ok }) => ok);
+    const report: DrillReport = {
+      passed,
+      startedAt: new Date(startedMs).toISOString(),
+      seconds: Math.round((Date.now() - startedMs) / 100) / 10,
+      software: `ants ${VERSION}`,
+      isolation,
+      scenarios: results,
+      checks,
+    };
+    const written = options.report === undefined ? undefined : await write(resolve(options.report), report);
+    await out.result({ ...report, ...(options.keep ? { folder } : {}), ...(written ? { report: written } : {}) }, [
+      ...checks.map(checkLine),
+      passed
+        ? [painted("green", "The agent came back every time."), ` ${report.seconds.toFixed(1)} s.`]
+        : [painted("red", "The drill failed."), " The report says where: --report DIR."],
+      ...(written === undefined ? [] : [`report: ${written}`]),
+      ...(options.keep ? [`everything is still in ${folder}`] : []),
     ]);
     return passed ? undefined : EXIT.failed;
   } finally {
@@ -53,22 +86,32 @@ export async function drill(context: CommandContext, options: DrillCommandOption
   }
 }
 
-async function tell({ out }: CommandContext, { title, passed, seconds, checks, error }: ScenarioResult): Promise<void> {
-  await out.line([
-    painted(passed ? "green" : "red", passed ? "ok    " : "FAILED"),
-    `  ${title} (${seconds.toFixed(1)} s)`,
-  ]);
-  for (const { ok, what, found } of checks) if (!ok) await out.line(`          ${what}: ${found}`);
-  if (error !== undefined) await out.line(`          ${error}`);
+async function tell({ out }: CommandContext, result: ScenarioResult): Promise<void> {
+  const { title, passed, seconds, checks, error } = result;
+  const sign = painted(passed ? "green" : "red", passed ? "ok    " : "FAILED");
+  await out.line([sign, `  ${title} (${seconds.toFixed(1)} s)`]);
+  for (const check of checks) if (!check.ok) await out.line(checkLine(check));
+  if (error !== undefined) await out.line(`        ${error}`);
 }
 
-function chosen(only: readonly string[] | undefined) {
+function checkLine({ ok, what, found }: Check): string {
+  return ok ? `ok      ${what} (${found})` : `FAILED  ${what}: ${found}`;
+}
+
+/** Both files, the page last: where it is, the report is whole. */
+async function write(folder: string, report: DrillReport): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const page = join(folder, "report.html");
+  const mode = { mode: 0o644 };
+  await nodeDisk.replace(join(folder, "report.json"), utf8(`${JSON.stringify(report, null, 2)}\n`), mode);
+  await nodeDisk.replace(page, utf8(reportHtml(report)), mode);
+  return page;
+}
+
+function chosen(only: readonly string[] | undefined): readonly Scenario[] {
   if (only === undefined) return SCENARIOS;
-  const unknown = only.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-  if (unknown.length > 0)
-    throw usageError(
-      `--only: expected some of ${SCENARIOS.map(({ name }) => name).join(", ")}, got ${unknown[0]}`,
-      "drill",
-    );
+  const names = SCENARIOS.map(({ name }) => name);
+  const unknown = only.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw usageError(`--only: expected one of ${names.join(", ")}, got ${unknown}`, "drill");
   return SCENARIOS.filter(({ name }) => only.includes(name));
 }

@@ -144,14 +144,14 @@ export function programPath(name: string): string {
 export class DrillRelay {
   readonly name: string;
   readonly #place: NetworkPlace;
-  readonly #folder: string;
+  readonly folder: string;
   readonly #company: Company;
   #child: AntsChild | undefined;
   #port = 0;
 
   constructor(name: string, folder: string, place: NetworkPlace, company: Company) {
     this.name = name;
-    this.#folder = join(folder, name);
+    this.folder = join(folder, name);
     this.#place = place;
     this.#company = company;
   }
@@ -179,7 +179,7 @@ export class DrillRelay {
       "--new-dids-per-hour",
       "0",
     ];
-    const args = ["relay", "--json", ...listen, "--data", this.#folder, ...quiet];
+    const args = ["relay", "--json", ...listen, "--data", this.folder, ...quiet];
     const { url, stream } = await new Promise<{ url: string; stream: string }>((resolve, reject) => {
       const child = this.#company.start(args, (line) => resolve(JSON.parse(line)), { under: this.#place.under });
       this.#child = child;
@@ -198,7 +198,7 @@ export class DrillRelay {
   /** The disk is gone; it begins anew at the same address, as another incarnation. */
   async rebuildEmpty(): Promise<void> {
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     await this.start();
   }
 }
@@ -228,7 +228,8 @@ export class DrillReceiver {
   }
 
   static async start(folder: string, place: NetworkPlace, company: Company): Promise<DrillReceiver> {
-    const file = join(folder, "receiver.ndjson");
+    mkdirSync(join(folder, "receiver"), { recursive: true });
+    const file = join(folder, "receiver", "calls.ndjson");
     const swallowed = new Set<(agent: string) => void>();
     return new Promise((resolve, reject) => {
       const child = company.start(
@@ -307,6 +308,11 @@ export class DrillBed {
       starting,
     ]);
     return new DrillBed(network, folder, company, relays, receiver);
+  }
+
+  /** Where relays and receiver write. */
+  get disks(): string[] {
+    return [...this.relays.map(({ folder }) => folder), join(this.folder, "receiver")];
   }
 
   /** Ends relays and receiver. */

@@ -1,7 +1,10 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { AntsError } from "../../../keys/errors.js";
 import type { Company } from "../demo/company.js";
 import { DrillBed, type DrillNetwork, type Isolation } from "./bed.js";
+import { Capture } from "./capture.js";
+import type { ThrowAwayAgent } from "./found.js";
 import { NamespaceNetwork } from "./namespace-network.js";
 import { ProcessNetwork } from "./process-network.js";
 import type { Scenario } from "./scenarios/scenario.js";
@@ -21,17 +24,23 @@ export interface ScenarioResult {
 export interface DrillOptions {
   readonly scenarios: readonly Scenario[];
   readonly isolation: Isolation;
+  /** An empty folder for everything. */
   readonly folder: string;
   readonly company: Company;
   readonly signal: AbortSignal;
   /** How many scenarios at a time: they wait more than they work. */
   readonly atOnce: number;
-  readonly onMoment?: (scenario: Scenario, moment: Moment) => void;
-  readonly onResult?: (result: ScenarioResult) => Promise<void> | void;
-  /** Told of each network that was made, before anything is on it. */
-  readonly onNetwork?: (network: DrillNetwork) => Promise<void> | void;
-  /** Told of each stage when its scenario is over, before it is cleared away. */
-  readonly onStage?: (stage: Stage) => Promise<void> | void;
+  /** Records every packet, and searches them for keys: in namespaces, with tshark. */
+  readonly capture: boolean;
+  readonly onMoment: (scenario: Scenario, moment: Moment) => void;
+  readonly onResult: (result: ScenarioResult) => Promise<void> | void;
+}
+
+export interface DrillOutcome {
+  /** In the order of the scenarios. */
+  readonly scenarios: readonly ScenarioResult[];
+  /** What was checked of whole networks. */
+  readonly checks: readonly Check[];
 }
 
 /** What this system lets this user have. */
@@ -39,56 +48,108 @@ export function bestIsolation(): Isolation {
   return NamespaceNetwork.isPossible() ? "namespaces" : "processes";
 }
 
-/** Plays all scenarios, each with an agent and hosts of its own; resolves with what came of each, in their order. */
-export async function playAll(options: DrillOptions): Promise<ScenarioResult[]> {
-  const { scenarios, isolation, folder, company, signal, atOnce } = options;
-  const open = async (): Promise<DrillNetwork> => {
-    const network = isolation === "namespaces" ? await NamespaceNetwork.start() : new ProcessNetwork();
-    await options.onNetwork?.(network);
-    return network;
-  };
+/** Plays all scenarios, each with an agent and hosts of its own. Throws AntsError "drill-network", the signal's reason. */
+export async function playAll(options: DrillOptions): Promise<DrillOutcome> {
+  const { scenarios, folder, signal, atOnce } = options;
+  mkdirSync(folder, { recursive: true });
+  // Hosts may be other users: each of their folders is closed itself.
+  chmodSync(folder, 0o711);
   const results = new Map<Scenario, ScenarioResult>();
-  await using shared = await open();
-  let common: Promise<DrillBed> | undefined;
+  const checks: Check[] = [];
+  await using shared = await Scene.open("relays", options, checks);
   const waiting = [...scenarios];
   const work = async (): Promise<void> => {
     for (let scenario = waiting.shift(); scenario !== undefined; scenario = waiting.shift()) {
       signal.throwIfAborted();
-      let result: ScenarioResult;
-      if (scenario.ownRelays === true) {
-        await using own = await open();
-        const bed = await DrillBed.start(own, join(folder, `${scenario.name}-relays`), company);
-        result = await play(scenario, bed, options);
-        await bed.stop();
-      } else {
-        common ??= DrillBed.start(shared, join(folder, "relays"), company);
-        result = await play(scenario, await common, options);
-      }
+      await using own = scenario.ownRelays === true ? await Scene.open(scenario.name, options, checks) : undefined;
+      const result = await play(scenario, own ?? shared, options);
       results.set(scenario, result);
-      await options.onResult?.(result);
+      await options.onResult(result);
     }
   };
-  mkdirSync(folder, { recursive: true });
-  // Hosts may be other users: each of their folders is closed itself.
-  chmodSync(folder, 0o711);
-  await Promise.all(Array.from({ length: atOnce }, work));
-  await (await common)?.stop();
-  return scenarios.map((scenario) => results.get(scenario)!);
+  await Promise.all(Array.from({ length: Math.max(1, atOnce) }, work));
+  await shared.end();
+  return { scenarios: scenarios.map((scenario) => results.get(scenario)!), checks };
 }
 
-async function play(scenario: Scenario, bed: DrillBed, options: DrillOptions): Promise<ScenarioResult> {
+/** A network with its relays, started when the first scenario needs them, and what was recorded of it. */
+class Scene implements AsyncDisposable {
+  /** The agents that were on it. */
+  readonly agents: ThrowAwayAgent[] = [];
+  readonly #network: DrillNetwork;
+  readonly #capture: Capture | undefined;
+  readonly #start: () => Promise<DrillBed>;
+  readonly #checks: Check[];
+  #bed: Promise<DrillBed> | undefined;
+  #isOver = false;
+
+  private constructor(
+    network: DrillNetwork,
+    capture: Capture | undefined,
+    start: () => Promise<DrillBed>,
+    checks: Check[],
+  ) {
+    this.#network = network;
+    this.#capture = capture;
+    this.#start = start;
+    this.#checks = checks;
+  }
+
+  static async open(name: string, options: DrillOptions, checks: Check[]): Promise<Scene> {
+    const { isolation, capture, folder, company } = options;
+    const network = isolation === "namespaces" ? await NamespaceNetwork.start() : new ProcessNetwork();
+    try {
+      const recording = capture ? await record(network, join(folder, `${name}.pcapng`)) : undefined;
+      return new Scene(network, recording, () => DrillBed.start(network, join(folder, name), company), checks);
+    } catch (error) {
+      await network[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  bed(): Promise<DrillBed> {
+    this.#bed ??= this.#start();
+    return this.#bed;
+  }
+
+  /** Ends relays and recording, and checks what was recorded. */
+  async end(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await (await this.#bed)?.stop();
+    if (this.#capture !== undefined && this.agents.length > 0)
+      this.#checks.push(await this.#capture.check(this.agents));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.end();
+    } finally {
+      await this.#capture?.stop();
+      await this.#network[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function record(network: DrillNetwork, file: string): Promise<Capture> {
+  if (network instanceof NamespaceNetwork) return Capture.start(network, file);
+  throw new AntsError("drill-network", "packets are recorded in namespaces only", {
+    hint: "run it as root, or leave --capture out",
+  });
+}
+
+async function play(scenario: Scenario, scene: Scene, options: DrillOptions): Promise<ScenarioResult> {
   const { name, title } = scenario;
-  const stage = new Stage(bed, name, (moment) => options.onMoment?.(scenario, moment));
+  const stage = new Stage(await scene.bed(), name, (moment) => options.onMoment(scenario, moment));
   let error: string | undefined;
   try {
-    await stage.set();
+    scene.agents.push(await stage.set());
     await scenario.play(stage);
   } catch (cause) {
     options.signal.throwIfAborted();
     error = cause instanceof Error ? cause.message : String(cause);
   } finally {
     await stage.clear();
-    await options.onStage?.(stage);
   }
   const { checks, moments, seconds } = stage;
   const passed = error === undefined && checks.length > 0 && checks.every(({ ok }) => ok);

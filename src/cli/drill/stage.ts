@@ -6,6 +6,7 @@ import { type DrillBed, DrillHost } from "./bed.js";
 import { Counter, type CounterOptions } from "./counter.js";
 import { COUNT_KIND } from "./counting.js";
 import { foundAgent, type ThrowAwayAgent } from "./found.js";
+import { type KeyFound, searchDisks } from "./key-search.js";
 
 /** Something that has to be so, and whether it was. */
 export interface Check {
@@ -34,6 +35,7 @@ export class Stage {
   readonly #passphrase = randomBytes(18).toString("base64");
   readonly #started = performance.now();
   readonly #counters: Counter[] = [];
+  readonly #searched = { files: 0, bytes: 0, found: [] as KeyFound[] };
   #agent: ThrowAwayAgent | undefined;
   #hosts: { readonly a: DrillHost; readonly b: DrillHost } | undefined;
 
@@ -44,12 +46,13 @@ export class Stage {
   }
 
   /** Makes hosts A and B, and founds the agent on A. */
-  async set(): Promise<void> {
+  async set(): Promise<ThrowAwayAgent> {
     mkdirSync(this.folder, { mode: 0o711 });
     const [a, b] = [await this.#host("A"), await this.#host("B")];
     this.#hosts = { a, b };
     this.#agent = await foundAgent(a, this.bed.relays, this.words, this.#passphrase);
     this.tell(`an agent is founded on host A: ${this.did}`);
+    return this.#agent;
   }
 
   get a(): DrillHost {
@@ -94,6 +97,20 @@ export class Stage {
   /** Notes something that has to be so. */
   check(what: string, ok: boolean, found: string): void {
     this.checks.push({ what, ok, found });
+  }
+
+  /** A host's disk is gone; before that it is searched for keys in clear. */
+  async lose(host: DrillHost): Promise<void> {
+    await this.searchDisks([host.folder]);
+    host.erase();
+  }
+
+  /** Searches disks for the agent's keys in clear; {@link conclude} says what came of all searches. */
+  async searchDisks(folders: readonly string[]): Promise<void> {
+    const { files, bytes, found } = await searchDisks(folders, this.agent.keys);
+    this.#searched.files += files;
+    this.#searched.bytes += bytes;
+    this.#searched.found.push(...found);
   }
 
   /** Lets the agent count on a host. */
@@ -146,6 +163,15 @@ export class Stage {
       "every event that was acknowledged to any host is on the chain",
       missing.length === 0,
       missing.length === 0 ? `${acknowledged.length} events` : `${missing.length} are missing: ${missing[0]}`,
+    );
+    await this.searchDisks([this.folder, ...this.bed.disks]);
+    const { files, bytes, found } = this.#searched;
+    this.check(
+      "no key lies on any disk in clear",
+      found.length === 0 && files > 0,
+      found.length === 0
+        ? `${files} files with ${bytes} bytes were searched`
+        : found.map(({ key, where }) => `the ${key} in ${where}`).join(", "),
     );
     const [first] = events;
     this.check("it is the same agent", first?.did === this.did, first?.did ?? "nobody");

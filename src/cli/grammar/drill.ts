@@ -15,6 +15,8 @@ export function addDrillCommand(program: Command, runner: Runner): void {
         "how hosts are kept apart (default: namespaces where root, else processes)",
       ).choices(["namespaces", "processes"]),
     )
+    .option("--capture", "record every packet with tshark, and search them for keys; needs root")
+    .option("--verbose", "say what happens in each scenario, as it happens")
     .option("--at-once <n>", "how many scenarios at a time", wholeNumber, 3)
     .option("--keep", "leave the folder in place and say where it is")
     .action((options) => runner(async (c) => (await import("../commands/drill.js")).drill(c, options)));

@@ -12,7 +12,7 @@ export const PHRASE_ONLY: Scenario = {
     const swallowed = bed.receiver.swallowNext(stage.did);
     await swallowed;
     await first.kill();
-    a.erase();
+    await stage.lose(a);
     stage.tell(`A is killed after ${first.last} numbers, in the midst of a call; its disk is gone`);
     const words = await stage.lendWords(b);
     const relay = bed.relays[0]!.url;

@@ -19,7 +19,7 @@ export const RELAY_TROUBLE: readonly Scenario[] = [
       await first.counts(3 * COUNTS);
       stage.tell("relay 2 is killed, and A goes on with the other two");
       await first.kill();
-      a.erase();
+      await stage.lose(a);
       stage.tell(`A is killed after ${first.last} numbers, and its disk is gone`);
       const second = await takeOver(stage);
       await second.counts(COUNTS);
@@ -38,7 +38,7 @@ export const RELAY_TROUBLE: readonly Scenario[] = [
       await stage.copyToB();
       await first.counts(2 * COUNTS);
       await first.kill();
-      a.erase();
+      await stage.lose(a);
       const before = bed.relays[2]!.stream;
       await bed.relays[2]!.rebuildEmpty();
       stage.tell(`A is gone after ${first.last} numbers; relay 3 lost its disk too, and is back, empty`);
