@@ -1,6 +1,4 @@
-/** What the drill's agent publishes before it calls the receiver. */
-export const INTENT_KIND = "drill.intent";
-/** What it publishes after: body.n counts from 1. */
+/** What the drill's agent publishes once the receiver was called for a number: body.n counts from 1. */
 export const COUNT_KIND = "drill.count";
 
 /** What the counting agent is told, as JSON in its only argument: paths and addresses, nothing secret. */

@@ -5,6 +5,7 @@ import { utf8 } from "../../../keys/bytes.js";
 import type { Did } from "../../../keys/did.js";
 import { generateSeed } from "../../../keys/ed25519/index.js";
 import { createIdentity } from "../../../keys/identity/create.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { sealVault } from "../../../keys/node/vault.js";
 import { writeVaultFile } from "../../../keys/node/vault-file.js";
@@ -47,7 +48,8 @@ export async function foundAgent(
     { type: "passphrase", passphrase: utf8(passphrase), kdf: "interactive" } as const,
     { type: "phrase", entropy } as const,
   ];
-  const content = { did, signSeed, agreeSecret, stateKey, earlier: [], secrets: {} };
+  const backup = encodeMultikey(phrase.backup.publicKey, "x25519");
+  const content = { did, signSeed, agreeSecret, stateKey, earlier: [], backup, secrets: {} };
   await writeVaultFile(host.vault, sealVault(content, { slots }), { allowEphemeral: true });
   await AgentHome.create(nodeDisk, host.home, { did, label: `drill ${host.name}`, founded: true }, utf8(line));
   await host.place.own(host.folder);

@@ -8,8 +8,9 @@ import { isAntsError } from "../../../../keys/errors.js";
 import { systemClock } from "../../../../keys/ports.js";
 import type { Agent } from "../../../agent/open-agent.js";
 import { openHome } from "../../../agent/open-home.js";
-import { parseEvent } from "../../../protocol/event.js";
-import { COUNT_KIND, type CounterSaid, type CountingOptions, INTENT_KIND } from "../counting.js";
+import { ownEvents } from "../../../agent/own-events.js";
+import type { StepVerdict, UnknownStep } from "../../../agent/steps.js";
+import { COUNT_KIND, type CounterSaid, type CountingOptions } from "../counting.js";
 
 const options = JSON.parse(process.argv[2]!) as CountingOptions;
 const stop = new AbortController();
@@ -20,40 +21,36 @@ function say(what: CounterSaid): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
 }
 
-/** The next number, and whether an earlier attempt may have called the receiver for it already. */
-async function resume(agent: Agent): Promise<{ next: number; isUnknown: boolean }> {
-  let [last, intended] = [0, 0];
-  for (let seq = 0; seq <= (agent.chain.head?.seq ?? -1); seq++) {
-    const { kind, body } = parseEvent(await agent.chain.line(agent.chain.tree.chainAt(seq)!)).event;
-    if (kind === COUNT_KIND) last = (body as { n: number }).n;
-    if (kind === INTENT_KIND) intended = (body as { n: number }).n;
-  }
-  return { next: last + 1, isUnknown: intended > last };
+/** The number that is next: what comes after the last that was counted on the chain, whoever did. */
+async function nextNumber(agent: Agent): Promise<number> {
+  let last = 0;
+  const toSeq = agent.chain.head?.seq ?? -1;
+  for await (const { body } of ownEvents(agent.chain, [COUNT_KIND], 0, toSeq)) last = (body as { n: number }).n;
+  return last + 1;
 }
 
-async function post(agent: Agent, n: number, key: string): Promise<void> {
-  agent.pen.check();
+async function call(agent: Agent, n: number, key: string): Promise<void> {
   const body = JSON.stringify({ agent: agent.did, n, key, host: options.host });
-  await fetch(`${options.receiver}/count`, { method: "POST", body });
+  const answer = await fetch(`${options.receiver}/count`, { method: "POST", body });
+  await answer.body?.cancel();
 }
 
-async function wasTaken(key: string): Promise<boolean> {
-  const answer = await fetch(`${options.receiver}/count?key=${encodeURIComponent(key)}`);
-  return ((await answer.json()) as { taken: boolean }).taken;
+/** What became of a call of unknown outcome: the receiver knows, by its key. */
+async function ask({ idempotencyKey }: UnknownStep): Promise<StepVerdict> {
+  const answer = await fetch(`${options.receiver}/count?key=${idempotencyKey}`);
+  const { taken } = (await answer.json()) as { taken: boolean };
+  return taken ? { status: "done" } : { status: "not-done", reason: "the receiver does not have it" };
 }
 
 async function count(agent: Agent): Promise<void> {
-  let { next: n, isUnknown } = await resume(agent);
-  say({ at: "open", epoch: agent.pen.epoch, next: n, isUnknown });
+  let n = await nextNumber(agent);
+  const unknown = (await agent.steps.unknown()).length;
+  say({ at: "open", epoch: agent.pen.epoch, next: n, isUnknown: unknown > 0 });
   for (; !stop.signal.aborted; n++) {
-    const key = `${agent.did}/${n}`;
-    if (isUnknown) {
-      if (!(await wasTaken(key))) await post(agent, n, key);
-      isUnknown = false;
-    } else {
-      await agent.publisher.publish([{ kind: INTENT_KIND, body: { n, key } }]);
-      await post(agent, n, key);
-    }
+    const number = n;
+    await agent.steps.run(`count/${number}`, "count", ({ idempotencyKey }) => call(agent, number, idempotencyKey), {
+      verify: ask,
+    });
     const { events } = await agent.publisher.publish([{ kind: COUNT_KIND, body: { n } }]);
     say({ at: "counted", n, id: events[0]!.id });
     await systemClock.sleep(options.everyMs, stop.signal).catch(() => undefined);
