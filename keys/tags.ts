@@ -58,6 +58,8 @@ export const LABEL = {
   joinSeal: "ants/join-seal/1",
   /** the code that a person carries from the one device to the other */
   joinCode: "ants/join-code/1",
+  /** the code of a request to move, for a person to carry */
+  moveCode: "ants/move-code/1",
   /** authenticated header of a vault file */
   vaultHeader: "ants/vault/header/1",
   /** a slot's wrapping of the vault's data key */

@@ -61,21 +61,31 @@ export function parseJoinRequest(text: string): JoinRequest {
   throw new AntsError("join-request", "expected the line that ants join printed on the new device, got something else");
 }
 
-/**
- * The code of a request, for a person to carry: 60 bits as three groups of four characters (a–z, 2–7), by Argon2id of
- * the whole line. Whoever wants another request with the same code has to try 2^60 of them, each for 64 MiB and a
- * fifth of a second, within the hour in which it counts.
- */
+/** The code of a request to join, for a person to carry: see {@link lineCode}. */
 export function joinCode({ line }: JoinRequest): string {
-  const salt = sha256(utf8(LABEL.joinCode)).slice(0, KDF_SALT_BYTES);
-  const stretched = passphraseKey(sha256(utf8(`${LABEL.joinCode}\n${line}`)), salt, KDF_MIN);
+  return lineCode(line, LABEL.joinCode);
+}
+
+/** Whether somebody typed this request's code, in any case and grouping. */
+export function isJoinCode(typed: string, request: JoinRequest): boolean {
+  return isSameCode(typed, joinCode(request));
+}
+
+/**
+ * A code for a line that goes from one device to another: 60 bits as three groups of four characters (a–z, 2–7), by
+ * Argon2id of the whole line. Whoever wants another line with the same code has to try 2^60 of them, each for 64 MiB
+ * and a fifth of a second, within the hour in which it counts. `label` separates the uses.
+ */
+export function lineCode(line: string, label: string): string {
+  const salt = sha256(utf8(label)).slice(0, KDF_SALT_BYTES);
+  const stretched = passphraseKey(sha256(utf8(`${label}\n${line}`)), salt, KDF_MIN);
   return base32(stretched)
     .slice(0, CODE_CHARACTERS)
     .replace(/.{4}(?=.)/g, "$&-");
 }
 
-/** Whether somebody typed this request's code, in any case and grouping. */
-export function isJoinCode(typed: string, request: JoinRequest): boolean {
-  const plain = (code: string) => code.toLowerCase().replace(/[^a-z2-7]/g, "");
-  return plain(typed) === plain(joinCode(request));
+/** Whether what somebody typed is a code, in any case and grouping. */
+export function isSameCode(typed: string, code: string): boolean {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z2-7]/g, "");
+  return plain(typed) === plain(code);
 }

@@ -11,6 +11,7 @@ import { HANDLE_ERRORS } from "./error-rows/handles.js";
 import { IDENTITY_ERRORS } from "./error-rows/identity.js";
 import { MESSAGE_ERRORS } from "./error-rows/messages.js";
 import { PEN_ERRORS } from "./error-rows/pen.js";
+import { MIGRATION_ERRORS } from "./error-rows/migration.js";
 import { PHRASE_ERRORS } from "./error-rows/phrase.js";
 import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
@@ -33,6 +34,7 @@ export const ERRORS = {
   ...HANDLE_ERRORS,
   ...IDENTITY_ERRORS,
   ...PEN_ERRORS,
+  ...MIGRATION_ERRORS,
   ...PHRASE_ERRORS,
   ...MESSAGE_ERRORS,
   ...PROGRAM_ERRORS,
