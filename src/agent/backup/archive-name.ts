@@ -27,3 +27,8 @@ export function parseArchiveName(name: string): ArchiveName | undefined {
   const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   return Number.isNaN(timeMs) ? undefined : { name, tier: tier as BackupTier, timeMs };
 }
+
+/** Oldest first; of one second, by name. */
+export function byTime(a: ArchiveName, b: ArchiveName): number {
+  return a.timeMs - b.timeMs || (a.name < b.name ? -1 : 1);
+}

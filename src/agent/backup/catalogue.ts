@@ -2,7 +2,7 @@ import { utf8 } from "../../../keys/bytes.js";
 import { canonicalize, type JsonObject, parseCanonicalObject } from "../../../keys/canonical.js";
 import type { Disk } from "../../../keys/ports.js";
 import type { ChainHead } from "../../protocol/event.js";
-import { type BackupTier, parseArchiveName } from "./archive-name.js";
+import { type BackupTier, byTime, parseArchiveName } from "./archive-name.js";
 
 /**
  * What this home remembers of its archives, `.ants/backups.ndjson`: a line for each thing that happened to one. Derived
@@ -90,7 +90,7 @@ export class Catalogue {
       if (archive.copies.size === 0) known.delete(note.name);
       else known.set(note.name, archive);
     }
-    return [...known.values()].sort((a, b) => a.timeMs - b.timeMs || (a.name < b.name ? -1 : 1));
+    return [...known.values()].sort(byTime);
   }
 
   /** Notes one more thing, durably. Throws disk errors. */

@@ -1,12 +1,6 @@
-import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { open, readdir, stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
 import { hex } from "../../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
-import { diskError } from "../../../keys/node/disk-error.js";
 import type { VaultContent } from "../../../keys/node/vault-content.js";
-import { writeFully } from "../../../keys/node/whole-file.js";
 import type { Clock, Disk, Random } from "../../../keys/ports.js";
 import type { ChainHead } from "../../protocol/event.js";
 import type { AgentHome } from "../home.js";
@@ -16,6 +10,7 @@ import { Catalogue } from "./catalogue.js";
 import type { FileLook } from "./home-files.js";
 import type { Excluded } from "./manifest.js";
 import { prepareArchive } from "./prepare-archive.js";
+import { Spool } from "./spool.js";
 import type { BackupTarget, Upload } from "./target.js";
 import { writeArchive } from "./write-archive.js";
 
@@ -65,9 +60,6 @@ export interface BackupReport {
 
 /** A file that changed between reading and packing: the whole is begun again so often. */
 const MAX_ATTEMPTS = 3;
-const SPOOL = "backup-spool";
-const SPOOL_LIFE_MS = 24 * 3_600_000;
-const BLOCK_BYTES = 256 * 1024;
 
 /**
  * Makes an archive of a home and stores it at every target. It is made whole in `.ants/backup-spool` first, so that all
@@ -84,11 +76,8 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
     });
   }
   const recipients = recipientsOf(tier, vault);
-  const spool = join(home.layout.state, SPOOL);
-  await disk.mkdir(spool);
-  await sweepSpool(spool, options.clock.nowMs());
-  const made = await make(options, spool, recipients);
-  const { name, path, upload, manifest } = made;
+  const spool = await Spool.open(disk, home.layout.state, options.clock);
+  const { name, upload, manifest } = await make(options, spool, recipients);
   try {
     const catalogue = new Catalogue(disk, home.layout.state);
     const stored: StoredAt[] = [];
@@ -125,11 +114,11 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
       targets: stored,
     };
   } finally {
-    await unlink(path).catch(() => {});
+    await upload.remove();
   }
 }
 
-async function make(options: CreateBackupOptions, spool: string, recipients: readonly string[]) {
+async function make(options: CreateBackupOptions, spool: Spool, recipients: readonly string[]) {
   const { onProgress, ...rest } = options;
   const { vault, tier, random } = rest;
   for (let attempt = 1; ; attempt++) {
@@ -140,56 +129,16 @@ async function make(options: CreateBackupOptions, spool: string, recipients: rea
       ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress({ doing: "reading", bytes }) }),
     });
     const name = archiveName(tier, manifest.timeMs, hex(random.bytes(4)));
-    const path = join(spool, name);
     try {
       const archive = writeArchive({ manifest, files }, vault.signSeed);
-      const upload = await spooled(path, archive, options);
-      return { name, path, upload, manifest };
+      const upload = await spool.take(name, archive, {
+        signal: options.signal,
+        ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress({ doing: "packing", bytes }) }),
+      });
+      return { name, upload, manifest };
     } catch (error) {
-      await unlink(path).catch(() => {});
       if (attempt === MAX_ATTEMPTS || !isAntsError(error, "backup-changing")) throw error;
     }
-  }
-}
-
-/** Writes an archive to a file of this host, where it waits for its targets. */
-export async function spooled(
-  path: string,
-  archive: AsyncIterable<Uint8Array>,
-  { signal, onProgress }: Pick<CreateBackupOptions, "signal" | "onProgress">,
-): Promise<Upload> {
-  const hash = createHash("sha256");
-  let size = 0;
-  try {
-    const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-    try {
-      for await (const block of archive) {
-        signal.throwIfAborted();
-        await writeFully(handle, block);
-        hash.update(block);
-        size += block.length;
-        onProgress?.({ doing: "packing", bytes: size });
-      }
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw diskError(error, "write", path);
-  }
-  return { size, sha256: hash.digest("hex"), bytes: () => blocksOf(path) };
-}
-
-async function* blocksOf(path: string): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, constants.O_RDONLY);
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(BLOCK_BYTES), 0, BLOCK_BYTES);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
   }
 }
 
@@ -205,13 +154,4 @@ async function storeAt(target: BackupTarget, name: string, upload: Upload, signa
   // What an upload left that was cut off is no reason to fail one that was not.
   await target.sweep().catch(() => 0);
   return { url, status: "stored" };
-}
-
-/** Archives that a crash left behind; a run that takes a day is one. */
-async function sweepSpool(spool: string, nowMs: number): Promise<void> {
-  for (const name of await readdir(spool)) {
-    const path = join(spool, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && nowMs - found.mtimeMs > SPOOL_LIFE_MS) await unlink(path).catch(() => {});
-  }
 }

@@ -5,13 +5,14 @@ import { hex } from "../../../keys/bytes.js";
 import { AntsError } from "../../../keys/errors.js";
 import { diskError, hasErrno } from "../../../keys/node/disk-error.js";
 import { syncFolder, writeFully } from "../../../keys/node/whole-file.js";
-import { parseArchiveName } from "./archive-name.js";
+import { byTime, parseArchiveName } from "./archive-name.js";
 import type { BackupTarget, StoredArchive, TargetOptions, Upload } from "./target.js";
+import { exists, missing } from "./target-errors.js";
 
 /** A temporary name: no archive's, so that no listing takes it for one. */
 const PART = /^\.ants-[\w.-]+\.[0-9a-f]{16}\.part$/;
 /** An upload that takes longer than this was cut off. */
-export const PART_LIFE_MS = 24 * 3_600_000;
+const PART_LIFE_MS = 24 * 3_600_000;
 const BLOCK_BYTES = 256 * 1024;
 
 /** A folder as a target. Its last part is made when the first archive comes; the folder above it must be there. */
@@ -156,22 +157,6 @@ class FolderTarget implements BackupTarget {
       ...(hint === undefined ? {} : { hint }),
     });
   }
-}
-
-/** Oldest first; of one second, by name. */
-export function byTime(a: StoredArchive, b: StoredArchive): number {
-  return a.timeMs - b.timeMs || (a.name < b.name ? -1 : 1);
-}
-
-export function exists(url: string, name: string): AntsError {
-  return new AntsError("backup-exists", `${url} has a ${name} already`, { details: { target: url, name } });
-}
-
-export function missing(url: string, name: string): AntsError {
-  return new AntsError("backup-missing", `${url} has no ${name}`, {
-    hint: "list what there is: ants backup list",
-    details: { target: url, name },
-  });
 }
 
 /** Gives a whole file its name, if nothing has it. */

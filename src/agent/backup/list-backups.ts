@@ -1,5 +1,5 @@
 import { type AntsError, isAntsError } from "../../../keys/errors.js";
-import type { ArchiveName } from "./archive-name.js";
+import { type ArchiveName, byTime } from "./archive-name.js";
 import type { Catalogue, KnownArchive, KnownCopy } from "./catalogue.js";
 import type { BackupTarget } from "./target.js";
 
@@ -48,11 +48,9 @@ export async function listBackups({
       failed.push({ url, error });
     }
   }
-  const archives = [...found.values()]
-    .sort((a, b) => a.timeMs - b.timeMs || (a.name < b.name ? -1 : 1))
-    .map((archive) => {
-      const remembered = known.get(archive.name);
-      return { ...archive, ...(remembered === undefined ? {} : { known: remembered }) };
-    });
+  const archives = [...found.values()].sort(byTime).map((archive) => {
+    const remembered = known.get(archive.name);
+    return { ...archive, ...(remembered === undefined ? {} : { known: remembered }) };
+  });
   return { archives, failed };
 }

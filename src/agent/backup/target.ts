@@ -2,6 +2,8 @@ import { AntsError } from "../../../keys/errors.js";
 import type { Clock, Random } from "../../../keys/ports.js";
 import type { ArchiveName } from "./archive-name.js";
 import { openFolder } from "./folder-target.js";
+import { openS3, type S3Place } from "./s3-target.js";
+import { openSsh, type SshPlace } from "./ssh-target.js";
 
 /** An archive at a target. */
 export interface StoredArchive extends ArchiveName {
@@ -49,6 +51,8 @@ export interface TargetOptions {
   readonly signal: AbortSignal;
   /** Asked for once an s3 target needs them. Throws AntsError where there are none. */
   readonly s3Credentials?: () => Promise<S3Credentials> | S3Credentials;
+  /** The command that reaches other hosts, with its own options. `ssh` unless given. */
+  readonly ssh?: readonly string[];
 }
 
 /**
@@ -63,6 +67,10 @@ export function openTarget(address: string, options: TargetOptions): BackupTarge
     case "file:":
       if (url.host !== "") throw refused(address, "a file URL has three slashes: file:///folder");
       return openFolder(address, pathOf(url, address), options);
+    case "ssh:":
+      return openSsh(address, sshPlace(url, address), options);
+    case "s3:":
+      return openS3(address, s3Place(url, address), options);
     default:
       throw refused(address, `"${url.protocol}" is no kind of target`);
   }
@@ -80,6 +88,37 @@ function parse(address: string): URL {
   } catch (cause) {
     throw refused(address, "it is neither an absolute path nor a URL", cause);
   }
+}
+
+/** What begins with "-" would be an option of ssh, whoever wrote it. */
+function sshPlace(url: URL, address: string): SshPlace {
+  const { hostname, port, username } = url;
+  if (!/^[\w[][\w.:%\]-]*$/.test(hostname)) throw refused(address, "it names no host");
+  if (username !== "" && !/^\w[\w.-]*$/.test(username)) throw refused(address, "its user is no user's name");
+  const path = pathOf(url, address);
+  if (path.replaceAll("/", "") === "") throw refused(address, "it names no folder");
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    // ssh://host/~/backups is of the user's own folder, as other tools write it.
+    folder: path.startsWith("/~/") ? path.slice(3) : path,
+    ...(username === "" ? {} : { user: username }),
+    ...(port === "" ? {} : { port: Number(port) }),
+  };
+}
+
+function s3Place(url: URL, address: string): S3Place {
+  const region = url.searchParams.get("region") ?? "us-east-1";
+  const endpoint = parse(url.searchParams.get("endpoint") ?? `https://s3.${region}.amazonaws.com`);
+  const unknown = [...url.searchParams.keys()].filter((name) => name !== "region" && name !== "endpoint");
+  if (unknown.length > 0) throw refused(address, `"${unknown[0]}" is none of its settings (endpoint, region)`);
+  if (!/^[a-z0-9][a-z0-9.-]{1,62}$/.test(url.hostname)) throw refused(address, "it names no bucket");
+  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(endpoint.hostname);
+  if (endpoint.protocol !== "https:" && !(endpoint.protocol === "http:" && isLoopback))
+    throw refused(address, "its endpoint must be https (http on this host only)");
+  if (endpoint.username !== "" || endpoint.password !== "" || url.username !== "")
+    throw refused(address, "credentials do not belong into an address");
+  const prefix = pathOf(url, address).replace(/^\/+|\/+$/g, "");
+  return { endpoint: endpoint.origin, region, bucket: url.hostname, prefix: prefix === "" ? "" : `${prefix}/` };
 }
 
 function pathOf(url: URL, address: string): string {

@@ -1,5 +1,6 @@
-import { type Command, Option } from "commander";
-import { collect, command, examples, type Runner, vaultOption } from "./command.js";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { spanMs } from "../../agent/backup/span.js";
+import { collect, command, examples, type Runner, vaultOption, wholeNumber } from "./command.js";
 import { phraseOptions } from "./phrase.js";
 
 /** Copies of the home, encrypted, elsewhere. */
@@ -39,6 +40,50 @@ export function addBackupCommands(program: Command, runner: Runner): void {
     ["ants backup verify", "with this host's keys: a cold one is compared byte for byte"],
     ["ants backup verify --all --phrase-file words.txt", "the words open every one"],
   ]);
+
+  const prune = placed(command(backup, "prune", "remove the archives that no rule of the plan keeps"))
+    .addOption(tierOption())
+    .option("--dry-run", "only say what would be removed, and what stays for which reason")
+    .option("--keep-within <span>", "everything younger than this (12h, 2d, 4w)", span)
+    .option("--keep-hourly <n>", "the newest of each of the last n hours that have one", wholeNumber)
+    .option("--keep-daily <n>", "… of each of the last n days", wholeNumber)
+    .option("--keep-weekly <n>", "… of each of the last n weeks", wholeNumber)
+    .option("--keep-monthly <n>", "… of each of the last n months", wholeNumber)
+    .option("--yes", "do not ask")
+    .action((options) => runner(async (c) => (await import("../commands/backup-prune.js")).backupPrune(c, options)));
+  examples(prune, [
+    ["ants backup prune --dry-run"],
+    ["ants backup prune --tier hot --keep-within 2d --keep-daily 14 --yes", "these rules instead of the plan's"],
+  ]);
+
+  const rewrap = phraseOptions(
+    placed(command(backup, "rewrap", "encrypt archives anew after a rotate, or after the recovery words changed")),
+  )
+    .option("--dry-run", "only say which are due")
+    .action((options) => runner(async (c) => (await import("../commands/backup-keys.js")).backupRewrap(c, options)));
+  examples(rewrap, [
+    ["ants backup rewrap", "what this host can open"],
+    ["ants backup rewrap --phrase-file words.txt", "cold ones as well"],
+  ]);
+
+  const recipient = phraseOptions(command(backup, "recipient", "to whom backups are encrypted; the words set it"))
+    .addOption(vaultOption())
+    .action((options) => runner(async (c) => (await import("../commands/backup-keys.js")).backupRecipient(c, options)));
+  examples(recipient, [
+    ["ants backup recipient"],
+    ["ants backup recipient --phrase-file words.txt", "once, for a vault from before there were backups"],
+  ]);
+
+  const identity = phraseOptions(
+    command(backup, "identity", "the key that opens every backup with the age command, where no ants is at hand"),
+  )
+    .option("--out <file>", "write it to this new 0600 file")
+    .option("--show", "write it to stdout")
+    .action((options) => runner(async (c) => (await import("../commands/backup-keys.js")).backupIdentity(c, options)));
+  examples(identity, [
+    ["ants backup identity --phrase-file words.txt --out identity.txt"],
+    ["age --decrypt --identity identity.txt ants-cold-….tar.age | tar x", "what ants backup identity is for"],
+  ]);
 }
 
 /** What a command has that works with targets. */
@@ -53,4 +98,10 @@ function tierOption(): Option {
     "hot",
     "cold",
   ]);
+}
+
+function span(value: string): number {
+  const ms = spanMs(value);
+  if (ms === undefined) throw new InvalidArgumentError("Expected a span such as 90s, 30m, 12h, 2d or 4w.");
+  return ms;
 }

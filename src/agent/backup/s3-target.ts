@@ -1,0 +1,200 @@
+import type { IncomingMessage } from "node:http";
+import { AntsError, isAntsError } from "../../../keys/errors.js";
+import { byTime, parseArchiveName } from "./archive-name.js";
+import { type S3Call, s3Call, textOf } from "./s3-request.js";
+import type { BackupTarget, S3Credentials, StoredArchive, TargetOptions, Upload } from "./target.js";
+import { exists, missing, type TargetFault, targetError } from "./target-errors.js";
+
+export interface S3Place {
+  /** https://host, or http on this host. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  /** "" or "folder/". */
+  readonly prefix: string;
+}
+
+const MAX_ATTEMPTS = 4;
+const FIRST_PAUSE_MS = 500;
+const MAX_ANSWER_BYTES = 4 * 2 ** 20;
+/** More is stored in parts only, which this program doesn't do. */
+const MAX_OBJECT_BYTES = 5 * 2 ** 30;
+const SHA256_NOTE = "x-amz-meta-sha256";
+
+/** A bucket, or a prefix in one, as a target. An object there appears whole or not at all, by S3's own rules. */
+export function openS3(url: string, place: S3Place, options: TargetOptions): BackupTarget {
+  return new S3Target(url, place, options);
+}
+
+class S3Target implements BackupTarget {
+  readonly url: string;
+  readonly #place: S3Place;
+  readonly #options: TargetOptions;
+  #credentials: Promise<S3Credentials> | undefined;
+
+  constructor(url: string, place: S3Place, options: TargetOptions) {
+    this.url = url;
+    this.#place = place;
+    this.#options = options;
+  }
+
+  async list(): Promise<StoredArchive[]> {
+    const found: StoredArchive[] = [];
+    for (let token: string | undefined, page = 0; page === 0 || token !== undefined; page++) {
+      const url = this.#bucketUrl();
+      url.searchParams.set("list-type", "2");
+      url.searchParams.set("prefix", this.#place.prefix);
+      if (token !== undefined) url.searchParams.set("continuation-token", token);
+      const { answer, text } = await this.#call({ method: "GET", url });
+      if (answer.statusCode !== 200) throw this.#refusal(answer, text);
+      for (const [, object = ""] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+        const key = field(object, "Key") ?? "";
+        if (!key.startsWith(this.#place.prefix)) continue;
+        const parsed = parseArchiveName(key.slice(this.#place.prefix.length));
+        if (parsed !== undefined) found.push({ ...parsed, size: Number(field(object, "Size") ?? 0) });
+      }
+      token = field(text, "IsTruncated") === "true" ? field(text, "NextContinuationToken") : undefined;
+    }
+    return found.sort(byTime);
+  }
+
+  async put(name: string, upload: Upload): Promise<void> {
+    if (upload.size > MAX_OBJECT_BYTES)
+      throw targetError(this.url, "backup-target", "an archive of more than 5 GiB does not go into one object");
+    const { size, sha256 } = upload;
+    const headers = { "if-none-match": "*", "content-type": "application/octet-stream", [SHA256_NOTE]: sha256 };
+    let tries = 0;
+    const { answer, text } = await this.#call(() => {
+      tries += 1;
+      return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: upload.bytes(), size, sha256 } };
+    });
+    if (answer.statusCode === 200 || answer.statusCode === 201) return;
+    if (answer.statusCode === 412 || answer.statusCode === 409) {
+      // An attempt that got no answer may have got through all the same.
+      if (tries > 1 && (await this.#hasOurs(name, upload))) return;
+      throw exists(this.url, name);
+    }
+    if (answer.statusCode === 501)
+      throw targetError(this.url, "backup-target", "this storage cannot promise not to overwrite (If-None-Match: *)");
+    throw this.#refusal(answer, text);
+  }
+
+  async get(name: string): Promise<AsyncIterable<Uint8Array>> {
+    const answer = await this.#send({ method: "GET", url: this.#objectUrl(name) });
+    if (answer.statusCode === 200) return this.#bytesOf(answer);
+    const text = await textOf(answer, MAX_ANSWER_BYTES);
+    throw answer.statusCode === 404 ? missing(this.url, name) : this.#refusal(answer, text);
+  }
+
+  async remove(name: string): Promise<void> {
+    const { answer, text } = await this.#call({ method: "DELETE", url: this.#objectUrl(name) });
+    const { statusCode = 0 } = answer;
+    if ((statusCode < 200 || statusCode >= 300) && statusCode !== 404) throw this.#refusal(answer, text);
+  }
+
+  /** Nothing is there before it is whole. */
+  async sweep(): Promise<number> {
+    return 0;
+  }
+
+  async #hasOurs(name: string, { size, sha256 }: Upload): Promise<boolean> {
+    const { answer } = await this.#call({ method: "HEAD", url: this.#objectUrl(name) });
+    const { statusCode, headers } = answer;
+    return statusCode === 200 && headers["content-length"] === String(size) && headers[SHA256_NOTE] === sha256;
+  }
+
+  async *#bytesOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
+    const due = Number(answer.headers["content-length"] ?? Number.NaN);
+    let came = 0;
+    try {
+      for await (const block of answer as AsyncIterable<Buffer>) {
+        came += block.length;
+        yield block;
+      }
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      throw targetError(this.url, "backup-target-unreachable", "the connection broke off", error);
+    } finally {
+      answer.destroy();
+    }
+    if (came < due) throw targetError(this.url, "backup-target-unreachable", "the connection broke off");
+  }
+
+  /** A request and its small answer, again where it may have been bad luck. */
+  async #call(draft: Draft | (() => Draft)): Promise<{ answer: IncomingMessage; text: string }> {
+    const { clock, signal } = this.#options;
+    for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause *= 3) {
+      try {
+        const answer = await this.#send(typeof draft === "function" ? draft() : draft);
+        const text = await textOf(answer, MAX_ANSWER_BYTES);
+        const { statusCode = 0 } = answer;
+        const isPassing = statusCode >= 500 && statusCode !== 501 && statusCode !== 507;
+        if (!isPassing || attempt === MAX_ATTEMPTS) return { answer, text };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (attempt === MAX_ATTEMPTS || (isAntsError(error) && error.code !== "backup-target-unreachable")) throw error;
+      }
+      await clock.sleep(pause, signal);
+    }
+  }
+
+  async #send(draft: Draft): Promise<IncomingMessage> {
+    const { clock, signal } = this.#options;
+    this.#credentials ??= this.#ask();
+    const credentials = await this.#credentials;
+    const { region } = this.#place;
+    try {
+      return await s3Call({ ...draft, region, credentials, nowMs: clock.nowMs(), signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isAntsError(error)) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw targetError(this.url, "backup-target-unreachable", why, error);
+    }
+  }
+
+  async #ask(): Promise<S3Credentials> {
+    const { s3Credentials } = this.#options;
+    if (s3Credentials !== undefined) return s3Credentials();
+    throw new AntsError("backup-target-denied", `${this.url}: there is nothing to sign requests with`);
+  }
+
+  #refusal({ statusCode }: IncomingMessage, text: string): AntsError {
+    const code = field(text, "Code") ?? "";
+    const said = [code, field(text, "Message")].filter(Boolean).join(": ");
+    return targetError(this.url, faultOf(statusCode, code), `it answers ${statusCode}${said && `, ${said}`}`);
+  }
+
+  #bucketUrl(): URL {
+    return new URL(`${this.#place.endpoint}/${this.#place.bucket}`);
+  }
+
+  #objectUrl(name: string): URL {
+    const path = `${this.#place.prefix}${name}`.split("/").map(encodeURIComponent).join("/");
+    return new URL(`${this.#place.endpoint}/${this.#place.bucket}/${path}`);
+  }
+}
+
+type Draft = Pick<S3Call, "method" | "url" | "headers" | "body">;
+
+function faultOf(status: number | undefined, code: string): TargetFault {
+  if (status === 401 || status === 403) return "backup-target-denied";
+  if (status === 507 || status === 413 || /Quota|EntityTooLarge|InsufficientStorage/.test(code))
+    return "backup-target-full";
+  return "backup-target";
+}
+
+/** The text of an XML element, the first of its name. */
+function field(xml: string, name: string): string | undefined {
+  const [, text] = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml) ?? [];
+  return text?.replace(
+    /&(amp|lt|gt|quot|apos|#(\d+)|#x([0-9a-fA-F]+));/g,
+    (_, entity: string, decimal, hexadecimal) => {
+      if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
+      if (hexadecimal !== undefined) return String.fromCodePoint(Number.parseInt(hexadecimal, 16));
+      return ENTITIES[entity] ?? "";
+    },
+  );
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
