@@ -46,7 +46,9 @@ export function backupTargetContract(place: () => Promise<TargetUnderTest>): voi
     const contents = new Map(NAMES.map((name, i) => [name, randomBytes([3_000_000, 1, 70_000][i]!)]));
     for (const name of [NAMES[2], NAMES[0], NAMES[1]]) await target.put(name, uploadOf(contents.get(name)!));
     const listed = await target.list();
-    expect(listed.map(({ name, size }) => [name, size])).toEqual(NAMES.map((name) => [name, contents.get(name)!.length]));
+    expect(listed.map(({ name, size }) => [name, size])).toEqual(
+      NAMES.map((name) => [name, contents.get(name)!.length]),
+    );
     expect(listed[1]).toMatchObject({ tier: "cold", timeMs: Date.parse("2026-11-21T11:00:00Z") });
     for (const name of NAMES) expect((await read(await target.get(name))).equals(contents.get(name)!)).toBe(true);
     await target.remove(NAMES[0]);
@@ -58,7 +60,9 @@ export function backupTargetContract(place: () => Promise<TargetUnderTest>): voi
     const { open } = await place();
     const target = open(targetOptions());
     await target.put(NAMES[0], uploadOf(Buffer.from("first")));
-    await expect(target.put(NAMES[0], uploadOf(Buffer.from("second")))).rejects.toMatchObject({ code: "backup-exists" });
+    await expect(target.put(NAMES[0], uploadOf(Buffer.from("second")))).rejects.toMatchObject({
+      code: "backup-exists",
+    });
     expect((await read(await target.get(NAMES[0]))).toString()).toBe("first");
   });
 

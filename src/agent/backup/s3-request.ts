@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as plainRequest } from "node:http";
 import { request } from "node:https";
 import { AwsV4Signer } from "aws4fetch";
+import { AntsError } from "../../../keys/errors.js";
 import type { S3Credentials } from "./target.js";
 
 export interface S3Call {
@@ -47,24 +48,31 @@ export async function s3Call(call: S3Call): Promise<IncomingMessage> {
     outgoing.on("timeout", () => outgoing.destroy(timedOut()));
     outgoing.on("error", reject);
     outgoing.on("response", resolve);
-    write(outgoing, body?.bytes).catch((error: unknown) => {
+    write(outgoing, body).catch((error: unknown) => {
       outgoing.destroy();
       reject(error);
     });
   });
 }
 
-async function write(
-  outgoing: ReturnType<typeof request>,
-  bytes: AsyncIterable<Uint8Array> | undefined,
-): Promise<void> {
+/** Throws "backup-target" where the body's own bytes cannot be read, or are not as many as were announced. */
+async function write(outgoing: ReturnType<typeof request>, body: S3Call["body"]): Promise<void> {
   const closed = new Promise<void>((resolve) => outgoing.once("close", () => resolve()));
-  for await (const block of bytes ?? []) {
-    // A server that refuses answers before it has everything.
-    if (outgoing.destroyed) return;
-    const drained = new Promise<void>((resolve) => outgoing.once("drain", () => resolve()));
-    if (!outgoing.write(block)) await Promise.race([drained, closed]);
+  let written = 0;
+  try {
+    for await (const block of body?.bytes ?? []) {
+      // A server that refuses answers before it has everything.
+      if (outgoing.destroyed) return;
+      written += block.length;
+      const drained = new Promise<void>((resolve) => outgoing.once("drain", () => resolve()));
+      if (!outgoing.write(block)) await Promise.race([drained, closed]);
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AntsError("backup-target", `the bytes to store could not be read: ${why}`, { cause });
   }
+  const due = body?.size ?? 0;
+  if (written !== due) throw new AntsError("backup-target", `${written} bytes were to be stored, and not ${due}`);
   outgoing.end();
 }
 

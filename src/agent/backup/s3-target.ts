@@ -62,21 +62,23 @@ class S3Target implements BackupTarget {
     if (upload.size > MAX_OBJECT_BYTES)
       throw targetError(this.url, "backup-target", "an archive of more than 5 GiB does not go into one object");
     const { size, sha256 } = upload;
-    const headers = { "if-none-match": "*", "content-type": "application/octet-stream", [SHA256_NOTE]: sha256 };
+    // Storages that don't know the condition below either say so or pass over it.
+    if ((await this.#head(name)).statusCode === 200) throw exists(this.url, name);
+    const about = { "content-type": "application/octet-stream", [SHA256_NOTE]: sha256 };
     let tries = 0;
-    const { answer, text } = await this.#call(() => {
-      tries += 1;
-      return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: upload.bytes(), size, sha256 } };
-    });
+    const write = (headers: Record<string, string>) =>
+      this.#call(() => {
+        tries += 1;
+        return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: upload.bytes(), size, sha256 } };
+      });
+    let outcome = await write({ ...about, "if-none-match": "*" });
+    if (outcome.answer.statusCode === 501) outcome = await write(about);
+    const { answer, text } = outcome;
     if (answer.statusCode === 200 || answer.statusCode === 201) return;
-    if (answer.statusCode === 412 || answer.statusCode === 409) {
-      // An attempt that got no answer may have got through all the same.
-      if (tries > 1 && (await this.#hasOurs(name, upload))) return;
-      throw exists(this.url, name);
-    }
-    if (answer.statusCode === 501)
-      throw targetError(this.url, "backup-target", "this storage cannot promise not to overwrite (If-None-Match: *)");
-    throw this.#refusal(answer, text);
+    if (answer.statusCode !== 412 && answer.statusCode !== 409) throw this.#refusal(answer, text);
+    // An attempt that got no answer may have got through all the same.
+    if (tries > 1 && (await this.#hasOurs(name, upload))) return;
+    throw exists(this.url, name);
   }
 
   async get(name: string): Promise<AsyncIterable<Uint8Array>> {
@@ -98,9 +100,14 @@ class S3Target implements BackupTarget {
   }
 
   async #hasOurs(name: string, { size, sha256 }: Upload): Promise<boolean> {
-    const { answer } = await this.#call({ method: "HEAD", url: this.#objectUrl(name) });
-    const { statusCode, headers } = answer;
+    const { statusCode, headers } = await this.#head(name);
     return statusCode === 200 && headers["content-length"] === String(size) && headers[SHA256_NOTE] === sha256;
+  }
+
+  async #head(name: string): Promise<IncomingMessage> {
+    const { answer, text } = await this.#call({ method: "HEAD", url: this.#objectUrl(name) });
+    if (answer.statusCode !== 200 && answer.statusCode !== 404) throw this.#refusal(answer, text);
+    return answer;
   }
 
   async *#bytesOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
