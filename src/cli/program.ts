@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { ConfigField } from "../../relay/config.js";
+import { addBackupWatchCommands } from "./grammar/backup-watch.js";
 import { addBackupCommands } from "./grammar/backups.js";
 import { addCareCommands } from "./grammar/care.js";
 import { examples, type Runner } from "./grammar/command.js";
@@ -66,6 +67,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addKitCommand(program, runner);
   addSecretCommands(program, runner);
   addBackupCommands(program, runner);
+  addBackupWatchCommands(program, runner);
   addCareCommands(program, runner);
   addDrillCommand(program, runner);
   addCompletionCommand(program, runner);

@@ -19,6 +19,7 @@ import { RELAYS_ERRORS } from "./error-rows/relays.js";
 import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
 import { SCAN_ERRORS } from "./error-rows/scan.js";
+import { SCHEDULE_ERRORS } from "./error-rows/schedule.js";
 import { SECRET_ERRORS } from "./error-rows/secrets.js";
 import { STATEMENT_ERRORS } from "./error-rows/statements.js";
 import { STEP_ERRORS } from "./error-rows/steps.js";
@@ -41,6 +42,7 @@ export const ERRORS = {
   ...RELAY_ERRORS,
   ...RESOLUTION_ERRORS,
   ...SCAN_ERRORS,
+  ...SCHEDULE_ERRORS,
   ...SECRET_ERRORS,
   ...RELAYS_ERRORS,
   ...STATEMENT_ERRORS,

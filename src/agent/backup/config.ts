@@ -3,7 +3,8 @@ import { z } from "zod";
 import { fromUtf8 } from "../../../keys/bytes.js";
 import { AntsError } from "../../../keys/errors.js";
 import type { Disk } from "../../../keys/ports.js";
-import { BACKUP_TIERS } from "./archive-name.js";
+import { BACKUP_TIERS, type BackupTier } from "./archive-name.js";
+import { type Schedule, shiftOf } from "./schedule.js";
 import { spanMs } from "./span.js";
 
 /** A span such as "2d", read as milliseconds. */
@@ -32,6 +33,12 @@ const DEFAULT_KEEP = {
   cold: { weekly: 8, monthly: 24 },
 } as const;
 
+/** How often a job runs; "off" for never. At least a minute: a plan is no loop. */
+const every = z
+  .string()
+  .refine((text) => text === "off" || (spanMs(text) ?? 0) >= 60_000, 'expected "off" or a span of 1m or more: 1h, 1d')
+  .transform((text) => (text === "off" ? undefined : spanMs(text)!));
+
 /** The home's `.ants/backup.toml`: where backups go and which stay. */
 const backupConfigSchema = z.strictObject({
   target: z
@@ -51,9 +58,33 @@ const backupConfigSchema = z.strictObject({
       cold: keepSchema.prefault(DEFAULT_KEEP.cold),
     })
     .prefault({}),
+  /** What is done by the clock (docs/backup-schedule.md). */
+  schedule: z
+    .strictObject({
+      hot: every.prefault("1h"),
+      cold: every.prefault("1w"),
+      verify: every.prefault("1d"),
+      /** This home's turns are later than the clock's by its own share of this. */
+      spread: span.prefault("5m"),
+    })
+    .prefault({}),
 });
 
 export type BackupConfig = z.output<typeof backupConfigSchema>;
+
+/** The plan's schedule for an agent. A tier that no target takes is not made; without targets nothing is due. */
+export function scheduleOf({ target, schedule }: BackupConfig, did: string): Schedule {
+  const has = (tier: BackupTier) => target.some(({ tier: tiers }) => tiers.includes(tier));
+  const { hot, cold, verify, spread } = schedule;
+  return {
+    everyMs: {
+      ...(hot === undefined || !has("hot") ? {} : { hot }),
+      ...(cold === undefined || !has("cold") ? {} : { cold }),
+      ...(verify === undefined || target.length === 0 ? {} : { verify }),
+    },
+    shiftMs: shiftOf(did, spread),
+  };
+}
 
 /** Where a home's plan for backups is. `state`: its `.ants`. */
 export function backupConfigPath(state: string): string {

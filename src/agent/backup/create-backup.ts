@@ -25,6 +25,8 @@ export interface CreateBackupOptions {
   readonly exclude?: ReadonlyMap<string, string>;
   /** Looks at every file, and throws where one must not leave this host. */
   readonly look?: FileLook;
+  /** Called when every file was looked at, and before anything is packed; throws where one must not leave this host. */
+  readonly looked?: () => void;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -128,6 +130,7 @@ async function make(options: CreateBackupOptions, spool: Spool, recipients: read
       signSeed: vault.signSeed,
       ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress({ doing: "reading", bytes }) }),
     });
+    options.looked?.();
     const name = archiveName(tier, manifest.timeMs, hex(random.bytes(4)));
     try {
       const archive = writeArchive({ manifest, files }, vault.signSeed);

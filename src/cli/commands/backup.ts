@@ -4,6 +4,7 @@ import { systemClock, systemRandom } from "../../../keys/ports.js";
 import type { BackupTier } from "../../agent/backup/archive-name.js";
 import { createBackup } from "../../agent/backup/create-backup.js";
 import { type BackupListing, type ListedArchive, listBackups } from "../../agent/backup/list-backups.js";
+import { SecretLook } from "../../agent/backup/scan/secret-look.js";
 import { verifyBackup } from "../../agent/backup/verify-backup.js";
 import { EXIT } from "../../protocol/errors.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions, type OpensWith } from "../backup-place.js";
@@ -23,6 +24,7 @@ export async function backupCreate(context: CommandContext, options: BackupCreat
   const targets = place.targets(tier);
   await place.requireDurable(tier);
   const vault = await place.vault();
+  const secrets = await SecretLook.of(nodeDisk, place.home.path, vault.content);
   const progress = out.progress("bytes:");
   try {
     const report = await createBackup({
@@ -31,6 +33,8 @@ export async function backupCreate(context: CommandContext, options: BackupCreat
       tier,
       targets,
       exclude: place.leftOut(),
+      look: secrets.look,
+      looked: secrets.refuse,
       disk: nodeDisk,
       clock: systemClock,
       random: systemRandom,

@@ -7,4 +7,14 @@ export const SCAN_ERRORS = {
     "Correct or remove that line: path : rule : 12 hex digits, as ants backup scan --allow writes them.",
     EXIT.usage,
   ),
+  "backup-allow-nothing": fatal(
+    "What was to be allowed was not found.",
+    "Name it as ants backup scan prints it: PATH:LINE, or PATH for all findings of a file.",
+    EXIT.usage,
+  ),
+  "backup-secret-found": fatal(
+    "A file of the home holds what looks like a secret: no archive was made.",
+    "ants backup scan shows where: move it into the vault (ants secret set NAME), or, where it is none, --allow PATH:LINE.",
+    EXIT.refusedForSafety,
+  ),
 } as const satisfies Readonly<Record<string, ErrorRow>>;

@@ -7,6 +7,7 @@ const MAGIC: readonly { readonly at: number; readonly bytes: string }[] = [
   { at: 0, bytes: "%PDF-" },
   { at: 0, bytes: "PK\x03\x04" },
   { at: 0, bytes: "PK\x05\x06" },
+  { at: 0, bytes: "\x1f\x8b\x08" },
   { at: 0, bytes: "BZh" },
   { at: 0, bytes: "\xfd7zXZ\x00" },
   { at: 0, bytes: "\x28\xb5\x2f\xfd" },
@@ -51,11 +52,10 @@ export function hasKnownMagic(bytes: Uint8Array): boolean {
 
 /**
  * The first stretch of bytes that are neither text nor a table: 16 and more, hardly one of them twice, control
- * characters and high bytes among them. So a raw key is found by itself, in a text and in a file of zeros; not in a
- * picture or an archive, which is such a stretch from end to end. Undefined where there is none.
+ * characters and high bytes among them. So a raw key is found by itself, in a text and in a file of zeros. A picture or an
+ * archive is such a stretch from end to end: don't ask. Undefined where there is none.
  */
 export function rawBytes(bytes: Uint8Array): readonly [start: number, end: number] | undefined {
-  if (hasKnownMagic(bytes)) return undefined;
   let start = -1;
   let last = -1;
   for (let i = 0; i < bytes.length; ) {

@@ -24,19 +24,29 @@ const MAX_DEPTH = 2;
  * within base64, hexadecimal, gzip and Git's objects. Not found is what looks like a text, a name or a hash, and
  * whatever is inside pictures, archives and encrypted files (docs/secret-scan.md).
  */
-export function scanFile(path: string, bytes: Uint8Array): Finding[] {
+export function scanFile(path: string, bytes: Uint8Array, part: FilePart = WHOLE): Finding[] {
   if (bytes.length === 0) return [];
   if (KEY_FILE.test(path)) {
     return [new Finding({ path, line: 0, rule: "key-file", excerpt: masked("", bytes.length, "bytes") }, bytes)];
   }
-  return scanBytes(path, bytes, 0);
+  return scanBytes(path, bytes, 0, part);
 }
 
-function scanBytes(path: string, bytes: Uint8Array, depth: number): Finding[] {
+/** Which part of a large file it is. */
+export interface FilePart {
+  /** The file began as a picture, an archive or the like. */
+  readonly isDense: boolean;
+  readonly linesBefore: number;
+}
+
+const WHOLE: FilePart = { isDense: false, linesBefore: 0 };
+
+function scanBytes(path: string, bytes: Uint8Array, depth: number, part: FilePart): Finding[] {
   const inside = depth <= MAX_DEPTH ? unpacked(bytes) : undefined;
-  if (inside !== undefined) return scanBytes(path, inside, depth + 1);
+  if (inside !== undefined) return scanBytes(path, inside, depth + 1, WHOLE);
   const findings: Finding[] = [];
-  const raw = rawBytes(bytes);
+  const isDense = part.isDense || hasKnownMagic(bytes);
+  const raw = isDense ? undefined : rawBytes(bytes);
   if (raw !== undefined) {
     const [start, end] = raw;
     const at = { path, line: 0, rule: "raw-bytes", excerpt: masked("", end - start, "bytes") };
@@ -44,11 +54,11 @@ function scanBytes(path: string, bytes: Uint8Array, depth: number): Finding[] {
   }
   const text = decodeText(bytes);
   // Nothing but forms of known issuers is believed of files that are dense by nature.
-  const matches = hasKnownMagic(bytes) ? [...knownShapes(text)] : matchesIn(path, text, depth);
+  const matches = isDense ? [...knownShapes(text)] : matchesIn(path, text, depth);
   const lines = new LineNumbers(text);
   for (const { rule, start, end, shown } of outermost(text, matches)) {
     const hidden = end - start - (text.startsWith(shown, start) ? shown.length : 0);
-    const at = { path, line: lines.of(start), rule, excerpt: masked(shown, hidden, "characters") };
+    const at = { path, line: part.linesBefore + lines.of(start), rule, excerpt: masked(shown, hidden, "characters") };
     findings.push(new Finding(at, utf8(text.slice(start, end))));
   }
   return findings;
@@ -63,7 +73,7 @@ function matchesIn(path: string, text: string, depth: number): Match[] {
   ]);
   if (depth < MAX_DEPTH) {
     for (const { start, end, bytes } of decodedTexts(rest)) {
-      const [inner] = scanBytes(path, bytes, depth + 1);
+      const [inner] = scanBytes(path, bytes, depth + 1, WHOLE);
       if (inner !== undefined) matches.push({ rule: inner.rule, start, end, shown: "" });
     }
   }

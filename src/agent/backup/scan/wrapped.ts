@@ -1,4 +1,4 @@
-import { gunzipSync, inflateSync } from "node:zlib";
+import { constants, gunzipSync, inflateSync } from "node:zlib";
 import { fromBase64, fromHex, printable } from "./encodings.js";
 
 /** Something that a text holds in another spelling, and where it stands. */
@@ -41,7 +41,8 @@ const GIT_HEADER = /^(?:blob|commit|tag) \d+\0/;
 export function unpacked(bytes: Uint8Array): Uint8Array | undefined {
   if (!isPacked(bytes)) return undefined;
   try {
-    const limits = { maxOutputLength: MAX_UNPACKED_BYTES };
+    // A part of a file ends before its stream does.
+    const limits = { maxOutputLength: MAX_UNPACKED_BYTES, finishFlush: constants.Z_SYNC_FLUSH };
     if (isGzip(bytes)) return gunzipSync(bytes, limits);
     const object = inflateSync(bytes, limits);
     const header = GIT_HEADER.exec(object.subarray(0, 32).toString("latin1"));

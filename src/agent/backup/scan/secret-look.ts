@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { AntsError } from "../../../../keys/errors.js";
+import type { VaultContent } from "../../../../keys/node/vault-content.js";
+import type { Disk } from "../../../../keys/ports.js";
+import { ALLOW_LIST_PATH, AllowList, fingerprintKey } from "./allow-list.js";
+import type { Finding } from "./finding.js";
+import { hasKnownMagic } from "./raw-bytes.js";
+import { scanFile } from "./scan-file.js";
+
+/** Large files come in parts that overlap by at most so much; compared to see whether a part goes on from the last one. */
+const MAX_OVERLAP_BYTES = 16 * 1024;
+/** Findings that an error lists: whoever has more has them in one place. */
+const MAX_LISTED = 20;
+/** Parts that are remembered as clean, by hash: a daemon does not search the same bytes every hour. */
+const MAX_REMEMBERED = 100_000;
+
+interface Part {
+  readonly path: string;
+  readonly tail: Uint8Array;
+  readonly isDense: boolean;
+  /** Lines before the tail. */
+  readonly lines: number;
+}
+
+/**
+ * Looks at the files of a home while they are read for an archive, and refuses at the end: whoever has secrets in five
+ * places wants to hear of all five. One for each run.
+ */
+export class SecretLook {
+  readonly #allowed: AllowList;
+  readonly #keys: readonly Uint8Array[];
+  readonly #clean: Set<string>;
+  #found = new Map<string, Finding>();
+  #part: Part | undefined;
+
+  /**
+   * `keys`: of this era and of earlier ones; without any, nothing is allowed. `clean`: what earlier looks found clean;
+   * this one adds to it.
+   */
+  constructor(allowed: AllowList, keys: readonly Uint8Array[], clean: Set<string> = new Set()) {
+    this.#allowed = allowed;
+    this.#keys = keys;
+    this.#clean = clean;
+  }
+
+  /** For a home and its open vault. Throws "backup-allow-line", disk errors. */
+  static async of(
+    disk: Disk,
+    home: string,
+    vault: Pick<VaultContent, "stateKey" | "earlier">,
+    clean?: Set<string>,
+  ): Promise<SecretLook> {
+    const keys = [vault, ...vault.earlier].map(({ stateKey }) => fingerprintKey(stateKey));
+    return new SecretLook(await readAllowList(disk, home), keys, clean);
+  }
+
+  /** Takes a file, or the next part of one, which begins with the end of the part before. */
+  readonly look = (path: string, bytes: Uint8Array): void => {
+    const before = this.#goesOn(path, bytes);
+    const isDense = before?.isDense ?? hasKnownMagic(bytes);
+    this.#part = {
+      path,
+      isDense,
+      tail: bytes.slice(-MAX_OVERLAP_BYTES),
+      lines: (before?.lines ?? 0) + linesIn(bytes.subarray(0, -MAX_OVERLAP_BYTES)),
+    };
+    const hash = createHash("sha256").update(`${path}\n${isDense}\n`).update(bytes).digest("base64");
+    if (this.#clean.has(hash)) return;
+    const findings = scanFile(path, bytes, { isDense, linesBefore: before?.lines ?? 0 });
+    const refused = findings.filter((finding) => !this.#allowed.allows(finding, this.#keys));
+    for (const finding of refused) this.#found.set(JSON.stringify(finding), finding);
+    if (refused.length === 0 && this.#clean.size < MAX_REMEMBERED) this.#clean.add(hash);
+  };
+
+  /** What was found since the last call and is not allowed. */
+  readonly take = (): Finding[] => {
+    const found = [...this.#found.values()];
+    this.#found = new Map();
+    this.#part = undefined;
+    return found;
+  };
+
+  /** Throws "backup-secret-found" (details: findings, count) where something was found that is not allowed. */
+  readonly refuse = (): void => {
+    const found = this.take();
+    if (found.length === 0) return;
+    const [first] = found;
+    const rest = found.length === 1 ? "" : `, and ${found.length - 1} more`;
+    throw new AntsError(
+      "backup-secret-found",
+      `this looks like a secret: ${findingText(first!)}${rest}; nothing was stored`,
+      {
+        hint: "ants backup scan shows every one: move it into the vault (ants secret set NAME), or say that it is none (ants backup scan --allow PATH:LINE)",
+        details: { count: found.length, findings: found.slice(0, MAX_LISTED).map((finding) => ({ ...finding })) },
+      },
+    );
+  };
+
+  #goesOn(path: string, bytes: Uint8Array): Part | undefined {
+    const part = this.#part;
+    if (part?.path !== path || part.tail.length === 0) return undefined;
+    return Buffer.compare(bytes.subarray(0, part.tail.length), part.tail) === 0 ? part : undefined;
+  }
+}
+
+/** What a home's owner allowed; nothing where there is no list. Throws "backup-allow-line", disk errors. */
+export async function readAllowList(disk: Disk, home: string): Promise<AllowList> {
+  const bytes = await disk.read(`${home}/${ALLOW_LIST_PATH}`);
+  return AllowList.parse(bytes === undefined ? "" : new TextDecoder().decode(bytes));
+}
+
+/** One line: where, by which rule, and what may be shown. */
+export function findingText({ path, line, rule, excerpt }: Finding): string {
+  return `${path}${line === 0 ? "" : `:${line}`}  ${rule}  ${excerpt}`;
+}
+
+function linesIn(bytes: Uint8Array): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, at + 1)) lines++;
+  return lines;
+}

@@ -1,0 +1,89 @@
+import { type AntsError, isAntsError } from "../../keys/errors.js";
+import { nodeDisk } from "../../keys/node/disk.js";
+import { systemClock, systemRandom } from "../../keys/ports.js";
+import { BACKUP_TIERS, type BackupTier } from "../agent/backup/archive-name.js";
+import { createBackup } from "../agent/backup/create-backup.js";
+import { listBackups } from "../agent/backup/list-backups.js";
+import { SecretLook } from "../agent/backup/scan/secret-look.js";
+import type { BackupJob } from "../agent/backup/schedule.js";
+import { verifyBackup } from "../agent/backup/verify-backup.js";
+import { archiveKeys, BackupPlace, type BackupPlaceOptions } from "./backup-place.js";
+import type { CommandContext } from "./context.js";
+
+/**
+ * Does a job of the plan, with home, plan and vault as they are now: a rotation or an edited plan counts from the next
+ * run on. Gives the names of the archives that it made or read. A target that fails where another one took the archive
+ * is told; throws where none did, and what reading an archive back came to.
+ *
+ * @param clean what earlier runs of this process found clean of secrets
+ */
+export async function runBackupJob(
+  context: CommandContext,
+  options: BackupPlaceOptions,
+  job: BackupJob,
+  clean: Set<string>,
+): Promise<readonly string[]> {
+  await using place = await BackupPlace.open(context, options);
+  return job === "verify" ? verifyNewest(context, place) : create(context, place, job, clean);
+}
+
+async function create(
+  { out, signal }: CommandContext,
+  place: BackupPlace,
+  tier: BackupTier,
+  clean: Set<string>,
+): Promise<readonly string[]> {
+  const targets = place.targets(tier);
+  await place.requireDurable(tier);
+  const { content } = await place.vault();
+  const secrets = await SecretLook.of(nodeDisk, place.home.path, content, clean);
+  const report = await createBackup({
+    home: place.home,
+    vault: content,
+    tier,
+    targets,
+    exclude: place.leftOut(),
+    look: secrets.look,
+    looked: secrets.refuse,
+    disk: nodeDisk,
+    clock: systemClock,
+    random: systemRandom,
+    signal,
+  });
+  for (const at of report.targets)
+    if (at.status === "failed") out.warn(`${at.url} did not take ${report.name}: ${at.error.message}`);
+  return [report.name];
+}
+
+/** Reads back the newest archive of each tier, every copy of it, and opens those that this host can open. */
+async function verifyNewest(context: CommandContext, place: BackupPlace): Promise<readonly string[]> {
+  const { catalogue, home } = place;
+  const targets = place.targets();
+  const { archives, failed } = await listBackups({ targets, catalogue });
+  const keys = await archiveKeys(context, {}, () => place.vault());
+  const read: string[] = [];
+  let wrong: AntsError | undefined = failed[0]?.error;
+  try {
+    for (const target of targets) {
+      const here = archives.filter(({ copies }) => copies.some(({ url }) => url === target.url));
+      for (const tier of BACKUP_TIERS) {
+        const newest = here.findLast((archive) => archive.tier === tier);
+        if (newest === undefined) continue;
+        const { name } = newest;
+        try {
+          const { identities } = keys;
+          await verifyBackup({ target, name, identities, catalogue, did: home.config.did, clock: systemClock });
+          read.push(name);
+        } catch (error) {
+          context.signal.throwIfAborted();
+          if (!isAntsError(error)) throw error;
+          wrong ??= error;
+        }
+      }
+    }
+  } finally {
+    keys.close();
+  }
+  if (wrong !== undefined) throw wrong;
+  return [...new Set(read)];
+}
