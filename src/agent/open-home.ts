@@ -8,6 +8,7 @@ import type { DiskLock } from "../../keys/ports.js";
 import { systemPorts } from "../client/ports.js";
 import { bootId } from "./boot-id.js";
 import { AgentHome } from "./home.js";
+import { requireNotMoved } from "./moved.js";
 import { type Agent, type OpeningOptions, openAgent } from "./open-agent.js";
 import { SecretVault } from "./secret-vault.js";
 
@@ -24,13 +25,14 @@ export interface OpenHomeOptions extends OpeningOptions {
  * of the agent's relays. Close it at the end: that gives everything back and notes the last committed event in the
  * vault, so that an older copy of the home is known to be old.
  *
- * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "locked" (another
+ * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "home-moved", "locked" (another
  * process works in this home), what reading and opening the vault throws ("vault-missing", "vault-wrong-passphrase" …),
  * "vault-other-agent", "rotation-unfinished", and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
  */
 export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHomeOptions): Promise<Agent> {
   checkArguments({ home: path, vault, unlock, ...acquire });
   const home = await AgentHome.open(nodeDisk, path);
+  await requireNotMoved(nodeDisk, home);
   const lock = await home.lock();
   let opened: OpenVault;
   try {
@@ -74,11 +76,21 @@ export interface UnlockedHome {
   readonly vaultPath: string;
 }
 
-/** The second half of {@link openHome}, for programs that ask for the passphrase once they have the lock. */
+/**
+ * The second half of {@link openHome}, for programs that ask for the passphrase once they have the lock. `leaving`: also
+ * where the agent moves away, to finish that or to take it back.
+ */
 export async function openUnlocked(
   { home, lock, vault, vaultPath }: UnlockedHome,
-  acquire: OpeningOptions,
+  { leaving, ...acquire }: OpeningOptions & { readonly leaving?: boolean },
 ): Promise<Agent> {
+  try {
+    if (leaving !== true) await requireNotMoved(nodeDisk, home);
+  } catch (error) {
+    vault.close();
+    await lock.release();
+    throw error;
+  }
   if (vault.content.next !== undefined) {
     vault.close();
     await lock.release();

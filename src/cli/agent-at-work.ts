@@ -1,6 +1,7 @@
 import type { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { AgentHome } from "../agent/home.js";
+import { requireNotMoved } from "../agent/moved.js";
 import type { Agent } from "../agent/open-agent.js";
 import { openUnlocked } from "../agent/open-home.js";
 import type { CommandContext } from "./context.js";
@@ -10,6 +11,8 @@ export interface AtWorkOptions extends UnlockOptions {
   readonly takeover?: true;
   /** Wait until the holder of the pen is silent, and a quorum is there. */
   readonly wait?: true;
+  /** Also where the agent moves away, to finish that or to take it back. */
+  readonly leaving?: true;
   /** How long to try for the pen. */
   readonly timeoutMs: number;
 }
@@ -22,10 +25,11 @@ export interface AtWorkOptions extends UnlockOptions {
 export async function agentAtWork<T>(
   context: CommandContext,
   options: AtWorkOptions,
-  work: (agent: Agent) => Promise<T>,
+  work: (agent: Agent, unlocked: UnlockedVault) => Promise<T>,
 ): Promise<T> {
   const { signal } = context;
   const home = await AgentHome.open(nodeDisk, context.home);
+  if (options.leaving !== true) await requireNotMoved(nodeDisk, home);
   const lock = await home.lock();
   let unlocked: UnlockedVault;
   try {
@@ -39,6 +43,7 @@ export async function agentAtWork<T>(
     {
       signal,
       timeoutMs: options.timeoutMs,
+      ...(options.leaving === true ? { leaving: true } : {}),
       ...(options.takeover === true ? { takeover: true } : {}),
       ...(options.wait === true ? { wait: true, onWait: waitTeller(context) } : {}),
     },
@@ -51,7 +56,7 @@ export async function agentAtWork<T>(
           "it was fetched from the relays; somebody changed the file, or the disk did",
       );
     await tellLeftBehind(context, agent);
-    return await work(agent);
+    return await work(agent, unlocked);
   } finally {
     await agent.close();
   }

@@ -57,6 +57,11 @@ export function joinFolder(env: Environment): string {
   return join(dirname(vaultsFolder(env)), "join");
 }
 
+/** Where requests to move here lie while they wait for their bundle. Outside every home. */
+export function moveFolder(env: Environment): string {
+  return join(dirname(vaultsFolder(env)), "move");
+}
+
 /** Where what was verified of other agents is kept where there is no home: $XDG_STATE_HOME/ants/known. */
 export function knownFolder(env: Environment): string {
   return resolve(set(env.XDG_STATE_HOME) ?? join(homedir(), ".local", "state"), "ants", "known");

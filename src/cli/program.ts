@@ -10,6 +10,7 @@ import { addEventCommands } from "./grammar/events.js";
 import { addIdentityCommands } from "./grammar/identity.js";
 import { addJoinCommands } from "./grammar/join.js";
 import { addMessageCommands } from "./grammar/messages.js";
+import { addMigrateCommands } from "./grammar/migrate.js";
 import { addKitCommand, addPhraseCommands } from "./grammar/phrase.js";
 import { addRelayCommands } from "./grammar/relay.js";
 import { addRelaysCommands } from "./grammar/relays.js";
@@ -68,6 +69,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addSecretCommands(program, runner);
   addBackupCommands(program, runner);
   addBackupWatchCommands(program, runner);
+  addMigrateCommands(program, runner);
   addCareCommands(program, runner);
   addDrillCommand(program, runner);
   addCompletionCommand(program, runner);

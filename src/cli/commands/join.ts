@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { concat, equalBytes, fromUtf8, utf8, zero } from "../../../keys/bytes.js";
+import { concat, fromUtf8, utf8, zero } from "../../../keys/bytes.js";
 import { assertDid } from "../../../keys/did.js";
 import { publicKeyFromSeed } from "../../../keys/ed25519/index.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
-import { type JoinedAgent, makeJoinAnswer, openJoinAnswer, parseJoinAnswer } from "../../../keys/node/join-answer.js";
+import { makeJoinAnswer, openJoinAnswer, parseJoinAnswer } from "../../../keys/node/join-answer.js";
 import {
   isJoinCode,
   JOIN_VALID_MS,
@@ -16,20 +16,16 @@ import {
   parseJoinRequest,
 } from "../../../keys/node/join-request.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
-import { openVault } from "../../../keys/node/vault.js";
-import { readVaultFile, writeVaultFile } from "../../../keys/node/vault-file.js";
 import { createFile } from "../../../keys/node/whole-file.js";
 import { systemRandom } from "../../../keys/ports.js";
 import { AgentHome, homeLayout } from "../../agent/home.js";
-import { IdentityLog } from "../../client/identity-log.js";
 import { systemPorts } from "../../client/ports.js";
 import { MAX_LABEL_LENGTH } from "../../protocol/limits.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { describeSource, readPassphrase } from "../passphrase.js";
-import { passphraseSlot } from "../passphrase-slot.js";
 import { readPasted } from "../pasted.js";
 import { keepPending, noteAnswered, pendingPath, readPending } from "../pending-join.js";
 import { allowsEphemeral, isInside, joinFolder, vaultPath } from "../places.js";
+import { keepReceivedVault, receivedIdentity } from "../received-vault.js";
 import { openTerminal } from "../tty.js";
 import { type UnlockOptions, unlock } from "../unlock.js";
 import { usageError } from "../usage.js";
@@ -99,13 +95,13 @@ async function takeAnswer(
   const joined = openJoinAnswer(answer, request, secret);
   zero(secret);
   try {
-    const log = identityOf(joined, answer.key, did);
+    const log = receivedIdentity(joined, answer.key, did);
     const path = vaultPath(options.vault, did, env);
     if (await isInside(path, home))
       throw new AntsError("vault-in-home", `refused to keep the key in ${path}: that is within the home ${home}`, {
         details: { path, home },
       });
-    const source = await keepVault(context, joined, path, ephemeral);
+    const source = await keepReceivedVault(context, joined, path, ephemeral);
     const lines = log.operations().map(({ line }) => line);
     const config = { did, label: options.label ?? joined.label, founded: false };
     await AgentHome.create(nodeDisk, home, config, joinLines(lines));
@@ -117,51 +113,6 @@ async function takeAnswer(
     joined.vault.close();
   }
   return undefined;
-}
-
-/** The identity in an answer, where it is that of the DID, and vault and signature are of a key that is live in it. */
-function identityOf({ vault, identity }: JoinedAgent, signer: string, did: string): IdentityLog {
-  const lines = fromUtf8(identity).split("\n").filter(Boolean);
-  const log = IdentityLog.learnt(did, lines.map(utf8));
-  const key = encodeMultikey(publicKeyFromSeed(vault.content.signSeed));
-  const live = log.newest !== undefined && !log.deactivated && log.standingOf(key)?.live === true;
-  if (live && key === signer && vault.did === did) return log;
-  throw new AntsError("join-no-identity", `the answer holds no identity of ${did} with the key that it brings`, {
-    details: { did, key },
-  });
-}
-
-/** Writes the vault under this device's own passphrase; one that a cut-off join left here is taken for it. */
-async function keepVault(
-  { out, env, signal }: CommandContext,
-  { vault }: JoinedAgent,
-  path: string,
-  ephemeral: { readonly allowEphemeral: boolean },
-): Promise<string> {
-  const present = (await nodeDisk.read(path)) !== undefined;
-  const { passphrase, source } = await readPassphrase({
-    purpose: present ? "unlock" : "create",
-    subject: present ? path : "the vault of this device",
-    env,
-    signal,
-    warn: (text) => out.warn(text),
-  });
-  try {
-    if (!present) {
-      await writeVaultFile(path, vault.withSlot(passphraseSlot(passphrase, env)), ephemeral);
-      return describeSource(source);
-    }
-    const here = openVault(await readVaultFile(path), { passphrase });
-    const same = here.did === vault.did && equalBytes(here.content.signSeed, vault.content.signSeed);
-    here.close();
-    if (same) return describeSource(source);
-  } finally {
-    zero(passphrase);
-  }
-  throw new AntsError("vault-exists", `there is another vault at ${path}`, {
-    hint: "name another place with --vault",
-    details: { path },
-  });
 }
 
 export interface VaultShareOptions extends UnlockOptions {

@@ -72,6 +72,11 @@ export class AntsChild {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
   }
 
+  /** The last of what it wrote to stderr. */
+  get errors(): string {
+    return this.#stderr;
+  }
+
   /** How it ended, after its last line was handed over. */
   get ended(): Promise<ChildEnd> {
     return this.#end;

@@ -124,6 +124,15 @@ export class DrillHost {
     return JSON.parse(lines.at(-1) ?? "null") as T;
   }
 
+  /** Runs `ants` to its end, which must be a failure, and resolves with the code of its error. */
+  async fails(args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const child = this.start([...args, "--json"], () => {}, options);
+    child.endInput();
+    const { exit } = await child.ended;
+    if (exit === 0 || exit === null) throw child.failure("was to fail, and did not");
+    return (JSON.parse(child.errors.trim().split("\n").at(-1) ?? "{}") as { code?: string }).code ?? "none";
+  }
+
   /** Its disk is gone. */
   erase(): void {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });

@@ -99,6 +99,21 @@ export class Stage {
     this.checks.push({ what, ok, found });
   }
 
+  /**
+   * Makes a backup of an agent at work, on a clock that is off by `ageMs`, and puts the store out of reach. Resolves with
+   * the folder that the archive is in: another host owns it once it is given it.
+   */
+  async backUp(host: DrillHost, tier: "hot" | "cold", ageMs: number): Promise<string> {
+    const store = join(this.folder, "store");
+    mkdirSync(store, { recursive: true });
+    await host.place.own(store);
+    const { name } = await host.run<{ name: string }>(["backup", "create", "--tier", tier, "--target", store], {
+      clockMs: host.clockMs + ageMs,
+    });
+    this.tell(`a ${tier} backup of A is in store: ${name}`);
+    return store;
+  }
+
   /** A host's disk is gone; before that it is searched for keys in clear. */
   async lose(host: DrillHost): Promise<void> {
     await this.searchDisks([host.folder]);

@@ -1,0 +1,144 @@
+import { resolve } from "node:path";
+import { fromUtf8 } from "../../../keys/bytes.js";
+import { AntsError } from "../../../keys/errors.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { isMoveCode, MOVE_VALID_MS, type MoveRequest, parseMoveRequest } from "../../../keys/node/move-request.js";
+import { readVaultFile } from "../../../keys/node/vault-file.js";
+import { AgentHome } from "../../agent/home.js";
+import { type MoveOutStep, moveOut, stayHere } from "../../agent/move-out.js";
+import { readDeparture } from "../../agent/moved.js";
+import { systemPorts } from "../../client/ports.js";
+import { agentAtWork } from "../agent-at-work.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { readPasted } from "../pasted.js";
+import { isInside } from "../places.js";
+import { openTerminal } from "../tty.js";
+import type { UnlockOptions } from "../unlock.js";
+import { usageError } from "../usage.js";
+
+export interface MigrateOutOptions extends UnlockOptions {
+  readonly request?: string;
+  readonly bundle?: string;
+  readonly code?: string;
+  readonly cancel?: true;
+  readonly takeover?: true;
+  readonly wait?: true;
+  readonly timeout: number;
+}
+
+const STEPS: Readonly<Record<MoveOutStep, string>> = {
+  draining: "waiting until everything is committed",
+  packing: "packing the home and the keys, sealed to the new host",
+  "handing-over": "handing the pen over",
+};
+
+/** The old host: packs the agent for a host whose code a person has carried here, hands the pen over, steps down. */
+export async function migrateOut(context: CommandContext, options: MigrateOutOptions): Promise<CommandResult> {
+  if (options.cancel === true) return cancel(context, options);
+  const { out, signal } = context;
+  if (options.request === undefined || options.bundle === undefined)
+    throw usageError("name the new host's request with --request, and the file to write with --bundle", "migrate out");
+  const bundle = resolve(options.bundle);
+  const home = await AgentHome.open(nodeDisk, context.home);
+  const request = parseMoveRequest(isLine(options.request) ? options.request : await readPasted(options.request));
+  await requirePlace(bundle, home);
+  requireFresh(request);
+  await requireCode(request, options.code, signal);
+  const moved = await agentAtWork(context, atWork(options), (agent, { path, vault }) =>
+    moveOut({
+      agent,
+      vault,
+      vaultBytes: () => readVaultFile(path),
+      request,
+      bundle,
+      disk: nodeDisk,
+      ports: systemPorts,
+      signal,
+      onProgress: (step) => out.note(STEPS[step]),
+    }),
+  );
+  const { did } = home.config;
+  await out.result({ did, bundle, instance: request.instance, ...moved }, [
+    `${did} is on its way: the pen is handed over to instance ${request.instance} (event ${moved.seq})`,
+    `  bundle  ${bundle} (${moved.bytes} bytes, ${moved.files} files)`,
+    `on the new host: ants migrate in --bundle FILE`,
+    "this home is at rest, and so it stays; remove it and its vault once the agent is at work there",
+  ]);
+  return undefined;
+}
+
+async function cancel(context: CommandContext, options: MigrateOutOptions): Promise<CommandResult> {
+  const { out } = context;
+  const home = await AgentHome.open(nodeDisk, context.home);
+  const departure = await readDeparture(nodeDisk, home);
+  if (departure === undefined)
+    throw usageError("this agent is not moving away: there is nothing to cancel", "migrate out");
+  const head = await agentAtWork(context, atWork(options), async (agent) => {
+    await stayHere({ agent, disk: nodeDisk });
+    return agent.pen.head;
+  });
+  const { did } = home.config;
+  await out.result({ did, home: home.path, bundle: departure.bundle, epoch: head.epoch }, [
+    `${did} stays here; its bundle is worth nothing any more: remove ${departure.bundle}`,
+  ]);
+  return undefined;
+}
+
+function atWork({ timeout, takeover, wait, vault, phraseFile }: MigrateOutOptions) {
+  return {
+    leaving: true,
+    timeoutMs: timeout * 1000,
+    ...(takeover === true ? { takeover } : {}),
+    ...(wait === true ? { wait } : {}),
+    ...(vault === undefined ? {} : { vault }),
+    ...(phraseFile === undefined ? {} : { phraseFile }),
+  } as const;
+}
+
+/** A request is one line of JSON; a file has no such name. */
+function isLine(text: string): boolean {
+  return text.trimStart().startsWith("{");
+}
+
+/** What a crash of this very move left may be replaced; nothing else is. */
+async function requirePlace(bundle: string, home: AgentHome): Promise<void> {
+  if (await isInside(bundle, home.path))
+    throw usageError(
+      `--bundle: ${bundle} is within the home that is to be packed: name a place outside`,
+      "migrate out",
+    );
+  const departure = await readDeparture(nodeDisk, home);
+  if (departure?.bundle === bundle || (await nodeDisk.read(bundle)) === undefined) return;
+  throw new AntsError("disk-exists", `cannot write the bundle to ${bundle}: there is something already`, {
+    hint: "name a new file",
+    details: { path: bundle },
+  });
+}
+
+/** Clocks of two hosts may differ; a request that says it is good for a week is none that ants made. */
+function requireFresh({ expiresMs }: MoveRequest): void {
+  const leftMs = expiresMs - systemPorts.clock.nowMs();
+  if (leftMs > 0 && leftMs <= 2 * MOVE_VALID_MS) return;
+  throw new AntsError("move-expired", "the request is older than a day, or of another time", {
+    hint: "on the new host: ants migrate in --start",
+  });
+}
+
+/** Typed, not merely looked at: a person who has to type it has looked. */
+async function requireCode(request: MoveRequest, code: string | undefined, signal: AbortSignal): Promise<void> {
+  if (isMoveCode(code ?? (await askCode(signal)), request)) return;
+  throw new AntsError("move-code", "refused: this is not the code of the request", {
+    hint: "type the code that the new host shows; if it was right, somebody changed the request on its way",
+  });
+}
+
+async function askCode(signal: AbortSignal): Promise<string> {
+  const terminal = openTerminal();
+  if (terminal === undefined)
+    throw usageError("there is no terminal to type the new host's code on: --code", "migrate out");
+  try {
+    return fromUtf8(await terminal.readSecret("The code that the new host shows: ", signal));
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,57 @@
+import { copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Scenario } from "./scenario.js";
+
+const COUNTS = 8;
+const MEMORY = "# What I know\n\nThe blue door sticks in winter.\n";
+
+export const HAND_OVER: Scenario = {
+  name: "handover",
+  title: "the agent is moved from host A to host B, and the bundle is replayed later",
+  async play(stage) {
+    const { a, b, did } = stage;
+    const first = stage.count(a);
+    await first.counts(COUNTS);
+    await first.stop();
+    await writeFile(join(a.home, "MEMORY.md"), MEMORY);
+    await a.place.own(a.folder);
+    const asked = await b.run<{ request: string; code: string }>(["migrate", "in", "--start"]);
+    const packed = join(a.folder, "agent.move");
+    const request = ["--request", asked.request, "--code", asked.code];
+    await a.run(["migrate", "out", ...request, "--bundle", packed]);
+    stage.tell(`A packed the agent for B after ${first.last} numbers, and handed the pen over`);
+    const refusal = await stage.count(a).refusal();
+    stage.check("nothing begins to work on A again", refusal.code === "home-moved", refusal.message);
+
+    const bundle = join(b.folder, "agent.move");
+    await copyFile(packed, bundle);
+    const pending = join(b.folder, "data", "ants", "move");
+    const kept = join(stage.folder, "kept");
+    await cp(pending, kept, { recursive: true });
+    await b.place.own(b.folder);
+    await b.run(["migrate", "in", "--bundle", bundle]);
+    const second = stage.count(b);
+    const { epoch, next } = await second.opened();
+    stage.tell(`B took the bundle, and counts on at ${next} in epoch ${epoch}`);
+    await second.counts(COUNTS);
+    const memory = await readFile(join(b.home, "MEMORY.md"), "utf8");
+    stage.check("the files went along", memory === MEMORY, `MEMORY.md has ${memory.length} characters`);
+
+    const elsewhere = join(b.folder, "elsewhere");
+    const env = { ANTS_HOME: elsewhere, ANTS_VAULT: join(b.folder, "elsewhere.json") };
+    await mkdir(elsewhere);
+    await b.place.own(b.folder);
+    const used = await b.fails(["migrate", "in", "--bundle", bundle], { env });
+    stage.check("the bundle opens no second time on B", used === "move-no-request", used);
+    await cp(kept, pending, { recursive: true });
+    await b.place.own(b.folder);
+    const replayed = await b.fails(["migrate", "in", "--bundle", bundle], { env });
+    stage.check("nor with a copy of B's disk from before", replayed === "handover-used", replayed);
+    const back = await a.fails(["migrate", "out", "--cancel"]);
+    stage.check("A cannot take the move back once B was at work", back === "held", back);
+    stage.tell(`the bundle was replayed, with and without the one-time key, and refused; ${did} is on B alone`);
+    await second.counts(2 * COUNTS);
+    await second.stop();
+    await stage.conclude(b);
+  },
+};
