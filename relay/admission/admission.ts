@@ -124,12 +124,10 @@ export class Admission {
     if (entry.epoch <= state.promised) {
       return refused("fenced", `epoch ${entry.epoch} is not above ${state.promised}, which was promised here`, extras);
     }
-    if (entry.epoch > state.promised + MAX_EPOCH_LEAP) {
-      return refused(
-        "epoch-order",
-        `epoch ${entry.epoch} is more than ${MAX_EPOCH_LEAP} above ${state.promised}`,
-        extras,
-      );
+    // A claim after a rotate is above the anchor, however few epochs were promised here to the new keys.
+    const floor = Math.max(state.promised, state.keys.anchorOf(state.keys.rotations)?.epoch ?? 0);
+    if (entry.epoch > floor + MAX_EPOCH_LEAP) {
+      return refused("epoch-order", `epoch ${entry.epoch} is more than ${MAX_EPOCH_LEAP} above ${floor}`, extras);
     }
     const { instance } = binding ?? {};
     const mayDisplace = entry.takeover || entry.after === instance || handover === "valid";

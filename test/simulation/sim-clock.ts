@@ -3,8 +3,12 @@ import type { Clock } from "../../keys/ports.js";
 interface Timer {
   readonly atMs: number;
   readonly order: number;
-  readonly fire: () => void;
+  /** Undefined once it is cancelled: time passes over it as if it had never been. */
+  fire: (() => void) | undefined;
 }
+
+/** Cancels what was to be called back. */
+export type CancelTimer = () => void;
 
 /**
  * Time that passes only when nothing else is left to do: {@link run} lets all work that is ready finish, then jumps to
@@ -36,14 +40,12 @@ export class SimClock implements Clock {
         reject(signal.reason);
         return;
       }
-      let over = false;
       const onAbort = () => {
-        over = true;
+        cancel();
         reject(signal?.reason);
       };
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.at(durationMs, () => {
-        if (over) return;
+      const cancel = this.at(durationMs, () => {
         signal?.removeEventListener("abort", onAbort);
         resolve();
       });
@@ -51,8 +53,12 @@ export class SimClock implements Clock {
   }
 
   /** Calls back after `delayMs`; of those due at the same time, in the order of the calls. */
-  at(delayMs: number, fire: () => void): void {
-    this.#push({ atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire });
+  at(delayMs: number, fire: () => void): CancelTimer {
+    const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire };
+    this.#push(timer);
+    return () => {
+      timer.fire = undefined;
+    };
   }
 
   /** Lets time pass until the promise settles. Throws when `maxMs` of simulated time are not enough. */
@@ -66,7 +72,7 @@ export class SimClock implements Clock {
     for (;;) {
       await quiet();
       if (settled) return promise;
-      const next = this.#timers[0];
+      const next = this.#next();
       if (next === undefined) throw new Error("the simulation came to rest, and what was waited for did not happen");
       if (next.atMs > endMs) throw new Error(`${maxMs} ms of simulated time were not enough`);
       this.#step();
@@ -78,17 +84,23 @@ export class SimClock implements Clock {
     const endMs = this.#nowMs + durationMs;
     for (;;) {
       await quiet();
-      const next = this.#timers[0];
+      const next = this.#next();
       if (next === undefined || next.atMs > endMs) break;
       this.#step();
     }
     this.#nowMs = endMs;
   }
 
+  /** The next timer that was not cancelled. */
+  #next(): Timer | undefined {
+    while (this.#timers.length > 0 && this.#timers[0]!.fire === undefined) this.#pop();
+    return this.#timers[0];
+  }
+
   #step(): void {
-    const timer = this.#pop();
-    this.#nowMs = timer.atMs;
-    timer.fire();
+    const { atMs, fire } = this.#pop();
+    this.#nowMs = atMs;
+    fire?.();
   }
 
   #push(timer: Timer): void {

@@ -1,0 +1,202 @@
+import { SimRandom } from "../sim-random.js";
+import type { Violation } from "./checker.js";
+import type { Instance } from "./instance.js";
+import { liar } from "./liar.js";
+import { FAULTS, type Fault, Mischief } from "./mischief.js";
+import { PenWorld } from "./pen-world.js";
+import type { SimRelay } from "./sim-relay.js";
+
+/** What one seed came to. */
+export interface SimReport {
+  readonly seed: number;
+  readonly shape: string;
+  readonly violation?: Violation;
+  /** How often things happened, by name. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Of the trace; 0 where none was taken. */
+  readonly hash: number;
+  /** Simulated time. */
+  readonly simulatedMs: number;
+}
+
+interface RelaySetPlan {
+  readonly relays: readonly SimRelay[];
+  readonly faults: number;
+}
+
+/** What the worlds look like: which relays there are, and through which sets the agent moves. */
+const SHAPES = [
+  { name: "three relays", relays: 3, faults: 0, sets: ["ABC"], share: 0.25 },
+  { name: "three relays, moving", relays: 5, faults: 0, sets: ["ABC", "CDE", "ADE"], share: 0.27 },
+  { name: "three relays, moving far", relays: 7, faults: 0, sets: ["ABC", "CDE", "AFG"], share: 0.22 },
+  { name: "four relays, one lies", relays: 4, faults: 1, sets: ["ABCD"], share: 0.12 },
+  { name: "four relays, one lies, moving", relays: 5, faults: 1, sets: ["ABCD", "ABCE"], share: 0.06 },
+  { name: "five relays", relays: 5, faults: 0, sets: ["ABCDE"], share: 0.05 },
+  { name: "one relay", relays: 1, faults: 0, sets: ["A"], share: 0.03 },
+] as const;
+
+/** Faults that only some runs have: they change what may be expected. */
+const RARE: ReadonlyMap<Fault, number> = new Map([
+  ["theft", 0.12],
+  ["rotate", 0.15],
+  ["clone-process", 0.3],
+  ["relay-rebuild", 0.4],
+  ["disk-full", 0.3],
+]);
+
+/** Runs one seed from its first event to its last. The same seed always gives the same run. */
+export async function simulate(seed: number, trace?: (line: string) => void): Promise<SimReport> {
+  // The plan has a source of its own, so that neighbouring seeds have nothing in common.
+  const random = new SimRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
+  for (let i = 0; i < 4; i++) random.next();
+  const shape = shapeOf(random.next());
+  const world = new PenWorld({
+    seed: Math.floor(random.next() * 2 ** 32),
+    relays: shape.relays,
+    named: shape.sets[0].length,
+    faults: shape.faults,
+    trace,
+  });
+  const run = new Run(world, shape, random);
+  await world.clock.run(run.run(), 3_600_000);
+  const { violation, counts } = world.checker;
+  return {
+    seed,
+    shape: shape.name,
+    ...(violation === undefined ? {} : { violation }),
+    counts,
+    hash: trace === undefined ? 0 : world.hash >>> 0,
+    simulatedMs: world.clock.monotonicMs(),
+  };
+}
+
+function shapeOf(drawn: number): (typeof SHAPES)[number] {
+  let left = drawn;
+  for (const shape of SHAPES) {
+    left -= shape.share;
+    if (left < 0) return shape;
+  }
+  return SHAPES[0];
+}
+
+class Run {
+  readonly #world: PenWorld;
+  readonly #random: SimRandom;
+  readonly #sets: readonly RelaySetPlan[];
+  readonly #mischief: Mischief;
+  readonly #durationMs: number;
+  readonly #paceMs: number;
+
+  constructor(world: PenWorld, shape: (typeof SHAPES)[number], random: SimRandom) {
+    this.#world = world;
+    this.#random = random;
+    const { relays, checker } = world;
+    this.#sets = shape.sets.map((names) => ({
+      relays: [...names].map((name) => relays.find((relay) => relay.name === name)!),
+      faults: shape.faults,
+    }));
+    if (shape.faults > 0) {
+      // In every set the same one lies.
+      relays[1]!.lie = liar(random, world.genesis, 0.2 + random.next() * 0.7);
+      checker.count("a relay lies");
+    }
+    const faults = FAULTS.filter((fault) => random.next() < (RARE.get(fault) ?? 0.75));
+    const rebuilds = shape.faults > 0 || shape.relays === 1 ? 0 : random.next() < 0.6 ? 1 : 3;
+    this.#mischief = new Mischief(world, faults, this.#sets, rebuilds);
+    this.#durationMs = [8_000, 15_000, 30_000, 80_000][Math.floor(random.next() * 4)]!;
+    this.#paceMs = 500 + random.next() * 2_500;
+    world.maxThinkMs = 1_000 + random.next() * 5_000;
+    world.wire.maxDelayMs = random.next() < 0.7 ? 20 : 400;
+  }
+
+  async run(): Promise<void> {
+    const { clock, relays, random } = this.#world;
+    await Promise.all(relays.map((relay) => relay.start()));
+    this.#world.start(this.#world.addHost({ madeGenesis: true }));
+    if (random.next() < 0.3) {
+      const [first] = this.#world.hosts;
+      this.#world.start(this.#world.addHost({ disk: first!.disk.copy(), madeGenesis: true }));
+    }
+    while (clock.monotonicMs() < this.#durationMs && !this.#world.isOver) {
+      await clock.sleep(-Math.log(1 - this.#random.next()) * this.#paceMs);
+      this.#watch();
+      this.#mischief.act();
+      this.#mischief.restart();
+    }
+    if (!this.#world.isOver) await this.#settle();
+    for (const instance of this.#world.alive) this.#world.kill(instance);
+    this.#summarise();
+  }
+
+  /** Two instances that claim or hold at the same time. */
+  #watch(): void {
+    const { alive, checker } = this.#world;
+    const claimants = alive.filter(({ state }) => state === "claiming" || state === "holding");
+    if (new Set(claimants.map(({ id }) => id)).size > 1) checker.count("two claimants");
+  }
+
+  /** The faults stop: somebody must be able to claim, to commit, and to bring every relay up to date. */
+  async #settle(): Promise<void> {
+    const { clock, wire, relays, hosts, checker, trace } = this.#world;
+    trace(() => "--- the faults stop");
+    wire.unblock();
+    wire.maxDelayMs = 20;
+    for (const { disk } of hosts) disk.failing = undefined;
+    await Promise.all(relays.map((relay) => (relay.isUp ? undefined : relay.start())));
+    for (const { process } of this.#world.alive) process.resume();
+    await clock.sleep(4_000);
+    if (this.#world.isOver) return;
+    for (const instance of this.#world.alive) this.#world.kill(instance);
+    let host = this.#world.pick(checker.trunk.length === 0 ? hosts.filter(({ madeGenesis }) => madeGenesis) : hosts);
+    if (this.#mischief.isStolen || !this.#world.hasStreams()) {
+      const { relays, faults } = this.#mischief.set;
+      host = this.#world.rotate(relays, faults, this.#world.highestChain().length);
+      await clock.sleep(1_000);
+    }
+    if (host.seed !== this.#world.seed) this.#world.bringVault(host);
+    const last = this.#world.start(host, { acquire: { takeover: true, timeoutMs: 180_000 }, maxThinkMs: 400 });
+    await this.#until(() => last.state === "holding" || last.state === "ended", 240_000);
+    if (this.#world.isOver) return;
+    if (last.state !== "holding") {
+      checker.fail("somebody-can-claim", `no fault any more, and ${last.name} is ${last.state}: ${last.outcome}`);
+      return;
+    }
+    const from = checker.trunk.length;
+    await this.#until(() => checker.trunk.length >= from + 2, 60_000);
+    if (this.#world.isOver) return;
+    if (checker.trunk.length < from + 2) {
+      checker.fail("a-holder-commits", `${last.name} holds the pen and commits nothing: ${last.outcome}`);
+      return;
+    }
+    await this.#until(() => this.#isEverywhere(last), 60_000);
+    if (!this.#world.isOver && !this.#isEverywhere(last)) {
+      checker.fail("every-relay-follows", "a relay never gets to the end of the chain");
+    }
+  }
+
+  /** Every honest relay of the newest set, as it is named, has come to the committed end. */
+  #isEverywhere(last: Instance): boolean {
+    const { did, checker } = this.#world;
+    const { trunk } = checker;
+    return last.context.identity.newest!.op.relays.every(({ url, stream }) => {
+      const relay = this.#world.relayAt(url)!;
+      if (relay.lie !== undefined || relay.medium.stream !== stream) return true;
+      const head = relay.head(did);
+      return head !== undefined && head.seq >= trunk.length - 3 && relay.chain(did).some(({ id }) => id === trunk.at(-3));
+    });
+  }
+
+  async #until(isSo: () => boolean, maxMs: number): Promise<void> {
+    const { clock } = this.#world;
+    const endMs = clock.monotonicMs() + maxMs;
+    while (!isSo() && !this.#world.isOver && clock.monotonicMs() < endMs) await clock.sleep(200);
+  }
+
+  #summarise(): void {
+    const { checker, relays, instances } = this.#world;
+    const forks = relays.reduce((sum, relay) => sum + relay.forks, 0);
+    if (forks > 0) checker.count("forks proven", forks);
+    const fenced = instances.filter(({ hasHeld, pen }) => hasHeld && pen?.loss?.reason === "fenced");
+    if (fenced.length > 0) checker.count("fenced writer", fenced.length);
+  }
+}
