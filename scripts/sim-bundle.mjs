@@ -31,6 +31,7 @@ export async function loadSimulation(root, { entry = "test/simulation/pen/simula
       logLevel: "silent",
       sourcemap: keepIn === undefined ? false : "linked",
       // Native modules are found from the tree, wherever the bundle lies.
+      inject: [join(root, "test/simulation/pen/abort.ts")],
       define: { "import.meta.url": JSON.stringify(pathToFileURL(join(root, "package.json")).href) },
       plugins: [
         {

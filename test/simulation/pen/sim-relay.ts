@@ -10,7 +10,7 @@ import { FrameVerifier } from "../../../relay/verify/frame-verifier.js";
 import { createChallenge } from "../../../src/protocol/auth.js";
 import { checkpointOrigin, signCheckpoint } from "../../../src/protocol/checkpoint.js";
 import { formatCursor, parseCursor } from "../../../src/protocol/cursor.js";
-import { parseEntry } from "../../../src/protocol/entry.js";
+import { type ParsedEntry, parseEntry } from "../../../src/protocol/entry.js";
 import type { ChainHead } from "../../../src/protocol/event.js";
 import { matches } from "../../../src/protocol/filter.js";
 import { encodeFrame } from "../../../src/protocol/frame.js";
@@ -273,7 +273,7 @@ export class SimRelay {
       while (follow.position < end) {
         follow.position += 1;
         const line = this.#folder.line(follow.position);
-        if (!matches(filter, parseEntry(line))) continue;
+        if (!matches(filter, entryOf(line))) continue;
         at.push(follow.position);
         lines.push(line);
       }
@@ -327,6 +327,18 @@ export class SimRelay {
     const answer = this.lie === undefined ? { message, lines } : this.lie({ message, lines }, asked, this);
     if (answer !== undefined) peer.socket.send(encodeFrame(answer.message, answer.lines));
   }
+}
+
+/** Lines of logs, parsed once. */
+const entries = new WeakMap<Uint8Array, ParsedEntry>();
+
+function entryOf(line: Uint8Array): ParsedEntry {
+  let entry = entries.get(line);
+  if (entry === undefined) {
+    entry = parseEntry(line);
+    entries.set(line, entry);
+  }
+  return entry;
 }
 
 /** A frame as people read it. */
