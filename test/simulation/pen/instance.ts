@@ -264,10 +264,24 @@ export class Instance {
     const n = before + 1;
     const { events } = await publisher.publish([{ kind: "step", body: { n, phase: "intent" } }]);
     const [intent] = events;
-    pen.check();
+    await this.#confirmed(pen);
     checker.effect(this, intent!, n);
     await publisher.publish([{ kind: "step", body: { n, phase: "outcome" } }]);
     return n;
+  }
+
+  /** Waits while it is not certain that the pen is held. Returns when it may act, at once. */
+  async #confirmed(pen: Pen): Promise<void> {
+    for (;;) {
+      try {
+        pen.check();
+        return;
+      } catch (error) {
+        if (!isAntsError(error, "pen-unconfirmed")) throw error;
+        this.options.checker.count("pen unconfirmed");
+      }
+      await this.process.clock.sleep(200);
+    }
   }
 
   /** As `changeIdentity` of src/agent does: spread what is known, sign, keep, spread, and claim anew. */
@@ -289,7 +303,7 @@ export class Instance {
       checker.count("relay change given up");
       return;
     }
-    this.pen!.check();
+    await this.#confirmed(this.pen!);
     const { resolution } = identity;
     const branches = resolution.status === "contested" ? resolution.branches : [];
     const losing = branches.filter((hash) => hash !== identity.newest!.hash);

@@ -111,13 +111,13 @@ export class PenWorld {
     return items[Math.floor(this.random.next() * items.length)]!;
   }
 
-  /** A machine; its disk holds the genesis and nothing else unless one is given. */
+  /** A machine; its disk holds the identity log and nothing else unless one is given. */
   addHost(options: { disk?: CrashDisk; seed?: Uint8Array; madeGenesis: boolean }): Host {
     const { madeGenesis, seed = this.seed } = options;
     let { disk } = options;
     if (disk === undefined) {
       disk = new CrashDisk(this.clock, this.random);
-      disk.put(IDENTITY_FILE, concat(this.genesis.line, NEWLINE));
+      disk.put(IDENTITY_FILE, this.#identityLines());
     }
     const host: Host = { name: `host${this.hosts.length + 1}`, disk, seed, madeGenesis, running: undefined };
     this.hosts.push(host);
@@ -228,8 +228,7 @@ export class PenWorld {
   /** The owner brings the present key, and what the identity says, to a host. */
   bringVault(host: Host): void {
     host.seed = this.seed;
-    const lines = this.knownIdentity().operations().flatMap(({ line }) => [line, NEWLINE]);
-    host.disk.put(IDENTITY_FILE, concat(...lines));
+    host.disk.put(IDENTITY_FILE, this.#identityLines());
   }
 
   /** Every operation that any host or relay knows. */
@@ -253,6 +252,10 @@ export class PenWorld {
       const present = relays.filter(({ url, stream }) => this.relayAt(url)?.medium.stream === stream);
       return present.length >= quorumSize(relays.length, faults);
     });
+  }
+
+  #identityLines(): Uint8Array {
+    return concat(...this.knownIdentity().operations().flatMap(({ line }) => [line, NEWLINE]));
   }
 
   #tapped(process: SimProcess, url: string, message: Uint8Array): void {

@@ -1,6 +1,6 @@
 import { SimRandom } from "../sim-random.js";
 import type { Violation } from "./checker.js";
-import type { Instance } from "./instance.js";
+import type { Host, Instance } from "./instance.js";
 import { liar } from "./liar.js";
 import { FAULTS, type Fault, Mischief } from "./mischief.js";
 import { PenWorld } from "./pen-world.js";
@@ -34,6 +34,11 @@ const SHAPES = [
   { name: "five relays", relays: 5, faults: 0, sets: ["ABCDE"], share: 0.05 },
   { name: "one relay", relays: 1, faults: 0, sets: ["A"], share: 0.03 },
 ] as const;
+
+/** How often the last instance is started until it commits. */
+const MAX_LAST_STARTS = 5;
+/** Ends after which it is started again: somebody else had been promised more. */
+const AGAIN: ReadonlySet<string> = new Set(["fenced", "superseded", "fork", "pen-lost", "no-quorum", "foreign-event"]);
 
 /** Faults that only some runs have: they change what may be expected. */
 const RARE: ReadonlyMap<Fault, number> = new Map([
@@ -154,24 +159,32 @@ class Run {
       await clock.sleep(1_000);
     }
     if (host.seed !== this.#world.seed) this.#world.bringVault(host);
-    const last = this.#world.start(host, { acquire: { takeover: true, timeoutMs: 180_000 }, maxThinkMs: 400 });
-    await this.#until(() => last.state === "holding" || last.state === "ended", 240_000);
-    if (this.#world.isOver) return;
-    if (last.state !== "holding") {
-      checker.fail("somebody-can-claim", `no fault any more, and ${last.name} is ${last.state}: ${last.outcome}`);
-      return;
-    }
-    const from = checker.trunk.length;
-    await this.#until(() => checker.trunk.length >= from + 2, 60_000);
-    if (this.#world.isOver) return;
-    if (checker.trunk.length < from + 2) {
-      checker.fail("a-holder-commits", `${last.name} holds the pen and commits nothing: ${last.outcome}`);
-      return;
-    }
+    const last = await this.#lastHolder(host);
+    if (last === undefined) return;
     await this.#until(() => this.#isEverywhere(last), 60_000);
     if (!this.#world.isOver && !this.#isEverywhere(last)) {
       checker.fail("every-relay-follows", "a relay never gets to the end of the chain");
     }
+  }
+
+  /** Starts the agent, again where a relay that promised more ends its turn, until it commits. */
+  async #lastHolder(host: Host): Promise<Instance | undefined> {
+    const { checker } = this.#world;
+    let outcome = "";
+    for (let attempt = 0; attempt < MAX_LAST_STARTS; attempt++) {
+      const acquire = { takeover: true, timeoutMs: 120_000 };
+      const last = this.#world.start(host, { acquire, maxThinkMs: 400 });
+      await this.#until(() => last.state === "holding" || last.state === "ended", 180_000);
+      const from = checker.trunk.length;
+      await this.#until(() => checker.trunk.length >= from + 2 || last.state === "ended", 60_000);
+      if (this.#world.isOver) return undefined;
+      if (checker.trunk.length >= from + 2) return last;
+      outcome = `${last.name} is ${last.state}: ${last.outcome}`;
+      if (last.state === "ended" && !AGAIN.has(last.outcome)) break;
+      this.#world.kill(last);
+    }
+    checker.fail("somebody-can-claim", `no fault any more, and ${outcome}`);
+    return undefined;
   }
 
   /** Every honest relay of the newest set, as it is named, has come to the committed end. */
