@@ -17,24 +17,29 @@ export interface ChainFetch {
 
 /**
  * Reads an agent's own events from a relay into its chain until `wanted` is there. Every line is verified: form, id,
- * signature, and by the chain rule its key and its place.
+ * signature, and by the chain rule its key and its place. A relay that does not have the anchor of a rotate yet may
+ * name an event that is void here: it is delivered, and left out.
  * Throws `relay-omitted` where the relay does not deliver what it said it has, `relay-altered` for a line that does not
  * verify, `connection-lost`, or the signal's reason.
  */
 export async function fetchChain(fetch: ChainFetch): Promise<void> {
   const { connection, chain, outbox, wanted } = fetch;
-  const has = () => chain.tree.find(wanted.id, wanted.seq) !== undefined;
+  let isVoid = false;
+  const has = () => isVoid || chain.tree.find(wanted.id, wanted.seq) !== undefined;
+  const refused = (event: ParsedEvent, code: string) => {
+    if (event.id === wanted.id && code === "key-not-live") isVoid = true;
+  };
   const stream = connection.relay?.stream;
   const readTo = stream === undefined ? undefined : outbox.mark(stream)?.readTo;
   if (readTo !== undefined) {
     try {
-      await readEvents(fetch, readTo);
+      await readEvents({ ...fetch, refused }, readTo);
     } catch (error) {
       // The relay's log is another than it was, or shorter: read all of it.
       if (!isAntsError(error) || !error.code.startsWith("cursor-")) throw error;
     }
   }
-  if (!has()) await readEvents(fetch, "start");
+  if (!has()) await readEvents({ ...fetch, refused }, "start");
   if (has()) return;
   throw new AntsError("relay-omitted", `${connection.url} names ${wanted.id} as its head and does not deliver it`, {
     details: { url: connection.url, head: wanted },
@@ -53,8 +58,14 @@ export function fetchOwnEvents(
   return readEvents(fetch, "start", maxBytes);
 }
 
+interface Reading {
+  readonly outbox: Outbox;
+  /** Told of every event that the chain rule left out. */
+  readonly refused: (event: ParsedEvent, code: string) => void;
+}
+
 async function readEvents(
-  { connection, chain, outbox, signal }: Omit<ChainFetch, "wanted" | "outbox"> & { readonly outbox?: Outbox },
+  { connection, chain, outbox, signal, refused }: Omit<ChainFetch, "wanted" | "outbox"> & Partial<Reading>,
   after: string,
   maxBytes = Number.POSITIVE_INFINITY,
 ): Promise<void> {
@@ -75,7 +86,12 @@ async function readEvents(
         details: { url, maxBytes },
       });
     }
-    if (message.t === "entries") await chain.adopt(newEvents(connection.url, chain, entries, roots));
+    if (message.t === "entries") {
+      const events = newEvents(connection.url, chain, entries, roots);
+      for (const [i, verdict] of (await chain.adopt(events)).entries()) {
+        if (verdict.kind === "refuse") refused?.(events[i]!, verdict.code);
+      }
+    }
     if (message.t === "caught-up" && stream !== undefined) {
       outbox?.note({ url: connection.url, stream }, { readTo: message.cursor });
     }
