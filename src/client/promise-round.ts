@@ -129,12 +129,19 @@ class PromiseRound {
   #evaluate(): void {
     try {
       const base = this.#base();
-      const sets = this.#sets(base);
+      const from = this.#claimedUnder(base);
+      const isKnown = from === undefined || this.#context.identity.has(from);
+      const sets = this.#sets(isKnown ? from : undefined);
       for (const relay of relaysOf(sets)) {
         const key = relayKey(relay);
         if (this.#answers.has(key)) continue;
         this.#answers.set(key, { state: "asking" });
         this.#asking.push(this.#ask(relay, key));
+      }
+      if (!isKnown) {
+        // A crash left a claim on this disk whose operation is not: a relay that has the claim has that as well.
+        if ([...this.#answers.values()].some(({ state }) => state === "asking")) return;
+        this.#sets(from);
       }
       const granted = (key: string) => this.#answers.get(key)?.state === "granted";
       if (sets.every((set) => hasQuorum(set, granted))) {
@@ -170,11 +177,16 @@ class PromiseRound {
     return base;
   }
 
-  #sets(base: TreeEvent | undefined): RelaySet[] {
-    const { chain, identity } = this.#context;
+  /** The operation that the newest claim before a place was made under. */
+  #claimedUnder(place: ChainHead | undefined): string | undefined {
+    const { chain } = this.#context;
+    const claim = place === undefined ? undefined : chain.tree.claimBefore(place);
+    return claim === undefined ? undefined : chain.claim(claim.id)?.identity;
+  }
+
+  #sets(from: string | undefined): RelaySet[] {
+    const { identity } = this.#context;
     const state = requireState(this.#context);
-    const claim = base === undefined ? undefined : chain.tree.claimBefore(base);
-    const from = claim === undefined ? undefined : chain.claim(claim.id)?.identity;
     const sets = relaySetsBetween(state, from);
     const newest = relaySetOf(identity.newest!);
     if (newest.relays.length > 0) return [...sets, newest];
@@ -314,13 +326,15 @@ class PromiseRound {
     if (!identity.has(message.identity)) await fetchIdentity(connection, identity, signal);
     await this.#identityGrew(before);
     const { head } = message;
-    if (head === undefined || chain.tree.find(head.id, head.seq) !== undefined) return;
-    // Its own addressed events are served to an authenticated agent only.
-    await connection.authenticate(authLineOf(this.#context), { signal });
-    await fetchChain({ connection, chain, outbox, wanted: head, signal });
-    const claim = chain.tree.claimBefore(head);
-    const named = claim === undefined ? undefined : chain.claim(claim.id)?.identity;
-    if (named !== undefined && !identity.has(named)) await this.#readIdentity(connection);
+    if (head !== undefined && chain.tree.find(head.id, head.seq) === undefined) {
+      // Its own addressed events are served to an authenticated agent only.
+      await connection.authenticate(authLineOf(this.#context), { signal });
+      await fetchChain({ connection, chain, outbox, wanted: head, signal });
+    }
+    for (const place of [head, chain.head]) {
+      const named = this.#claimedUnder(place);
+      if (named !== undefined && !identity.has(named)) await this.#readIdentity(connection);
+    }
   }
 
   async #readIdentity(connection: RelayConnection): Promise<void> {

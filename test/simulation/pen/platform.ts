@@ -6,17 +6,22 @@ import * as node from "../../../keys/platform/node.js";
  * the form of real ones and hold exactly where the seed's owner made them, which is all that the rules of the pen build on;
  * what Ed25519 itself accepts is tested elsewhere, with the real thing.
  */
-const MAX_REMEMBERED = 100_000;
+/** More than any one run makes: the generation before this one is remembered, too. */
+const MAX_REMEMBERED = 50_000;
 
 const [real] = node.backends;
-const made = new Set<string>();
+let made = new Set<string>();
+let madeBefore: ReadonlySet<string> = new Set<string>();
 const publicKeys = new Map<string, Uint8Array>();
 
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 
 const remembering: Ed25519Backend = {
   name: real!.name,
-  verify: (signature, message, publicKey) => made.has(latin1(signature) + latin1(publicKey) + latin1(node.sha256(message))),
+  verify(signature, message, publicKey) {
+    const key = latin1(signature) + latin1(publicKey) + latin1(node.sha256(message));
+    return made.has(key) || madeBefore.has(key);
+  },
   sign(message, seed) {
     const signature = new Uint8Array(64);
     signature.set(node.sha256(seed, message));
@@ -24,7 +29,10 @@ const remembering: Ed25519Backend = {
     // A canonical point, and a scalar below the order.
     signature[31]! &= 0x3f;
     signature[63] = 0;
-    if (made.size >= MAX_REMEMBERED) made.clear();
+    if (made.size >= MAX_REMEMBERED) {
+      madeBefore = made;
+      made = new Set();
+    }
     made.add(latin1(signature) + latin1(remembering.publicKey(seed)) + latin1(node.sha256(message)));
     return signature;
   },
