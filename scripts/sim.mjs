@@ -3,6 +3,7 @@
 // Run: npm run sim -- [--seeds N] [--from S] [--trace] [--json]
 //   --seeds N   how many (default 200)      --from S   the first one (default 1)
 //   --trace     every step of every seed    --json     the summary as JSON
+//   --root DIR  another source tree         --quiet    one line about a failing seed, and no run of it again
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     root: { type: "string", default: ROOT },
     trace: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    quiet: { type: "boolean", default: false },
   },
 });
 const seeds = Number(values.seeds);
@@ -61,7 +63,7 @@ summarise();
 /** The run of a seed that broke an invariant, step by step. */
 async function explain({ seed, shape, violation: { rule, message } }) {
   clearProgress();
-  if (!values.trace) {
+  if (!values.trace && !values.quiet) {
     Error.stackTraceLimit = 30;
     print(`seed ${seed} (${shape}), step by step: simulated seconds, and what happened`);
     await simulate(seed, print);

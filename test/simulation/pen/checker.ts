@@ -152,6 +152,7 @@ export class Checker implements RelayWitness {
     this.count("promises");
     this.#trace(() => `${relay.name} grants epoch ${epoch} (line ${id.slice(0, 6)})`);
     if (relay.lie !== undefined) return;
+    if (!relay.has(id)) this.fail("acknowledged-is-durable", `${relay.name} granted epoch ${epoch}, which a crash takes back`);
     const place = `${relay.medium.stream} ${this.#eraOf.get(key) ?? key}`;
     const before = this.#grants.get(place);
     if (before !== undefined && (epoch < before.epoch || (epoch === before.epoch && id !== before.id))) {
