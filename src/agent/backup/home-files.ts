@@ -192,7 +192,9 @@ class HomeReading {
       if (first !== undefined && looksLikeVault(first, tail)) return "vault";
       const after = await handle.stat({ bigint: true });
       const grew = isLog && after.size >= before.size;
-      const same = after.size === before.size && after.mtimeNs === before.mtimeNs && after.ctimeNs === before.ctimeNs;
+      // A file that was replaced by another meanwhile has lost its name, and is what it was.
+      const touched = after.ctimeNs !== before.ctimeNs && after.nlink === before.nlink;
+      const same = after.size === before.size && after.mtimeNs === before.mtimeNs && !touched;
       if (!grew && !same) return "changed";
       if (hashed + held.length !== size) return "changed";
       const entry = { path, size: hashed, sha256: hash.digest("hex"), mode: Number(before.mode) & 0o777 };

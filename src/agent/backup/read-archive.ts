@@ -103,7 +103,7 @@ async function* filesOf(
       } else if (type === "file" && files.has(name)) {
         const file = files.get(name)!;
         files.delete(name);
-        const checked = new CheckedBytes(entry, file);
+        const checked = new CheckedBytes(members.bytes(entry), file);
         yield { ...file, bytes: checked };
         if (!checked.isRead) throw new AntsError("internal", `${file.path} was not read to its end`);
       } else throw damaged(`${JSON.stringify(name)} is not in its manifest`);
@@ -139,8 +139,15 @@ class Members {
       if (failure !== undefined) throw failure;
       return undefined;
     } catch (error) {
-      throw isAntsError(error) ? error : damaged("it is no tar archive", error);
+      throw await this.explain(error, "it is no tar archive");
     }
+  }
+
+  /** Why reading failed: what the source says, else damage. */
+  async explain(error: unknown, why: string): Promise<unknown> {
+    this.#tar.destroy();
+    const failure = await this.#feeding;
+    return failure ?? (isAntsError(error) ? error : damaged(why, error));
   }
 
   /** The bytes of the next member, which must have this name. */
@@ -157,7 +164,7 @@ class Members {
     try {
       yield* entry as AsyncIterable<Uint8Array>;
     } catch (error) {
-      throw isAntsError(error) ? error : damaged("it ends too early", error);
+      throw await this.explain(error, "it ends too early");
     }
   }
 
@@ -218,26 +225,22 @@ async function* remembering(
 
 /** The bytes of a file, with its hash and size compared at their end. */
 class CheckedBytes implements AsyncIterable<Uint8Array> {
-  readonly #entry: Entry;
+  readonly #bytes: AsyncIterable<Uint8Array>;
   readonly #file: ManifestFile;
   isRead = false;
 
-  constructor(entry: Entry, file: ManifestFile) {
-    this.#entry = entry;
+  constructor(bytes: AsyncIterable<Uint8Array>, file: ManifestFile) {
+    this.#bytes = bytes;
     this.#file = file;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     const hash = createHash("sha256");
     let size = 0;
-    try {
-      for await (const block of this.#entry as AsyncIterable<Uint8Array>) {
-        hash.update(block);
-        size += block.length;
-        yield block;
-      }
-    } catch (error) {
-      throw isAntsError(error) ? error : damaged(`${this.#file.path} ends too early`, error);
+    for await (const block of this.#bytes) {
+      hash.update(block);
+      size += block.length;
+      yield block;
     }
     requireHash(this.#file, size, hash.digest("hex"));
     this.isRead = true;
