@@ -1,8 +1,9 @@
+import { encodeMultikey } from "../../../keys/multikey.js";
 import type { VaultContent } from "../../../keys/node/vault-content.js";
 import type { Secret } from "../../../keys/node/vault-secrets.js";
 import { systemRandom } from "../../../keys/ports.js";
 
-/** A content with fresh random keys, a high-water mark, an earlier era, a rotation under way and two named secrets. */
+/** A content with fresh random keys, a high-water mark, an earlier era, a rotation under way, a backup recipient and two named secrets. */
 export function sampleContent(): VaultContent {
   const key = () => systemRandom.bytes(32);
   const api = secretOf(systemRandom.bytes(16)).credentials[0]!;
@@ -14,6 +15,7 @@ export function sampleContent(): VaultContent {
     highWater: { epoch: 3, seq: 41, id: "ab".repeat(32) },
     earlier: [{ agreeSecret: key(), stateKey: key() }],
     next: { signSeed: key(), agreeSecret: key(), stateKey: key(), operation: '{"type":"identity"}' },
+    backup: encodeMultikey(key(), "x25519"),
     secrets: {
       "mail.token": secretOf(systemRandom.bytes(40)),
       api: {

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, fromBase64url, hex, utf8 } from "../../../keys/bytes.js";
 import { canonicalize, type JsonObject } from "../../../keys/canonical.js";
+import { encodeMultikey } from "../../../keys/multikey.js";
 import { openVault } from "../../../keys/node/vault.js";
 import { decodeVaultContent, encodeVaultContent, type VaultContent } from "../../../keys/node/vault-content.js";
 import type { Secret, SecretVersion } from "../../../keys/node/vault-secrets.js";
@@ -153,6 +154,31 @@ describe("a vault of version 1", () => {
   });
 });
 
+describe("a vault of version 2, from before there were backups", () => {
+  const two = JSON.parse(readFileSync(new URL("../../vectors/vault/content-v2.json", import.meta.url), "utf8")) as {
+    content: string;
+  };
+  const bytes = () => fromBase64url(two.content);
+
+  it("opens, and is written as it was: an older ants goes on reading it", () => {
+    const content = decodeVaultContent(bytes());
+    expect(content.backup).toBeUndefined();
+    expect(content.earlier).toEqual([{ agreeSecret: count(96), stateKey: count(128) }]);
+    expect(content.secrets.api?.credentials[0]?.versions[0]?.value).toEqual(count(160));
+    expect(encodeVaultContent(content)).toEqual(bytes());
+  });
+
+  it("becomes one of version 3 with a backup recipient, and one of version 2 again without it", () => {
+    const content = { ...decodeVaultContent(bytes()), backup: encodeMultikey(count(7), "x25519") };
+    const written = encodeVaultContent(content);
+    expect(new TextDecoder().decode(written).split("\n")[0]).toMatch(/"v":3\}$/);
+    const again = decodeVaultContent(written);
+    expect(again).toEqual(content);
+    const { backup: _, ...without } = again;
+    expect(encodeVaultContent(without)).toEqual(bytes());
+  });
+});
+
 describe("bytes are refused", () => {
   const one = { label: "main", versions: [{ number: 1, id: "0".repeat(16), madeMs: 0, size: 0 }] };
   const withVersion = (change: JsonObject) => ({
@@ -169,7 +195,11 @@ describe("bytes are refused", () => {
   });
 
   it.each<[string, JsonObject, number?]>([
-    ["of a newer version", { v: 3 }],
+    ["of a newer version", { v: 4 }],
+    ["of version 3 without a backup recipient", { v: 3 }],
+    ["of version 2 with one", { backup: encodeMultikey(count(7), "x25519") }],
+    ["with a backup recipient that signs", { v: 3, backup: encodeMultikey(count(7), "ed25519") }],
+    ["with a backup recipient that is none", { v: 3, backup: "z6LS" }],
     ["of no version", { v: "2" }],
     ["with a field of a newer version", { future: 1 }],
     ["with bytes left over", {}, 1],

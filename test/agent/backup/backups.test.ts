@@ -1,0 +1,344 @@
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { AntsError } from "../../../keys/errors.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { type Clock, systemClock, systemRandom } from "../../../keys/ports.js";
+import { hostKeys } from "../../../src/agent/backup/backup-keys.js";
+import { Catalogue } from "../../../src/agent/backup/catalogue.js";
+import { type CreateBackupOptions, createBackup } from "../../../src/agent/backup/create-backup.js";
+import { listBackups } from "../../../src/agent/backup/list-backups.js";
+import { pruneBackups } from "../../../src/agent/backup/prune-backups.js";
+import { rewrapBackups } from "../../../src/agent/backup/rewrap-backups.js";
+import { type BackupTarget, openTarget } from "../../../src/agent/backup/target.js";
+import { verifyBackup } from "../../../src/agent/backup/verify-backup.js";
+import { targetOptions } from "../../contracts/backup-target.js";
+import { temporaryFolder } from "../../keys/node/temporary-folder.js";
+import { type BackupHome, backupHome, blocks, unpacked } from "../../support/backup-home.js";
+
+const HOUR = 3_600_000;
+const START = Date.parse("2026-03-01T00:00:00Z");
+const signal = new AbortController().signal;
+
+/** A clock that stands still until it is set. */
+class SetClock implements Clock {
+  now = START;
+  nowMs = () => this.now;
+  monotonicMs = () => this.now;
+  sleep = async () => {};
+}
+
+interface Setting extends BackupHome {
+  readonly folder: string;
+  readonly target: BackupTarget;
+  readonly clock: SetClock;
+  readonly catalogue: Catalogue;
+  readonly create: (options?: Partial<CreateBackupOptions>) => ReturnType<typeof createBackup>;
+}
+
+async function setting(): Promise<Setting> {
+  const place = await backupHome();
+  writeFileSync(join(place.path, "SOUL.md"), "soul");
+  const folder = join(temporaryFolder(), "store");
+  const target = openTarget(folder, targetOptions());
+  const clock = new SetClock();
+  const { home, vault } = place;
+  const catalogue = new Catalogue(nodeDisk, home.layout.state);
+  const common = { home, vault, tier: "hot", disk: nodeDisk, clock, random: systemRandom, signal } as const;
+  return {
+    ...place,
+    folder,
+    target,
+    clock,
+    catalogue,
+    create: (options = {}) => createBackup({ ...common, targets: [target], ...options }),
+  };
+}
+
+/** A target that does as another one does, but for what is said here. */
+function but(target: BackupTarget, other: Partial<BackupTarget>): BackupTarget {
+  return {
+    url: target.url,
+    list: () => target.list(),
+    put: (name, upload) => target.put(name, upload),
+    get: (name) => target.get(name),
+    remove: (name) => target.remove(name),
+    sweep: () => target.sweep(),
+    ...other,
+  };
+}
+
+const failure = (code: string) => new AntsError(code, "it failed");
+const spool = ({ path }: BackupHome) => readdirSync(join(path, ".ants/backup-spool"));
+
+describe("making an archive", () => {
+  test("stores the same bytes at every target, and remembers them", async () => {
+    const { create, target, folder, catalogue, ...place } = await setting();
+    const second = openTarget(join(temporaryFolder(), "b"), targetOptions());
+    const report = await create({ targets: [target, second] });
+    const bytes = readFileSync(join(folder, report.name));
+    expect(bytes.length).toBe(report.size);
+    expect((await unpacked(blocks(bytes), [place.words])).manifest.files).toHaveLength(report.files);
+    expect(report).toMatchObject({ tier: "hot", timeMs: START });
+    expect(report.name).toMatch(/^ants-hot-20260301T000000Z-[0-9a-f]{8}\.tar\.age$/);
+    const { archives, failed } = await listBackups({ targets: [target, second], catalogue });
+    expect(failed).toEqual([]);
+    expect(archives).toHaveLength(1);
+    expect(archives[0]!.copies.map(({ known }) => known?.sha256)).toEqual([report.sha256, report.sha256]);
+    expect(spool(place)).toEqual([]);
+  });
+
+  test("a target that fails is said, and the others have it; where all fail, that is the error", async () => {
+    const { create, target } = await setting();
+    for (const code of ["backup-target", "backup-target-full", "backup-target-unreachable"]) {
+      const bad = but(target, { url: "bad:", put: () => Promise.reject(failure(code)) });
+      const report = await create({ targets: [bad, target] });
+      expect(report.targets).toMatchObject([
+        { url: "bad:", status: "failed", error: { code } },
+        { url: target.url, status: "stored" },
+      ]);
+      await expect(create({ targets: [bad] })).rejects.toMatchObject({ code });
+    }
+    expect(await target.list()).toHaveLength(3);
+  });
+
+  test("nothing is stored where a look finds what must not leave, and nothing lies about", async () => {
+    const { create, target, path, ...place } = await setting();
+    writeFileSync(join(path, "token"), "a secret");
+    const look = (name: string) => {
+      if (name === "token") throw failure("backup-secret-found");
+    };
+    await expect(create({ look })).rejects.toMatchObject({ code: "backup-secret-found" });
+    expect(await target.list()).toEqual([]);
+    expect(spool({ path, ...place } as BackupHome)).toEqual([]);
+  });
+
+  test("without a target there is no archive", async () => {
+    const { create } = await setting();
+    await expect(create({ targets: [] })).rejects.toMatchObject({ code: "backup-no-target" });
+  });
+
+  test("what a crash left in the spool goes after a day", async () => {
+    const { create, clock, path } = await setting();
+    await create();
+    const [old, young] = ["old", "young"].map((name) => join(path, ".ants/backup-spool", name));
+    for (const file of [old, young]) writeFileSync(file!, "x");
+    clock.now = Date.now();
+    utimesSync(old!, Date.now() / 1000 - 25 * 3600, Date.now() / 1000 - 25 * 3600);
+    await create();
+    expect([existsSync(old!), existsSync(young!)]).toEqual([false, true]);
+  });
+});
+
+describe("looking at archives", () => {
+  test("a target that cannot be listed hides no other, and is said", async () => {
+    const { create, target, catalogue } = await setting();
+    await create();
+    const bad = but(target, { url: "bad:", list: () => Promise.reject(failure("backup-target-unreachable")) });
+    const { archives, failed } = await listBackups({ targets: [bad, target], catalogue });
+    expect(archives).toHaveLength(1);
+    expect(failed).toMatchObject([{ url: "bad:", error: { code: "backup-target-unreachable" } }]);
+  });
+
+  test("a lost catalogue loses no archive; a torn one only its last line", async () => {
+    const { create, target, catalogue, path } = await setting();
+    const { name } = await create();
+    const file = join(path, ".ants/backups.ndjson");
+    writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.from('{"note":"verified","name":"\xc3', "latin1")]));
+    await create();
+    expect(await catalogue.archives()).toHaveLength(2);
+    writeFileSync(file, "");
+    const { archives } = await listBackups({ targets: [target], catalogue });
+    expect(archives.map((archive) => archive.name)).toContain(name);
+    expect(archives.every(({ known }) => known === undefined)).toBe(true);
+  });
+
+  test("a hot one is opened with this host's keys, a cold one compared, and both are remembered", async () => {
+    const { create, target, catalogue, clock, vault, words } = await setting();
+    const [hot, cold] = [await create(), await create({ tier: "cold" })];
+    const verify = (name: string, identities = hostKeys(vault)) =>
+      verifyBackup({ target, name, identities, catalogue, did: vault.did, clock });
+    expect(await verify(hot.name)).toMatchObject({ level: "whole", size: hot.size });
+    expect(await verify(cold.name)).toEqual({ level: "bytes", size: cold.size });
+    expect(await verify(cold.name, [words])).toMatchObject({ level: "whole" });
+    const known = await catalogue.archives();
+    expect(known.map(({ copies }) => copies.get(target.url)?.verified)).toEqual(["whole", "whole"]);
+  });
+
+  test("a cold one that nobody remembers cannot be vouched for without the words", async () => {
+    const { create, target, catalogue, clock, vault, path } = await setting();
+    const { name } = await create({ tier: "cold" });
+    writeFileSync(join(path, ".ants/backups.ndjson"), "");
+    await expect(verifyBackup({ target, name, identities: hostKeys(vault), catalogue, clock })).rejects.toMatchObject({
+      code: "backup-no-key",
+    });
+  });
+
+  test("damage is found in both, remembered, and forgotten once the archive is whole again", async () => {
+    const { create, target, catalogue, clock, vault, folder } = await setting();
+    for (const tier of ["hot", "cold"] as const) {
+      const { name } = await create({ tier });
+      const file = join(folder, name);
+      const whole = readFileSync(file);
+      const damaged = Buffer.from(whole);
+      damaged[whole.length - 50]! ^= 1;
+      writeFileSync(file, damaged);
+      const verify = () => verifyBackup({ target, name, identities: hostKeys(vault), catalogue, clock });
+      await expect(verify()).rejects.toMatchObject({ code: "backup-damaged" });
+      const known = async () =>
+        (await catalogue.archives()).find((archive) => archive.name === name)?.copies.get(target.url);
+      expect((await known())?.failedMs).toBe(START);
+      writeFileSync(file, whole);
+      await verify();
+      expect((await known())?.failedMs).toBeUndefined();
+    }
+  });
+
+  test("an archive of another agent, or of another tier than its name says, is none of ours", async () => {
+    const [one, other] = [await setting(), await setting()];
+    const { name } = await one.create();
+    const { target, clock, vault } = one;
+    await expect(
+      verifyBackup({ target, name, identities: [one.words], did: other.vault.did, clock }),
+    ).rejects.toMatchObject({ code: "backup-damaged" });
+    const renamed = name.replace("hot", "cold");
+    writeFileSync(join(one.folder, renamed), readFileSync(join(one.folder, name)));
+    await expect(
+      verifyBackup({ target, name: renamed, identities: hostKeys(vault), did: vault.did, clock }),
+    ).rejects.toMatchObject({ code: "backup-damaged" });
+  });
+});
+
+describe("pruning", () => {
+  const policy = { hot: { hourly: 2 }, cold: { weekly: 1 } };
+
+  async function day() {
+    const place = await setting();
+    for (let hour = 0; hour < 5; hour++) {
+      place.clock.now = START + hour * HOUR;
+      await place.create();
+    }
+    const { target, catalogue, clock } = place;
+    const prune = (options: { targets?: BackupTarget[]; dryRun?: boolean; policy?: typeof policy } = {}) =>
+      pruneBackups({ targets: [target], policy, dryRun: false, catalogue, clock, signal, ...options });
+    const names = async () => (await target.list()).map(({ name }) => name);
+    return { ...place, prune, names };
+  }
+
+  test("a dry run says what would go and removes nothing; then exactly that goes", async () => {
+    const { prune, names, catalogue } = await day();
+    const before = await names();
+    const [planned] = await prune({ dryRun: true });
+    expect(planned!.removed).toEqual(before.slice(0, 3));
+    expect(await names()).toEqual(before);
+    expect(await prune()).toEqual([planned]);
+    expect(await names()).toEqual(before.slice(3));
+    expect((await catalogue.archives()).map(({ name }) => name)).toEqual(before.slice(3));
+  });
+
+  test("rules that would leave nothing at one target remove nothing at any", async () => {
+    const { prune, names, target } = await day();
+    const before = await names();
+    const empty = { hot: { within: 0 }, cold: {} };
+    await expect(prune({ policy: empty as typeof policy, targets: [target] })).rejects.toMatchObject({
+      code: "backup-keeps-nothing",
+    });
+    expect(await names()).toEqual(before);
+  });
+
+  test("a target that fails half-way is said with what did go; another is pruned all the same", async () => {
+    const { prune, target, names, clock, create } = await day();
+    const other = openTarget(join(temporaryFolder(), "b"), targetOptions());
+    for (let hour = 5; hour < 9; hour++) {
+      clock.now = START + hour * HOUR;
+      await create({ targets: [other] });
+    }
+    let removed = 0;
+    const failing = but(target, {
+      remove: (name) => (removed++ === 0 ? target.remove(name) : Promise.reject(failure("backup-target-unreachable"))),
+    });
+    const unlisted = but(target, { url: "bad:", list: () => Promise.reject(failure("backup-target")) });
+    const [first, second, third] = await prune({ targets: [failing, unlisted, other] });
+    expect(first).toMatchObject({ removed: [expect.anything()], error: { code: "backup-target-unreachable" } });
+    expect(second).toMatchObject({ url: "bad:", removed: [], error: { code: "backup-target" } });
+    expect(third!.removed).toHaveLength(2);
+    expect(await names()).toHaveLength(4);
+  });
+
+  test("a listing that is late removes less, and never what is new", async () => {
+    const { prune, target, names } = await day();
+    const before = await names();
+    // The newest three are not in it yet.
+    const late = but(target, { list: async () => (await target.list()).slice(0, 2) });
+    await prune({ targets: [late] });
+    expect(await names()).toEqual(before);
+  });
+
+  test("one that was found damaged does not push out one that is whole", async () => {
+    const { prune, target, catalogue, names, folder, clock, vault } = await day();
+    const newest = (await names()).at(-1)!;
+    writeFileSync(join(folder, newest), "damaged");
+    await verifyBackup({ target, name: newest, identities: hostKeys(vault), catalogue, clock }).catch(() => {});
+    const before = await names();
+    await prune();
+    expect(await names()).toEqual(before.slice(2, 4));
+  });
+});
+
+describe("encrypting anew", () => {
+  test("after a rotate, hot archives are due: they open with the new key and no longer with the old one", async () => {
+    const { create, home, vault, target, catalogue, clock, words } = await setting();
+    const [hot, cold] = [await create(), await create({ tier: "cold" })];
+    const { agreeSecret, stateKey } = vault;
+    const rotated = { ...vault, stateKey: new Uint8Array(32).fill(9), earlier: [{ agreeSecret, stateKey }] };
+    const common = { home, vault: rotated, targets: [target], catalogue, disk: nodeDisk, clock, random: systemRandom };
+    const rewrap = (dryRun: boolean) => rewrapBackups({ ...common, identities: hostKeys(rotated), dryRun, signal });
+    expect(await rewrap(true)).toMatchObject(
+      [
+        { name: hot.name, status: "due" },
+        { name: cold.name, status: "current" },
+      ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    );
+    const done = (await rewrap(false)).find(({ name }) => name === hot.name)!;
+    expect(done).toMatchObject({ status: "rewrapped", as: expect.stringContaining("ants-hot-20260301T000000Z-") });
+    const { as } = done as { as: string };
+    expect((await target.list()).map(({ name }) => name).sort()).toEqual([as, cold.name].sort());
+    await unpacked(await target.get(as), hostKeys(rotated).slice(0, 1));
+    await unpacked(await target.get(as), [words]);
+    await expect(unpacked(await target.get(as), hostKeys(vault))).rejects.toMatchObject({ code: "backup-no-key" });
+    expect((await rewrap(false)).every(({ status }) => status === "current")).toBe(true);
+  });
+
+  test("what cannot be opened stays as it is, and is listed; with the words it is done", async () => {
+    const { create, home, vault, target, catalogue, clock, words, path } = await setting();
+    const { name } = await create({ tier: "cold" });
+    // Nobody remembers to whom it is encrypted: so it is due.
+    writeFileSync(join(path, ".ants/backups.ndjson"), "");
+    const common = { home, vault, targets: [target], catalogue, disk: nodeDisk, clock, random: systemRandom, signal };
+    const work = { ...common, dryRun: false };
+    expect(await rewrapBackups({ ...work, identities: hostKeys(vault) })).toMatchObject([
+      { name, status: "left", error: { code: "backup-no-key" } },
+    ]);
+    expect((await target.list()).map((one) => one.name)).toEqual([name]);
+    expect(await rewrapBackups({ ...work, identities: [words] })).toMatchObject([{ name, status: "rewrapped" }]);
+  });
+
+  test("a damaged one is not replaced by a copy of its damage", async () => {
+    const { create, home, vault, target, catalogue, clock, folder, path } = await setting();
+    const { name } = await create();
+    const bytes = readFileSync(join(folder, name));
+    writeFileSync(join(folder, name), bytes.subarray(0, bytes.length - 10));
+    writeFileSync(join(path, ".ants/backups.ndjson"), "");
+    const common = { home, vault, targets: [target], catalogue, disk: nodeDisk, clock, random: systemRandom, signal };
+    const outcomes = await rewrapBackups({ ...common, identities: hostKeys(vault), dryRun: false });
+    expect(outcomes).toMatchObject([{ name, status: "left", error: { code: "backup-damaged" } }]);
+    expect(readdirSync(folder)).toEqual([name]);
+  });
+});
+
+test("a target on the system's own clock keeps what it was given", async () => {
+  const { create, target } = await setting();
+  const { timeMs } = await create({ clock: systemClock });
+  const [stored] = await target.list();
+  expect(stored!.timeMs).toBe(Math.floor(timeMs / 1000) * 1000);
+});

@@ -1,0 +1,21 @@
+// node backup.mjs create|prune HOME FOLDER: makes an archive of a home, or prunes; the vault's content comes on stdin.
+import { readFileSync } from "node:fs";
+import { nodeDisk } from "ants-agent/keys/node";
+import { systemClock, systemRandom } from "../../../dist/keys/ports.js";
+import { Catalogue } from "../../../dist/src/agent/backup/catalogue.js";
+import { createBackup } from "../../../dist/src/agent/backup/create-backup.js";
+import { pruneBackups } from "../../../dist/src/agent/backup/prune-backups.js";
+import { openTarget } from "../../../dist/src/agent/backup/target.js";
+import { AgentHome } from "../../../dist/src/agent/home.js";
+
+const [mode, path, folder] = process.argv.slice(2);
+const { did, signSeed, stateKey, backup } = JSON.parse(readFileSync(0, "utf8"));
+const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
+const vault = { did, signSeed: bytes(signSeed), stateKey: bytes(stateKey), backup, earlier: [], secrets: {} };
+const { signal } = new AbortController();
+const ports = { clock: systemClock, random: systemRandom, signal };
+const targets = [openTarget(folder, ports)];
+const home = await AgentHome.open(nodeDisk, path);
+const catalogue = new Catalogue(nodeDisk, home.layout.state);
+if (mode === "create") await createBackup({ home, vault, tier: "hot", targets, disk: nodeDisk, ...ports });
+else await pruneBackups({ targets, policy: { hot: { hourly: 1 }, cold: {} }, dryRun: false, catalogue, ...ports });
