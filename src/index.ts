@@ -14,6 +14,7 @@ export { CursorStore } from "./client/cursor-store.js";
 export { type FollowedAgent, type Following, type FollowOptions, follow } from "./client/follow.js";
 export { type EventItem, errorOfProblem, type FollowItem, type ProblemItem } from "./client/follow-item.js";
 export { type AgentState, type FollowState, parseFollowState, type RelayState } from "./client/follow-state.js";
+export { type ForkSurvey, type ForkSurveyOptions, type KnownFork, readForks, surveyForks } from "./client/forks.js";
 export type { HttpAnswer, HttpGet } from "./client/http.js";
 export { IdentityLog } from "./client/identity-log.js";
 export { KnownIdentities, type Pin, type PinStore } from "./client/known-identities.js";
@@ -113,6 +114,7 @@ export {
   matches,
   parseFilter,
 } from "./protocol/filter.js";
+export { type ForkProof, HEAL_KIND, type HealedFork, healedForks, verifyFork } from "./protocol/fork.js";
 export { encodeFrame, type Frame, type FrameLimits, splitFrame } from "./protocol/frame.js";
 export { HANDOVER_KIND, type Handover, handoverOf } from "./protocol/handover.js";
 export { DEFAULT_LIMITS, type RelayLimits } from "./protocol/limits.js";

@@ -19,6 +19,7 @@ const STATUS: Readonly<Record<string, number>> = {
   fenced: 409,
   fork: 409,
   gap: 409,
+  "handover-used": 409,
   held: 409,
   rival: 409,
   superseded: 409,

@@ -1,7 +1,9 @@
 import { fromUtf8 } from "../../keys/bytes.js";
 import type { EventItem, FollowItem } from "../client/follow-item.js";
 import type { Filter } from "../protocol/filter.js";
+import { healedForks } from "../protocol/fork.js";
 import { eventText } from "./event-text.js";
+import { forkJson, forkText } from "./fork-text.js";
 import type { Output } from "./output.js";
 
 /** Kinds of the protocol's own: of use to programs, noise to people. */
@@ -26,7 +28,12 @@ export class FollowPrinter {
     const out = this.#out;
     switch (item.type) {
       case "event":
+        if (!out.json) this.#healed(item);
         if (this.#isChosen(item)) await (out.json ? this.#eventJson(item) : this.#eventText(item));
+        return;
+      case "fork":
+        if (out.json) await out.value({ type: "fork", ...forkJson(item.proof) });
+        else out.warn(`${forkText(item.proof)}; ants forks ${item.proof.did} shows the proof`);
         return;
       case "gap":
       case "superseded":
@@ -40,6 +47,14 @@ export class FollowPrinter {
       case "promise":
         // Verified and taken into account; nothing that an agent said.
         return;
+    }
+  }
+
+  /** The protocol's own kinds are not shown to people; this one ends a warning that was. */
+  #healed({ event, standing }: EventItem): void {
+    if (standing === "void") return;
+    for (const { epoch, seq } of healedForks(event)) {
+      this.#out.note(`${event.did}: the fork at epoch ${epoch}, seq ${seq} is joined by event ${event.id}`);
     }
   }
 
@@ -62,7 +77,7 @@ export class FollowPrinter {
     await this.#out.line(why === undefined ? text : [text, ` (${why})`]);
   }
 
-  #remark(item: Exclude<FollowItem, EventItem | { type: "identity" | "promise" }>): void {
+  #remark(item: Exclude<FollowItem, EventItem | { type: "identity" | "promise" | "fork" }>): void {
     const out = this.#out;
     switch (item.type) {
       case "gap":

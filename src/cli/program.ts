@@ -7,6 +7,7 @@ import { examples, type Runner } from "./grammar/command.js";
 import { addCompletionCommand } from "./grammar/completion.js";
 import { addDrillCommand } from "./grammar/drill.js";
 import { addEventCommands } from "./grammar/events.js";
+import { addForkCommands } from "./grammar/forks.js";
 import { addIdentityCommands } from "./grammar/identity.js";
 import { addJoinCommands } from "./grammar/join.js";
 import { addMessageCommands } from "./grammar/messages.js";
@@ -59,6 +60,7 @@ export function buildProgram(runner: Runner, relayFields: readonly ConfigField[]
   addSuccessionCommands(program, runner);
   addEventCommands(program, runner);
   addMessageCommands(program, runner);
+  addForkCommands(program, runner);
   addRelayCommands(program, runner, relayFields);
   addResolveCommands(program, runner);
   addRelaysCommands(program, runner);

@@ -20,6 +20,9 @@ interface Known {
   readonly id: string;
   /** Anybody may read it: a relay that withholds it lies. */
   readonly isPublic: boolean;
+  readonly epoch: number;
+  /** Multikey of its signer; absent for the tip of an earlier run, of which only the place is kept. */
+  readonly key?: string;
   onPath: boolean;
 }
 
@@ -51,7 +54,7 @@ export class AuthorChain {
   /** `tip`: what was given out before a restart. */
   constructor(tip?: ChainHead & { readonly rotations: number }) {
     this.#tip = tip;
-    if (tip !== undefined) this.#known.set(tip.seq, [{ id: tip.id, isPublic: false, onPath: true }]);
+    if (tip !== undefined) this.#known.set(tip.seq, [{ id: tip.id, isPublic: false, epoch: tip.epoch, onPath: true }]);
   }
 
   get tip(): ChainHead | undefined {
@@ -102,7 +105,7 @@ export class AuthorChain {
       for (const [at, known] of this.#known) if (at >= seq) for (const one of known) one.onPath = false;
     }
     const there = this.#known.get(seq);
-    const known: Known = { id, isPublic: event.to === undefined, onPath };
+    const known: Known = { id, isPublic: event.to === undefined, epoch, key: event.key, onPath };
     if (there === undefined) this.#known.set(seq, [known]);
     else there.push(known);
     if (!isAhead) return;
@@ -133,6 +136,12 @@ export class AuthorChain {
   /** Whether an event was taken in, as far back as is remembered. */
   has(seq: number, id: string): boolean {
     return this.#known.get(seq)?.some((known) => known.id === id) === true;
+  }
+
+  /** Another event that was taken in and that the same key wrote for the same epoch and seq: a fork. */
+  rivalOf({ id, seq, epoch, key }: Event): string | undefined {
+    const isRival = (known: Known) => known.id !== id && known.epoch === epoch && (known.key ?? key) === key;
+    return this.#known.get(seq)?.find(isRival)?.id;
   }
 
   /** Whether an event was taken in that anybody may read, as far back as is remembered. */

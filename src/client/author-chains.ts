@@ -37,6 +37,8 @@ export interface AuthorChainsOptions {
   readonly isHosted: (did: string) => boolean;
   /** Where missing events of an author are looked for; `relay` is the one where they are missing. */
   readonly sources: (did: string, relay: string) => EventSources;
+  /** An event was taken in where another event of its epoch is. */
+  readonly forked: (event: ParsedEvent, rivalId: string) => void;
 }
 
 /** Authors whose chains are in memory, the least recent forgotten first. */
@@ -152,8 +154,10 @@ export class AuthorChains {
     const { delivery } = this.#options;
     const { parsed, standing, relay, at } = seen;
     const isKnown = placement.kind === "duplicate" || delivery.has(parsed.id);
+    const rivalId = chain.rivalOf(parsed.event);
     chain.take(parsed.event, rotations, placement);
     if (isKnown) return;
+    if (rivalId !== undefined) this.#options.forked(parsed, rivalId);
     if (placement.kind === "switch" && placement.superseded.length > 0) {
       delivery.push({ type: "superseded", did: parsed.did, ids: placement.superseded, by: parsed.id });
     }

@@ -2,6 +2,7 @@ import { AntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { Resolution } from "../../keys/identity/resolve.js";
 import type { ParsedEvent } from "../protocol/event.js";
+import type { ForkProof } from "../protocol/fork.js";
 import type { ParsedPromise } from "../protocol/promise.js";
 
 /**
@@ -29,6 +30,8 @@ export type FollowItem =
       readonly seq: number;
       readonly id: string;
     }
+  /** Two events of one author stand in one place: two writers used its key and epoch. Told of once an epoch. */
+  | { readonly type: "fork"; readonly proof: ForkProof }
   /** Events given before are no longer on their author's chain: the claim `by` went on from before them. */
   | { readonly type: "superseded"; readonly did: string; readonly ids: readonly string[]; readonly by: string }
   /**

@@ -8,6 +8,7 @@ import { Delivery, MAX_FOLLOWED_RELAYS } from "./delivery.js";
 import type { FollowItem } from "./follow-item.js";
 import { EMPTY_STATE, type FollowState } from "./follow-state.js";
 import { FollowedAgents } from "./followed-agents.js";
+import { ForkWatch } from "./fork-watch.js";
 import { Identities } from "./identities.js";
 import { IdentityLog } from "./identity-log.js";
 import { onAbort } from "./on-abort.js";
@@ -125,6 +126,7 @@ export class Following implements AsyncIterableIterator<FollowItem> {
   readonly #identities: Identities;
   readonly #chains: AuthorChains | undefined;
   readonly #agents: FollowedAgents;
+  readonly #forks: ForkWatch;
   readonly #withheldBy = new WithheldIds();
   readonly #abort: LinkedAbort;
   readonly #readings = new Map<string, Reading>();
@@ -157,6 +159,12 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     const first = this.#relaysAtFirst();
     this.#delivery = new Delivery([...first.keys()], state, dids);
     const { signal } = this.#abort;
+    this.#forks = new ForkWatch({
+      ports,
+      signal,
+      push: (item) => this.#delivery.push(item),
+      sources: (did) => this.#sources(did, ""),
+    });
     this.#chains = readsChains(filter)
       ? new AuthorChains({
           delivery: this.#delivery,
@@ -167,9 +175,10 @@ export class Following implements AsyncIterableIterator<FollowItem> {
           fromStart: after === "start",
           isHosted: (did) => [...this.#readings.values()].some(({ reader }) => reader.hosts(did)),
           sources: (did, relay) => this.#sources(did, relay),
+          forked: (event, rivalId) => this.#forks.found(event, rivalId),
         })
       : undefined;
-    const { signal: given } = options;
+    const given = options.signal;
     this.#detach = given === undefined ? () => {} : onAbort(given, () => this.#delivery.abort(given.reason));
     for (const relay of first.values()) this.#join(relay);
     this.#running = this.#run();
@@ -236,6 +245,7 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     try {
       // Relays join and leave meanwhile.
       while (this.#runs.size > 0) await Promise.race(this.#runs);
+      if (!this.#abort.signal.aborted) await this.#forks.settled();
       const isClosed = this.#abort.signal.aborted;
       if (!isClosed && this.#ends.every((end) => end !== undefined)) failure = { error: this.#ends[0] };
     } catch (error) {
@@ -244,24 +254,23 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     this.#abort.abort(new AntsError("closed", "the follow was closed"));
     await Promise.allSettled(this.#runs);
     await lookingBack;
+    await this.#forks.settled();
     this.#detach();
     if (signal?.aborted) this.#delivery.abort(signal.reason);
     else this.#delivery.close(failure);
-    const connections = [...this.#readings.values()].map(({ connection }) => connection);
-    await Promise.all([...[...connections, ...this.#guests.values()].map((each) => each.close()), ...this.#closing]);
+    const connections = [...[...this.#readings.values()].map(({ connection }) => connection), ...this.#guests.values()];
+    await Promise.all([...connections.map((each) => each.close()), ...this.#closing]);
   }
 
   /** Begins to read one more relay. */
   #join({ url, stream }: { readonly url: string; readonly stream?: string }): void {
     if (!this.#delivery.join(url)) return;
     const { after = "start", live = true, allowGap = false, proofs = "sampled", authLine } = this.#options;
-    const { onlyAuthenticated = false } = this.#options;
-    const isChosen = this.#options.relays?.includes(url) === true;
-    const publicOnly = !isChosen && this.#options.mayDial === undefined && !this.#isInside;
-    const who = authLine === undefined ? {} : { authLine };
-    const connection = new RelayConnection(url, this.#ports, { ...this.#options.connection, ...who, publicOnly });
+    const publicOnly =
+      this.#options.relays?.includes(url) !== true && this.#options.mayDial === undefined && !this.#isInside;
+    const settings = { ...this.#options.connection, ...(authLine === undefined ? {} : { authLine }), publicOnly };
+    const connection = new RelayConnection(url, this.#ports, settings);
     const abort = new LinkedAbort(this.#abort.signal);
-    const start = typeof after === "string" ? after : (after[url] ?? "start");
     const known = this.#state.relays[url];
     const reader = new RelayReader({
       connection,
@@ -277,8 +286,8 @@ export class Following implements AsyncIterableIterator<FollowItem> {
       live,
       allowGap,
       proofs,
-      ...(onlyAuthenticated && authLine !== undefined ? { authLine } : {}),
-      after: start,
+      ...(this.#options.onlyAuthenticated === true && authLine !== undefined ? { authLine } : {}),
+      after: typeof after === "string" ? after : (after[url] ?? "start"),
       // Another incarnation than the one that was read is another log.
       known: stream === undefined || known?.stream === stream ? known : undefined,
       progressed: () => this.#review(),

@@ -3,6 +3,7 @@ import { assertDid, type Did } from "../../keys/did.js";
 import { AntsError } from "../../keys/errors.js";
 import { type ParsedOperation, parsedOrNothing } from "../../keys/identity/operation.js";
 import type { Disk } from "../../keys/ports.js";
+import { splitLines } from "./lines.js";
 
 /** What was known of an agent's identity when it was last verified. */
 export interface Pin {
@@ -47,7 +48,7 @@ export class KnownIdentities implements PinStore {
     if (bytes === undefined) return undefined;
     const operations = new Map<string, ParsedOperation>();
     let head: string | undefined;
-    for (const [index, line] of wholeLines(bytes).entries()) {
+    for (const [index, line] of splitLines(bytes).entries()) {
       if (line.length === 0) continue;
       const operation = parsedOrNothing(line);
       if (operation?.did !== did) throw damaged(path, index + 1);
@@ -76,17 +77,6 @@ export class KnownIdentities implements PinStore {
     assertDid(did);
     return `${this.#folder}/${did.slice("did:ants:".length)}.ndjson`;
   }
-}
-
-/** The last one only with its newline: what is behind it was torn by a crash. */
-function wholeLines(bytes: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  let start = 0;
-  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
-    lines.push(bytes.subarray(start, end));
-    start = end + 1;
-  }
-  return lines;
 }
 
 function damaged(path: string, line: number): AntsError {

@@ -43,8 +43,9 @@ export function describeLoss(loss: PenLoss): string {
 /** What `pen.check()` throws, and every write after the loss. */
 export function penLost(loss: PenLoss): AntsError {
   const hints: Partial<Record<PenLoss["reason"], string>> = {
-    "foreign-event": "stop, and rotate the key with the recovery phrase",
-    fork: "stop, and rotate the key with the recovery phrase if the other writer is not yours",
+    "foreign-event":
+      "stop; ants forks shows what the other one signed, and ants heal joins once it is gone; if it was not you: ants rotate",
+    fork: "stop; ants forks shows what the other one signed, and ants heal joins once it is gone; if it was not you: ants rotate",
     "key-not-live": "bring the vault from where the key was replaced; if it was not you: ants rotate with the words",
     storage: "free space or repair the disk, then start again",
   };

@@ -42,6 +42,11 @@ export class TcpProxy implements AsyncDisposable {
     return `ws://127.0.0.1:${this.#port}`;
   }
 
+  /** Where connections go to: what stands behind it is reached there also while it refuses. */
+  get targetUrl(): string {
+    return `ws://${this.#target!.host}:${this.#target!.port}`;
+  }
+
   target(url: string): void {
     const { hostname, port } = new URL(url);
     this.#target = { host: hostname, port: Number(port) };

@@ -1,0 +1,51 @@
+import { handProof } from "../client/forks.js";
+import type { PublishedEvent } from "../client/publication.js";
+import { type ForkProof, HEAL_KIND } from "../protocol/fork.js";
+import type { Agent } from "./open-agent.js";
+
+/** Forks that one event joins: their names fit a line. */
+const MAX_JOINED = 64;
+
+export interface Heal {
+  /** The event that joins. */
+  readonly event: PublishedEvent;
+  readonly forks: readonly HealedProof[];
+}
+
+export interface HealedProof extends ForkProof {
+  /** The event of the two that is on the chain, where one is. */
+  readonly kept?: string;
+}
+
+/**
+ * Joins forks: the agent, in the epoch that it has just claimed, names both events of each in one `ants.heal` event, so
+ * that everyone who reads its chain knows of both and which one counts. The lines go onto this disk, where
+ * `ants log side` shows what was left behind, and to the agent's relays. Resolves when the event is committed.
+ *
+ * `proofs`: at least one. Throws what `Publisher.publish` throws.
+ */
+export async function healForks(agent: Agent, proofs: readonly ForkProof[], signal: AbortSignal): Promise<Heal> {
+  const { chain, context, publisher } = agent;
+  const joined = proofs.slice(0, MAX_JOINED);
+  await chain.adopt(joined.flatMap(({ events }) => events));
+  const forks = joined.map((proof): HealedProof => {
+    const kept = proof.events.find(({ id, event }) => chain.tree.find(id, event.seq)?.onChain === true);
+    return kept === undefined ? proof : { ...proof, kept: kept.id };
+  });
+  const named = forks.map(({ epoch, seq, key, events, kept }) => ({
+    epoch,
+    seq,
+    key,
+    ids: events.map(({ id }) => id),
+    ...(kept === undefined ? {} : { kept }),
+  }));
+  const { events } = await publisher.publish([{ kind: HEAL_KIND, body: { forks: named } }], { signal });
+  const isPublic = ({ events }: ForkProof) => events.every(({ event }) => event.to === undefined);
+  const told = agent.pen.lanes.map(async ({ relay }) => {
+    for (const proof of joined.filter(isPublic)) {
+      await handProof(context.relays.get(relay.url), proof, context.ports, signal);
+    }
+  });
+  await Promise.all(told);
+  return { event: events[0]!, forks };
+}
