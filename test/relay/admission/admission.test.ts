@@ -117,6 +117,16 @@ describe("promises at a relay", () => {
     expect(codeOf(relay.ask(promise(scout, 4, "i4")))).toBe("stored");
   });
 
+  it("leaves a holder alone while another instance of the agent only reads", () => {
+    hosted();
+    relay.holders.saw(scout.did, "i1");
+    relay.nowMs = 10_000;
+    relay.holders.saw(scout.did, "reader");
+    expect(relay.ask(promise(scout, 2, "i2"))).toMatchObject({ code: "held", holder: "i1", seenMs: 10_000 });
+    relay.nowMs = 60_001;
+    expect(codeOf(relay.ask(promise(scout, 2, "i2")))).toBe("stored");
+  });
+
   it("rises with a stored claim, and fences what is older", () => {
     hosted();
     const claim = event(scout, "1.0");
