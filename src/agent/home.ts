@@ -32,6 +32,7 @@ export function homeLayout(home: string) {
     instances: `${state}/instances.ndjson`,
     leftBehindTold: `${state}/left-behind-told`,
     lock: `${state}/lock`,
+    dormant: `${state}/dormant.json`,
   };
 }
 
@@ -158,6 +159,15 @@ function readConfig(path: string, bytes: Uint8Array): HomeConfig {
   const { did, label, founded } = values;
   if (!isDid(did)) throw damaged(path, "did: expected did:ants:…");
   return { did, label: typeof label === "string" ? label : "agent", founded: founded === true };
+}
+
+/**
+ * The configuration of a restored copy of a home: the same, but its genesis was not made here, so its chain can never
+ * begin a second time. Throws "home-damaged". `path` is for the message.
+ */
+export function configOfCopy(path: string, bytes: Uint8Array): Uint8Array {
+  readConfig(path, bytes);
+  return utf8(CONFIG_NOTE + stringifyToml({ ...parseToml(fromUtf8(bytes)), founded: false }));
 }
 
 /** Whole lines only: a last line without its newline was torn by a crash while it was appended. */

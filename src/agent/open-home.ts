@@ -7,12 +7,19 @@ import type { VaultUnlock } from "../../keys/node/vault-slot.js";
 import type { DiskLock } from "../../keys/ports.js";
 import { systemPorts } from "../client/ports.js";
 import { bootId } from "./boot-id.js";
+import { requireAwake, wakeUp } from "./dormant.js";
 import { AgentHome } from "./home.js";
 import { requireNotMoved } from "./moved.js";
 import { type Agent, type OpeningOptions, openAgent } from "./open-agent.js";
 import { SecretVault } from "./secret-vault.js";
 
-export interface OpenHomeOptions extends OpeningOptions {
+/** How a home is opened, besides how its pen is acquired. */
+export interface OpeningHomeOptions extends OpeningOptions {
+  /** Wakes a restored home that sleeps: it does so by the claim that opens it. Other homes don't mind. */
+  readonly activate?: boolean;
+}
+
+export interface OpenHomeOptions extends OpeningHomeOptions {
   /** The agent's folder. */
   readonly home: string;
   /** Its vault file: `ants whoami` says where that is. */
@@ -25,7 +32,8 @@ export interface OpenHomeOptions extends OpeningOptions {
  * of the agent's relays. Close it at the end: that gives everything back and notes the last committed event in the
  * vault, so that an older copy of the home is known to be old.
  *
- * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "home-moved", "locked" (another
+ * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "home-moved", "home-dormant" (it
+ * was restored from a backup, and `activate` was not said), "locked" (another
  * process works in this home), what reading and opening the vault throws ("vault-missing", "vault-wrong-passphrase" …),
  * "vault-other-agent", "rotation-unfinished", and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
  */
@@ -33,6 +41,7 @@ export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHo
   checkArguments({ home: path, vault, unlock, ...acquire });
   const home = await AgentHome.open(nodeDisk, path);
   await requireNotMoved(nodeDisk, home);
+  if (acquire.activate !== true) await requireAwake(nodeDisk, home);
   const lock = await home.lock();
   let opened: OpenVault;
   try {
@@ -82,10 +91,11 @@ export interface UnlockedHome {
  */
 export async function openUnlocked(
   { home, lock, vault, vaultPath }: UnlockedHome,
-  { leaving, ...acquire }: OpeningOptions & { readonly leaving?: boolean },
+  { leaving, ...acquire }: OpeningHomeOptions & { readonly leaving?: boolean },
 ): Promise<Agent> {
   try {
     if (leaving !== true) await requireNotMoved(nodeDisk, home);
+    if (acquire.activate !== true) await requireAwake(nodeDisk, home);
   } catch (error) {
     vault.close();
     await lock.release();
@@ -101,7 +111,7 @@ export async function openUnlocked(
   }
   try {
     const boot = await bootId(nodeDisk);
-    return await openAgent({
+    const agent = await openAgent({
       ...acquire,
       disk: nodeDisk,
       ports: systemPorts,
@@ -118,8 +128,20 @@ export async function openUnlocked(
         }
       },
     });
+    if (acquire.activate === true) await awake(home, agent);
+    return agent;
   } catch (error) {
     vault.close();
+    throw error;
+  }
+}
+
+/** The claim is acknowledged. A crash before this leaves a home that sleeps, and that the next claim wakes. */
+async function awake(home: AgentHome, agent: Agent): Promise<void> {
+  try {
+    await wakeUp(nodeDisk, home);
+  } catch (error) {
+    await agent.close();
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import type { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
+import { requireAwake } from "../agent/dormant.js";
 import { AgentHome } from "../agent/home.js";
 import { requireNotMoved } from "../agent/moved.js";
 import type { Agent } from "../agent/open-agent.js";
@@ -30,6 +31,7 @@ export async function agentAtWork<T>(
   const { signal } = context;
   const home = await AgentHome.open(nodeDisk, context.home);
   if (options.leaving !== true) await requireNotMoved(nodeDisk, home);
+  await requireAwake(nodeDisk, home);
   const lock = await home.lock();
   let unlocked: UnlockedVault;
   try {
@@ -82,7 +84,7 @@ async function tellLeftBehind({ out }: CommandContext, agent: Agent): Promise<vo
 }
 
 /** Says what is waited for, each reason once. */
-function waitTeller({ out }: CommandContext): (why: AntsError) => void {
+export function waitTeller({ out }: CommandContext): (why: AntsError) => void {
   const told = new Set<string>();
   return ({ code, message }) => {
     if (told.has(code)) return;

@@ -4,6 +4,7 @@ import { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { assertDurablePlace } from "../../keys/node/place.js";
 import type { OpenVault } from "../../keys/node/vault.js";
+import type { VaultContent } from "../../keys/node/vault-content.js";
 import { phraseKeys } from "../../keys/phrase.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
 import type { BackupTier } from "../agent/backup/archive-name.js";
@@ -103,23 +104,33 @@ export class BackupPlace {
   }
 
   #open(address: string): BackupTarget {
-    const { signal } = this.#context;
-    const s3Credentials = () => this.#s3Credentials();
-    return openTarget(address, { clock: systemClock, random: systemRandom, signal, s3Credentials });
-  }
-
-  /** From the environment, as every tool of that world takes them, else from the vault. */
-  async #s3Credentials(): Promise<S3Credentials> {
-    const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = this.#context.env;
-    if (id && secret) return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}) };
-    const { content } = await this.vault();
-    const value = content.secrets[S3_SECRET]?.credentials[0]?.versions[0]?.value;
-    const [accessKeyId, secretAccessKey, ...rest] = value === undefined ? [] : fromUtf8(value).trim().split(":");
-    if (accessKeyId && secretAccessKey && rest.length === 0) return { accessKeyId, secretAccessKey };
-    throw new AntsError("backup-target-denied", "there is nothing to sign requests to an s3 target with", {
-      hint: `put in KEY-ID:SECRET, on one line: ants secret set ${S3_SECRET}`,
+    const { signal, env } = this.#context;
+    const vault = async () => (await this.vault()).content;
+    return openTarget(address, {
+      clock: systemClock,
+      random: systemRandom,
+      signal,
+      s3Credentials: () => s3Credentials(env, vault),
     });
   }
+}
+
+/**
+ * What s3 targets are reached with: from the environment, as every tool of that world takes it, else from the vault.
+ * Throws "backup-target-denied".
+ */
+export async function s3Credentials(
+  env: CommandContext["env"],
+  vault: () => Promise<Pick<VaultContent, "secrets"> | undefined>,
+): Promise<S3Credentials> {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
+  if (id && secret) return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}) };
+  const value = (await vault())?.secrets[S3_SECRET]?.credentials[0]?.versions[0]?.value;
+  const [accessKeyId, secretAccessKey, ...rest] = value === undefined ? [] : fromUtf8(value).trim().split(":");
+  if (accessKeyId && secretAccessKey && rest.length === 0) return { accessKeyId, secretAccessKey };
+  throw new AntsError("backup-target-denied", "there is nothing to sign requests to an s3 target with", {
+    hint: `put in KEY-ID:SECRET, on one line: ants secret set ${S3_SECRET}; or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
+  });
 }
 
 export interface OpensWith {

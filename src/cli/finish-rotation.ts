@@ -24,7 +24,7 @@ export interface Finishing {
 
 /**
  * The second half of `ants rotate` and `ants recover`: the operation goes out and is confirmed, the new key becomes the
- * key, and a first claim with it ends the turn of whoever had the old one. Exit code 3 where only the claim is missing.
+ * key, and a first claim with it ends the turn of whoever had the old one; it wakes a restored home too. Exit code 3 where only the claim is missing.
  */
 export async function finishAndClaim(context: CommandContext, finishing: Finishing): Promise<CommandResult> {
   const { out, signal } = context;
@@ -43,7 +43,7 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
   const { op } = home.identity.newest!;
   let claimed = true;
   try {
-    const agent = await openUnlocked({ home, lock, vault, vaultPath }, { signal, timeoutMs });
+    const agent = await openUnlocked({ home, lock, vault, vaultPath }, { signal, timeoutMs, activate: true });
     await agent.close();
   } catch (error) {
     if (!isAntsError(error)) throw error;

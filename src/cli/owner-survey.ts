@@ -23,6 +23,8 @@ export interface Survey {
   readonly timeoutMs: number;
   /** The seed that authenticates, once the identity log is read: of the sign key, or of the owner's recovery key. */
   readonly seed: () => Uint8Array;
+  /** Does not warn of relays that cannot be read: the caller says so. */
+  readonly quiet?: boolean;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Survey {
  */
 export async function surveyAgent(
   { out, signal }: CommandContext,
-  { home, chain, pool, relays, timeoutMs, seed }: Survey,
+  { home, chain, pool, relays, timeoutMs, seed, quiet = false }: Survey,
 ): Promise<RelayReport[]> {
   const options = { pool, clock: systemPorts.clock, timeoutMs, signal };
   const { identity } = home;
@@ -63,7 +65,7 @@ export async function surveyAgent(
     for (const url of next) known.add(url);
   }
   for (const report of reports.values()) {
-    if (report.state === "failed" && known.has(report.url))
+    if (!quiet && report.state === "failed" && known.has(report.url))
       out.warn(`${report.url} could not be read: ${report.error.message}`);
   }
   return [...reports.values()];

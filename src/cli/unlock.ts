@@ -29,13 +29,17 @@ export interface UnlockedVault {
  * throws, "vault-wrong-passphrase" with the source that was wrong, and "vault-other-agent".
  */
 export async function unlock(context: CommandContext, did: Did, options: UnlockOptions): Promise<UnlockedVault> {
-  const path = vaultPath(options.vault, did, context.env);
+  const opened = await unlockFile(context, vaultPath(options.vault, did, context.env), options.phraseFile);
+  assertVaultOf(did, opened.vault, opened.path);
+  return opened;
+}
+
+/** As {@link unlock}, of whatever agent the vault in this file is. */
+export async function unlockFile(context: CommandContext, path: string, phraseFile?: string): Promise<UnlockedVault> {
   // Before anybody is asked: a passphrase for a file that isn't there helps nobody.
   const bytes = await readVaultFile(path);
   keepMemoryOutOfCoreDumps();
-  const opened = await open(context, path, bytes, options.phraseFile);
-  assertVaultOf(did, opened.vault, path);
-  return opened;
+  return open(context, path, bytes, phraseFile);
 }
 
 async function open(

@@ -17,6 +17,7 @@ import { PROGRAM_ERRORS } from "./error-rows/programs.js";
 import { RELAY_ERRORS } from "./error-rows/relay.js";
 import { RELAYS_ERRORS } from "./error-rows/relays.js";
 import { RESOLUTION_ERRORS } from "./error-rows/resolution.js";
+import { RESTORE_ERRORS } from "./error-rows/restoring.js";
 import { type ErrorRow, EXIT, type ExitCode } from "./error-rows/row.js";
 import { SCAN_ERRORS } from "./error-rows/scan.js";
 import { SCHEDULE_ERRORS } from "./error-rows/schedule.js";
@@ -43,6 +44,7 @@ export const ERRORS = {
   ...RESOLUTION_ERRORS,
   ...SCAN_ERRORS,
   ...SCHEDULE_ERRORS,
+  ...RESTORE_ERRORS,
   ...SECRET_ERRORS,
   ...RELAYS_ERRORS,
   ...STATEMENT_ERRORS,

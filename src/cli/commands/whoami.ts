@@ -1,4 +1,5 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
+import { dormantMark } from "../../agent/dormant.js";
 import { AgentHome } from "../../agent/home.js";
 import { readChain } from "../chain-reading.js";
 import type { CommandContext, CommandResult } from "../context.js";
@@ -20,6 +21,7 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
   const vault = vaultPath(options.vault, did, env);
   const vaultIsThere = (await nodeDisk.read(vault)) !== undefined;
   const relays = newest?.relays ?? [];
+  const dormant = await dormantMark(nodeDisk, home);
   await out.result(
     {
       did,
@@ -30,6 +32,7 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
       relays,
       faults: newest?.faults ?? 0,
       handles: newest?.handles ?? [],
+      ...(dormant === undefined ? {} : { dormant }),
       ...(head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } }),
     },
     [
@@ -40,6 +43,9 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
       `  key       ${(newest?.keys.sign ?? []).join(" ")}`,
       ...(newest?.handles ?? []).map((handle) => `  handle    ${handle}`),
       ...relays.map(({ url, stream }) => `  relay     ${url} (stream ${stream})`),
+      ...(dormant === undefined
+        ? []
+        : [`  sleeps    restored from ${dormant.archive || "a backup"}: ants activate wakes it`]),
       `  chain     ${head === undefined ? "empty" : `seq ${head.seq}, epoch ${head.epoch}, ${head.id}`}`,
     ],
   );

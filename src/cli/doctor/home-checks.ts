@@ -5,6 +5,7 @@ import { nodeDisk } from "../../../keys/node/disk.js";
 import { placeOf } from "../../../keys/node/place.js";
 import type { HighWater } from "../../../keys/node/vault-content.js";
 import { readVaultFile } from "../../../keys/node/vault-file.js";
+import { dormantMark } from "../../agent/dormant.js";
 import type { AgentHome } from "../../agent/home.js";
 import { untoldSideEvents } from "../../agent/left-behind.js";
 import type { ChainHead } from "../../protocol/event.js";
@@ -22,6 +23,11 @@ export async function checkHome({ env }: CommandContext, home: AgentHome): Promi
     await (await home.lock()).release();
   } catch (error) {
     findings.push(isAntsError(error, "locked") ? ok("instance", error.message) : brokenBy("instance", error));
+  }
+  const mark = await dormantMark(nodeDisk, home);
+  if (mark !== undefined) {
+    const found = `this home sleeps: it was restored ${mark.archive === "" ? "from a backup" : `from ${mark.archive}`}`;
+    findings.push(advice("copy", found, "ants activate wakes it, once no other copy of the agent is at work"));
   }
   return findings;
 }

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { spanMs } from "../../agent/backup/span.js";
 import { collect, command, examples, type Runner, vaultOption, wholeNumber } from "./command.js";
 import { phraseOptions } from "./phrase.js";
+import { addRestoreCommands } from "./restore.js";
 
 /** Copies of the home, encrypted, elsewhere. */
 export function addBackupCommands(program: Command, runner: Runner): void {
@@ -84,6 +85,7 @@ export function addBackupCommands(program: Command, runner: Runner): void {
     ["ants backup identity --phrase-file words.txt --out identity.txt"],
     ["age --decrypt --identity identity.txt ants-cold-….tar.age | tar x", "what ants backup identity is for"],
   ]);
+  addRestoreCommands(program, backup, runner);
 }
 
 /** What a command has that works with targets. */

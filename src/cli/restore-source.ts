@@ -1,0 +1,183 @@
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { zero } from "../../keys/bytes.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
+import { nodeDisk } from "../../keys/node/disk.js";
+import { diskError, hasErrno } from "../../keys/node/disk-error.js";
+import type { OpenVault } from "../../keys/node/vault.js";
+import { type PhraseKeys, phraseKeys } from "../../keys/phrase.js";
+import { systemClock, systemRandom } from "../../keys/ports.js";
+import { hostKeys } from "../agent/backup/backup-keys.js";
+import { readBackupConfig } from "../agent/backup/config.js";
+import { listBackups } from "../agent/backup/list-backups.js";
+import type { AgeIdentity } from "../agent/backup/read-archive.js";
+import { type BackupTarget, openTarget } from "../agent/backup/target.js";
+import { homeLayout } from "../agent/home.js";
+import { s3Credentials } from "./backup-place.js";
+import type { CommandContext } from "./context.js";
+import { type PhraseSource, readPhrase } from "./phrase-input.js";
+import { namedVaultPath, vaultsFolder } from "./places.js";
+import { unlockFile } from "./unlock.js";
+
+export interface RestoreKeysOptions extends PhraseSource {
+  readonly vault?: string;
+}
+
+/** What opens archives on this host. */
+export interface RestoreKeys {
+  readonly identities: readonly AgeIdentity[];
+  readonly vault?: { readonly path: string; readonly opened: OpenVault };
+  readonly phrase?: PhraseKeys;
+  /** Overwrites what it can of all that. */
+  close(): void;
+}
+
+/**
+ * The recovery words where they are named, else the vault: the one that is named, or the only one of this host. Where
+ * there is none, a person is asked for the words. Throws what reading either throws, "vault-missing" where several
+ * vaults are there and none is named.
+ */
+export async function restoreKeys(context: CommandContext, options: RestoreKeysOptions): Promise<RestoreKeys> {
+  const isNamed = options.phraseFile !== undefined || (options.shareFile ?? []).length > 0;
+  const path = isNamed ? undefined : await vaultOfHost(context, options);
+  if (path === undefined) {
+    const { entropy } = await readPhrase(context, options);
+    const phrase = phraseKeys(entropy);
+    zero(entropy, phrase.vaultKey);
+    const close = () => zero(phrase.backup.secret, phrase.escrow.secret);
+    return { identities: [phrase.backup], phrase, close };
+  }
+  const { vault } = await unlockFile(context, path);
+  const identities = hostKeys(vault.content);
+  const close = () => {
+    zero(...identities.map(({ secret }) => secret));
+    vault.close();
+  };
+  return { identities, vault: { path, opened: vault }, close };
+}
+
+async function vaultOfHost({ env }: CommandContext, { vault }: RestoreKeysOptions): Promise<string | undefined> {
+  const named = namedVaultPath(vault, env);
+  if (named !== undefined) return named;
+  const folder = vaultsFolder(env);
+  const files = (await nodeDisk.list(folder)).filter((name) => name.endsWith(".json"));
+  if (files.length <= 1) return files.length === 0 ? undefined : join(folder, files[0]!);
+  throw new AntsError("vault-missing", `there are ${files.length} vaults in ${folder}, and none was named`, {
+    hint: `name the agent's: --vault ${join(folder, files[0]!)}; or open the archive with the words: --phrase-file FILE`,
+    details: { path: folder },
+  });
+}
+
+/** An archive that was found: where, and how its bytes are read. */
+export interface FoundArchive {
+  readonly name: string;
+  readonly from: string;
+  open(): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export interface FindArchiveOptions {
+  /** A path, the name of an archive at a target, or "latest": the newest that the keys open. */
+  readonly archive: string;
+  /** Addresses; those of the present home's plan, where there is one, unless given. */
+  readonly target?: readonly string[];
+}
+
+/**
+ * Throws "backup-missing", "backup-no-target", "backup-config", and what targets throw. A target that cannot be listed is
+ * told and passed over.
+ */
+export async function findArchive(
+  context: CommandContext,
+  { archive, target = [] }: FindArchiveOptions,
+  keys: RestoreKeys,
+): Promise<FoundArchive> {
+  const file = archive === "latest" ? undefined : await fileOf(archive);
+  if (file !== undefined) return file;
+  const targets = await targetsOf(context, target, keys);
+  const { archives, failed } = await listBackups({ targets });
+  for (const { url, error } of failed) context.out.warn(`${url} could not be listed: ${error.message}`);
+  // What only the words open is no use to whoever has the vault.
+  const opening = keys.phrase === undefined ? archives.filter(({ tier }) => tier === "hot") : archives;
+  const found = archive === "latest" ? opening.at(-1) : archives.find(({ name }) => name === archive);
+  if (found === undefined) {
+    const error = failed[0]?.error;
+    if (archive === "latest" && archives.length > 0) {
+      throw new AntsError("backup-no-key", "all archives here are cold ones: this host's key opens none of them", {
+        hint: "the recovery words open every backup: --phrase-file FILE",
+      });
+    }
+    throw new AntsError(
+      "backup-missing",
+      archive === "latest" ? "no target has an archive" : `no target has ${archive}`,
+      {
+        hint: "ants backup list --target ADDRESS shows what there is; a file is named by its path",
+        ...(error === undefined ? {} : { cause: error }),
+      },
+    );
+  }
+  const at = targets.find(({ url }) => url === found.copies[0]!.url)!;
+  return { name: found.name, from: at.url, open: () => at.get(found.name) };
+}
+
+async function fileOf(path: string): Promise<FoundArchive | undefined> {
+  const whole = resolve(path);
+  try {
+    if (!(await stat(whole)).isFile()) return undefined;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR") && !path.includes("/")) return undefined;
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) {
+      throw new AntsError("backup-missing", `there is no file ${whole}`, {
+        hint: "check the path; without a slash it is the name of an archive at a target",
+      });
+    }
+    throw diskError(error, "read", whole);
+  }
+  return { name: basename(whole), from: whole, open: async () => bytesOf(whole) };
+}
+
+async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const block of createReadStream(path)) yield block as Uint8Array;
+  } catch (error) {
+    throw diskError(error, "read", path);
+  }
+}
+
+async function targetsOf(
+  context: CommandContext,
+  named: readonly string[],
+  { vault }: RestoreKeys,
+): Promise<BackupTarget[]> {
+  const { env, signal, home } = context;
+  const addresses = named.length > 0 ? named.map(absolute) : await plannedAddresses(home);
+  if (addresses.length === 0) {
+    throw new AntsError("backup-no-target", "nobody said where the backups are", {
+      hint: "name the archive by its path, or a place: --target /media/stick/backups",
+    });
+  }
+  const options = {
+    clock: systemClock,
+    random: systemRandom,
+    signal,
+    s3Credentials: () => s3Credentials(env, async () => vault?.opened.content),
+  };
+  return [...new Set(addresses)].map((address) => openTarget(address, options));
+}
+
+/** Of the home that is here already, where there is one: another copy of it is restored beside it. */
+async function plannedAddresses(home: string): Promise<string[]> {
+  try {
+    await readdir(home);
+    const { target } = await readBackupConfig(nodeDisk, homeLayout(home).state);
+    return target.map(({ url }) => url);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
+    if (isAntsError(error)) throw error;
+    throw diskError(error, "read", home);
+  }
+}
+
+function absolute(address: string): string {
+  return /^[a-z0-9]+:\/\//.test(address) ? address : resolve(address);
+}

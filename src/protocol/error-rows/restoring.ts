@@ -1,0 +1,20 @@
+import { type ErrorRow, EXIT, fatal } from "./row.js";
+
+/** Restored homes: until they are activated they sleep. */
+export const RESTORE_ERRORS = {
+  "home-dormant": fatal(
+    "The home was restored from a backup and sleeps: nothing is claimed, signed or sent from it.",
+    "ants activate claims the pen and wakes it. Whatever only reads works as it is.",
+    EXIT.refusedForSafety,
+  ),
+  "restore-not-empty": fatal(
+    "The folder to restore into is not empty; what is there is never overwritten.",
+    "Name a folder that is empty or not there yet: --to DIR.",
+    EXIT.refusedForSafety,
+  ),
+  "restore-place": fatal(
+    "The folder cannot be filled as a whole: something is mounted there, or something is in the way.",
+    "Name another folder, or one within it: --to DIR.",
+    EXIT.usage,
+  ),
+} as const satisfies Record<string, ErrorRow>;
