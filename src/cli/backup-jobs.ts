@@ -4,8 +4,10 @@ import { systemClock, systemRandom } from "../../keys/ports.js";
 import { BACKUP_TIERS, type BackupTier } from "../agent/backup/archive-name.js";
 import { createBackup } from "../agent/backup/create-backup.js";
 import { listBackups } from "../agent/backup/list-backups.js";
+import { pruneBackups } from "../agent/backup/prune-backups.js";
 import { SecretLook } from "../agent/backup/scan/secret-look.js";
 import type { BackupJob } from "../agent/backup/schedule.js";
+import type { BackupTarget } from "../agent/backup/target.js";
 import { verifyBackup } from "../agent/backup/verify-backup.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
@@ -28,11 +30,12 @@ export async function runBackupJob(
 }
 
 async function create(
-  { out, signal }: CommandContext,
+  context: CommandContext,
   place: BackupPlace,
   tier: BackupTier,
   clean: Set<string>,
 ): Promise<readonly string[]> {
+  const { out, signal } = context;
   const targets = place.targets(tier);
   await place.requireDurable(tier);
   const { content } = await place.vault();
@@ -52,7 +55,26 @@ async function create(
   });
   for (const at of report.targets)
     if (at.status === "failed") out.warn(`${at.url} did not take ${report.name}: ${at.error.message}`);
+  await prune(context, place, targets, tier);
   return [report.name];
+}
+
+/** Makes room by the plan's rules. What stands in its way is told and is no reason to make another archive. */
+async function prune(
+  { out, signal }: CommandContext,
+  { config, catalogue }: BackupPlace,
+  targets: readonly BackupTarget[],
+  tier: BackupTier,
+): Promise<void> {
+  try {
+    const work = { targets, policy: config.keep, tiers: [tier], catalogue, clock: systemClock, signal };
+    for (const { url, error } of await pruneBackups({ ...work, dryRun: false }))
+      if (error !== undefined) out.warn(`${url} could not be pruned: ${error.message}`);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAntsError(error)) throw error;
+    out.warn(`nothing was pruned: ${error.message}`);
+  }
 }
 
 /** Reads back the newest archive of each tier, every copy of it, and opens those that this host can open. */

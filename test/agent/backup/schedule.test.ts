@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { AntsError } from "../../../keys/errors.js";
+import { archiveName } from "../../../src/agent/backup/archive-name.js";
 import { parseBackupConfig, scheduleOf } from "../../../src/agent/backup/config.js";
+import { keep } from "../../../src/agent/backup/retention.js";
 import { RunRecords } from "../../../src/agent/backup/run-records.js";
 import { type RunScheduleOptions, runSchedule } from "../../../src/agent/backup/run-schedule.js";
 import {
@@ -128,6 +130,35 @@ describe("ten days", () => {
     expect(turnsOf("hot", HOUR)).toEqual(Array.from({ length: 241 }, (_, hour) => hour - 1));
     expect(turnsOf("verify", DAY)).toEqual(Array.from({ length: 11 }, (_, day) => day - 1));
     expect(turnsOf("cold", 7 * DAY)).toEqual([-1, 0, 1]);
+  });
+
+  test("with the plan's own retention: the last two days whole, and one of each day before", async () => {
+    const host = new Host();
+    const { keep: rules } = parseBackupConfig("", "backup.toml");
+    let stored: { name: string; timeMs: number }[] = [];
+    const run = async (job: BackupJob) => {
+      const timeMs = host.clock.nowMs();
+      if (job === "verify") return [];
+      const name = archiveName(job, timeMs, "00000000");
+      stored.push({ name, timeMs });
+      const of = (tier: BackupJob) => stored.filter((archive) => archive.name.startsWith(`ants-${tier}-`));
+      const { drop } = keep(of(job), rules[job], timeMs);
+      stored = stored.filter((archive) => !drop.includes(archive.name));
+      return [name];
+    };
+    await host.up(10 * DAY, { run });
+    const hourly = Array.from({ length: 240 }, (_, hour) => MONDAY + hour * HOUR + PLAN.shiftMs);
+    const lastMs = hourly.at(-1)!;
+    const expected = [
+      ...hourly.filter((timeMs) => lastMs - timeMs < 2 * DAY),
+      // The newest of each day before: that of 23:02.
+      ...Array.from({ length: 8 }, (_, day) => MONDAY + (day + 1) * DAY - HOUR + PLAN.shiftMs),
+    ];
+    const timesOf = (tier: string) =>
+      stored.filter(({ name }) => name.startsWith(`ants-${tier}-`)).map(({ timeMs }) => timeMs);
+    expect(new Set(timesOf("hot"))).toEqual(new Set(expected));
+    expect(timesOf("hot")).toHaveLength(new Set(expected).size);
+    expect(timesOf("cold")).toEqual([MONDAY + PLAN.shiftMs, MONDAY + 7 * DAY + PLAN.shiftMs]);
   });
 
   test("with a night in which nothing ran: one run of each job catches up", async () => {

@@ -66,7 +66,8 @@ export class SecretLook {
     };
     const hash = createHash("sha256").update(`${path}\n${isDense}\n`).update(bytes).digest("base64");
     if (this.#clean.has(hash)) return;
-    const findings = scanFile(path, bytes, { isDense, linesBefore: before?.lines ?? 0 });
+    const read = path === ALLOW_LIST_PATH ? remarksOf(bytes) : bytes;
+    const findings = scanFile(path, read, { isDense, linesBefore: before?.lines ?? 0 });
     const refused = findings.filter((finding) => !this.#allowed.allows(finding, this.#keys));
     for (const finding of refused) this.#found.set(JSON.stringify(finding), finding);
     if (refused.length === 0 && this.#clean.size < MAX_REMEMBERED) this.#clean.add(hash);
@@ -112,6 +113,11 @@ export async function readAllowList(disk: Disk, home: string): Promise<AllowList
 /** One line: where, by which rule, and what may be shown. */
 export function findingText({ path, line, rule, excerpt }: Finding): string {
   return `${path}${line === 0 ? "" : `:${line}`}  ${rule}  ${excerpt}`;
+}
+
+/** The allow-list without its lines: they name rules and hold fingerprints. */
+function remarksOf(bytes: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(new TextDecoder().decode(bytes).replace(/^[^#\r\n].*$/gm, ""));
 }
 
 function linesIn(bytes: Uint8Array): number {

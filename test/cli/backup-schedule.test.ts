@@ -1,0 +1,136 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OwnerPlace } from "../support/owner-place.js";
+import { PLANTED_SECRETS } from "../support/planted-secrets.js";
+
+let place: OwnerPlace;
+let home: string;
+let target: string;
+const archives = () => (existsSync(target) ? readdirSync(target).filter((name) => name.endsWith(".age")) : []);
+const writePlan = (more = "") =>
+  writeFileSync(join(home, ".ants/backup.toml"), `${more}\n[[target]]\nurl = '${target}'\n`);
+
+beforeAll(async () => {
+  place = await OwnerPlace.found("backup-schedule", 1);
+  home = join(place.sandbox.work, "ants");
+  target = join(place.sandbox.work, 'ba ck"ups$%');
+  place.sandbox.env.ANTS_ALLOW_EPHEMERAL = "1";
+});
+afterAll(() => place[Symbol.asyncDispose]());
+
+describe("ants backup scan, and what it keeps from being stored", () => {
+  const token = PLANTED_SECRETS.find(({ name }) => name === "github.classic")!.value.toString();
+  const path = () => join(home, "MEMORY.md");
+
+  test("a secret in a file stops the backup before anything is stored, and is named without its value", async () => {
+    writePlan();
+    writeFileSync(path(), `# What I know\n\nthe token is ${token}\n`);
+    const { exit, stdout, stderr } = await place.sh("ants backup create --json");
+    expect(exit).toBe(4);
+    expect(JSON.parse(stderr.trim().split("\n").at(-1)!)).toMatchObject({
+      code: "backup-secret-found",
+      message: "this looks like a secret: MEMORY.md:3  github-token  ghp_… (36 characters); nothing was stored",
+    });
+    expect(stdout + stderr).not.toContain(token.slice(4, 20));
+    expect(archives()).toEqual([]);
+    expect(readdirSync(join(home, ".ants/backup-spool"))).toEqual([]);
+  });
+
+  test("what is allowed passes, as long as it is that value in that place", async () => {
+    expect((await place.sh("ants backup scan")).exit).toBe(4);
+    expect((await place.sh("ants backup scan --allow MEMORY.md:9")).exit).toBe(2);
+    expect(await place.done("ants backup scan --allow MEMORY.md:3 --json")).toMatchObject({ ok: true, allowed: 1 });
+    const list = readFileSync(join(home, ".ants/backup-allow"), "utf8");
+    expect(list).toMatch(/^#.*\nMEMORY\.md : github-token : [0-9a-f]{12}\n$/);
+    expect(await place.done("ants backup scan --json")).toMatchObject({ ok: true, findings: [] });
+    writeFileSync(path(), `the token is ${token.slice(0, -1)}x\n`);
+    expect((await place.sh("ants backup scan")).exit).toBe(4);
+    writeFileSync(join(home, ".ants/backup-allow"), "MEMORY.md : *\n");
+    expect(await place.fails("ants backup create --json")).toBe("backup-allow-line");
+    rmSync(join(home, ".ants/backup-allow"));
+    rmSync(path());
+  });
+});
+
+describe("ants backup schedule", () => {
+  test("run --once makes both tiers, reads them back, and then has nothing to do", async () => {
+    writePlan();
+    type Runs = { runs: { job: string; outcome: string; archives: string[] }[] };
+    const { runs } = await place.done<Runs>("ants backup schedule run --once --json");
+    expect(runs.map(({ job, outcome }) => `${job} ${outcome}`)).toEqual(["hot ok", "cold ok", "verify ok"]);
+    expect(new Set(runs.slice(0, 2).flatMap(({ archives }) => archives))).toEqual(new Set(archives()));
+    expect(runs[2]!.archives.toSorted()).toEqual(archives().toSorted());
+    expect((await place.sh("ants backup schedule run --once")).stdout).toBe("nothing is due\n");
+    const status = await place.done<{ jobs: { job: string; failures: number }[] }>(
+      "ants backup schedule status --json",
+    );
+    expect(status.jobs.map(({ job, failures }) => `${job} ${failures}`)).toEqual(["hot 0", "cold 0", "verify 0"]);
+  });
+
+  test("a job that fails is recorded, and tried again at another time", async () => {
+    const [archive] = archives().filter((name) => name.startsWith("ants-hot-"));
+    const bytes = readFileSync(join(target, archive!));
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(join(target, archive!), bytes);
+    writeFileSync(join(home, ".ants/backup-runs.ndjson"), "");
+    writePlan('[schedule]\nhot = "off"\ncold = "off"\n');
+    const { exit, stdout } = await place.sh("ants backup schedule run --once --json");
+    expect(exit).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ runs: [{ job: "verify", outcome: "failed", code: "backup-damaged" }] });
+    expect((await place.sh("ants backup schedule run --once")).stdout).toBe("nothing is due\n");
+    expect((await place.sh("ants backup schedule status")).stdout).toContain("failed since");
+  });
+
+  test("run works until SIGTERM, alone in its home", async () => {
+    rmSync(join(home, ".ants/backup-runs.ndjson"));
+    rmSync(target, { recursive: true });
+    writePlan();
+    const cli = join(import.meta.dirname, "../../dist/src/cli/main.js");
+    const daemon = spawn(process.execPath, [cli, "backup", "schedule", "run"], {
+      env: { ...process.env, ...place.sandbox.env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    for await (const chunk of daemon.stderr) {
+      said += chunk;
+      if (said.includes("next: ")) break;
+    }
+    expect(archives()).toHaveLength(2);
+    expect(await place.fails("ants backup schedule run --json")).toBe("locked");
+    expect(await place.done("ants backup schedule status --json")).toMatchObject({ running: true });
+    const ended = once(daemon, "exit");
+    daemon.kill("SIGTERM");
+    expect(await ended).toEqual([0, null]);
+    expect(await place.done("ants backup schedule status --json")).toMatchObject({ running: false });
+  });
+
+  test("is refused where nobody could open the vault, and where there is no plan", async () => {
+    expect(await place.fails("env -u ANTS_PASSPHRASE_FILE ants backup schedule run --json")).toBe("schedule-attended");
+    rmSync(join(home, ".ants/backup.toml"));
+    expect(await place.fails("ants backup schedule run --json")).toBe("backup-no-target");
+  });
+
+  test("print makes units that systemd takes, with every path as it is", async () => {
+    mkdirSync(target, { recursive: true });
+    writeFileSync(join(home, ".ants/backup.toml"), `[[target]]\nurl = '${target}'\n`);
+    const { files } = await place.done<{ files: string[] }>("ants backup schedule print --write units --json");
+    expect(files.map((file) => file.replace(/.*\//, ""))).toEqual([
+      "ants-backup-agent.service",
+      "ants-backup-agent.timer",
+    ]);
+    const service = readFileSync(files[0]!, "utf8");
+    expect(service).toContain(`ReadWritePaths="${target.replaceAll("%", "%%").replaceAll('"', '\\"')}"`);
+    expect(service).not.toContain("LoadCredential");
+    const text = await place.sh("env -u ANTS_PASSPHRASE_FILE ants backup schedule print");
+    expect(text.stdout).toContain("LoadCredentialEncrypted=ants-passphrase:/etc/ants/passphrase.cred");
+    expect((await place.sh("ants backup schedule print --user")).stdout).not.toContain("ProtectSystem");
+    if (!existsSync("/usr/bin/systemd-analyze")) return;
+    const said = execFileSync("sh", ["-c", 'systemd-analyze verify "$@" 2>&1 || true', "sh", ...files], {
+      encoding: "utf8",
+    });
+    expect(said.split("\n").filter((line) => line.includes("ants-backup"))).toEqual([]);
+  });
+});
