@@ -17,6 +17,11 @@ export interface UnlockOptions {
   readonly phraseFile?: string;
 }
 
+/** Whether something is set up that opens the vault without a person; whether it works is another question. */
+export function opensUnattended(env: CommandContext["env"]): boolean {
+  return Boolean(env.CREDENTIALS_DIRECTORY || env.ANTS_PASSPHRASE_COMMAND || env.ANTS_PASSPHRASE_FILE);
+}
+
 export interface UnlockedVault {
   readonly path: string;
   readonly vault: OpenVault;

@@ -17,6 +17,7 @@ import { BackupPlace } from "../backup-place.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { vaultPath } from "../places.js";
 import { systemdUnits, unitName } from "../systemd-units.js";
+import { opensUnattended } from "../unlock.js";
 import { lengthText } from "../when.js";
 
 export interface ScheduleRunOptions {
@@ -160,7 +161,7 @@ async function runnerOf(home: AgentHome): Promise<string | undefined> {
 }
 
 function requireUnattended({ env }: CommandContext): void {
-  if (env.CREDENTIALS_DIRECTORY || env.ANTS_PASSPHRASE_COMMAND || env.ANTS_PASSPHRASE_FILE) return;
+  if (opensUnattended(env)) return;
   throw new AntsError("schedule-attended", "nobody would be there to type the passphrase when a backup is due", {
     hint: "set ANTS_PASSPHRASE_COMMAND or ANTS_PASSPHRASE_FILE, or give the service the systemd credential ants-passphrase (docs/secret-managers.md)",
   });

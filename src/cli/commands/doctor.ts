@@ -2,6 +2,7 @@ import { nodeDisk } from "../../../keys/node/disk.js";
 import { AgentHome } from "../../agent/home.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { checkBackups } from "../doctor/backup-checks.js";
 import { checklist, type Item } from "../doctor/checklist.js";
 import { brokenBy, type Finding, type Level } from "../doctor/finding.js";
 import { checkChain, checkHome, checkIdentity, checkVault } from "../doctor/home-checks.js";
@@ -43,7 +44,19 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
     timeoutMs: options.timeout * 1000,
     signal: context.signal,
   });
-  return [...(await checkHome(context, home)), checkIdentity(home), ...vault.findings, chain.finding, ...relays];
+  const backups = await checkBackups(context, home, {
+    timeoutMs: options.timeout * 1000,
+    ...(options.vault === undefined ? {} : { vault: options.vault }),
+    ...(vault.recipients === undefined ? {} : { recipients: vault.recipients }),
+  });
+  return [
+    ...(await checkHome(context, home)),
+    checkIdentity(home),
+    ...vault.findings,
+    chain.finding,
+    ...relays,
+    ...backups,
+  ];
 }
 
 const MARKS = {

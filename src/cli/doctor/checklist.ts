@@ -37,7 +37,12 @@ export function checklist(findings: readonly Finding[]): Item[] {
       item: "copies elsewhere",
       ...whenAll(["chain", "quorum"], "the chain is on a quorum of relays"),
     },
-    ...later("storage", "backup strategy defined and verified", "old checkpoints expire"),
+    {
+      group: "storage",
+      item: "backup strategy defined and verified",
+      ...whenAll(["backup plan", "verified backup"], "backups are made by a plan, and read back"),
+    },
+    ...later("storage", "old checkpoints expire"),
     ...later(
       "timing",
       "intent before",

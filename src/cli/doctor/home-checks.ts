@@ -3,8 +3,10 @@ import { isAntsError } from "../../../keys/errors.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { placeOf } from "../../../keys/node/place.js";
-import type { HighWater } from "../../../keys/node/vault-content.js";
+import type { HighWater, VaultContent } from "../../../keys/node/vault-content.js";
 import { readVaultFile } from "../../../keys/node/vault-file.js";
+import { BACKUP_TIERS, type BackupTier } from "../../agent/backup/archive-name.js";
+import { recipientsOf } from "../../agent/backup/backup-keys.js";
 import { dormantMark } from "../../agent/dormant.js";
 import type { AgentHome } from "../../agent/home.js";
 import { untoldSideEvents } from "../../agent/left-behind.js";
@@ -12,7 +14,7 @@ import type { ChainHead } from "../../protocol/event.js";
 import { readChain, tornText } from "../chain-reading.js";
 import type { CommandContext } from "../context.js";
 import { allowsEphemeral, vaultPath } from "../places.js";
-import { unlock } from "../unlock.js";
+import { opensUnattended, unlock } from "../unlock.js";
 import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
 import { checkSecrets } from "./secret-checks.js";
 
@@ -56,6 +58,8 @@ export interface VaultCheck {
   readonly findings: readonly Finding[];
   /** What the vault remembers, where it could be opened without a person. */
   readonly highWater?: HighWater;
+  /** To whom backups are encrypted, where it could be opened without a person; empty where it does not know. */
+  readonly recipients?: ReadonlyMap<BackupTier, readonly string[]>;
 }
 
 /** The vault's file, and, where it opens without a person, that it opens and holds the agent's key. */
@@ -68,8 +72,7 @@ export async function checkVault(context: CommandContext, home: AgentHome, vault
     return { findings: [brokenBy("vault", error)] };
   }
   const findings = [await checkPlace("vault", path, path, context.env)];
-  const { CREDENTIALS_DIRECTORY, ANTS_PASSPHRASE_COMMAND, ANTS_PASSPHRASE_FILE } = context.env;
-  if (!(CREDENTIALS_DIRECTORY || ANTS_PASSPHRASE_COMMAND || ANTS_PASSPHRASE_FILE)) {
+  if (!opensUnattended(context.env)) {
     const fix = "set ANTS_PASSPHRASE_COMMAND or ANTS_PASSPHRASE_FILE, see docs/vault.md";
     findings.push(advice("unlocking", "the vault opens with a person at a terminal only", fix));
     return { findings };
@@ -90,12 +93,22 @@ export async function checkVault(context: CommandContext, home: AgentHome, vault
             ),
       );
       findings.push(...(await checkSecrets(home, vault)));
-      return { findings, ...(highWater === undefined ? {} : { highWater }) };
+      const recipients = recipientsIn(vault.content);
+      return { findings, recipients, ...(highWater === undefined ? {} : { highWater }) };
     } finally {
       vault.close();
     }
   } catch (error) {
     return { findings: [...findings, brokenBy("unlocking", error)] };
+  }
+}
+
+function recipientsIn(content: VaultContent): Map<BackupTier, readonly string[]> {
+  try {
+    return new Map(BACKUP_TIERS.map((tier) => [tier, recipientsOf(tier, content)]));
+  } catch (error) {
+    if (isAntsError(error, "backup-no-recipient")) return new Map();
+    throw error;
   }
 }
 

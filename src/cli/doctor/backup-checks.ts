@@ -1,0 +1,212 @@
+import { AntsError, isAntsError } from "../../../keys/errors.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { systemClock } from "../../../keys/ports.js";
+import { BACKUP_TIERS, type BackupTier } from "../../agent/backup/archive-name.js";
+import type { KnownArchive, KnownCopy } from "../../agent/backup/catalogue.js";
+import { scheduleOf } from "../../agent/backup/config.js";
+import { RunRecords } from "../../agent/backup/run-records.js";
+import { jobStates, type Schedule } from "../../agent/backup/schedule.js";
+import type { AgentHome } from "../../agent/home.js";
+import { BackupPlace } from "../backup-place.js";
+import type { CommandContext } from "../context.js";
+import { opensUnattended } from "../unlock.js";
+import { lengthText } from "../when.js";
+import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
+
+export interface BackupCheckOptions {
+  readonly vault?: string;
+  /** For each target. */
+  readonly timeoutMs: number;
+  /** To whom new archives are encrypted; undefined where the vault was not opened. */
+  readonly recipients?: ReadonlyMap<BackupTier, readonly string[]>;
+}
+
+/** A run may be late by a turn, and by what a long one takes: after two turns nobody is making backups. */
+const TURNS_UNTIL_STALE = 2;
+const SLACK_MS = 10 * 60_000;
+
+/** Whether backups are made, read back, reachable, and encrypted to those who need them. Changes nothing. */
+export async function checkBackups(
+  context: CommandContext,
+  home: AgentHome,
+  options: BackupCheckOptions,
+): Promise<Finding[]> {
+  let place: BackupPlace;
+  const { vault, timeoutMs } = options;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
+  try {
+    place = await BackupPlace.open({ ...context, signal }, vault === undefined ? {} : { vault });
+  } catch (error) {
+    return [brokenBy("backup plan", error)];
+  }
+  await using opened = place;
+  const { config, catalogue } = opened;
+  const { state } = home.layout;
+  const nowMs = systemClock.nowMs();
+  const archives = await catalogue.archives();
+  const schedule = scheduleOf(config, home.config.did);
+  if (config.target.length === 0) return [noPlan(state, archives, nowMs)];
+  const findings = [planFinding(opened, schedule)];
+  for (const tier of BACKUP_TIERS) {
+    const urls = opened.addresses(tier);
+    if (urls.length > 0) findings.push(freshness(tier, urls, archives, schedule.everyMs[tier], nowMs));
+  }
+  findings.push(verification(opened.addresses(), archives, schedule.everyMs.verify, nowMs));
+  const states = jobStates(schedule, await new RunRecords(nodeDisk, state).all(), nowMs);
+  for (const { job, failures } of states) {
+    const last = failures.at(-1);
+    if (last === undefined) continue;
+    const ago = lengthText(nowMs - last.endedMs);
+    const found = `the last run failed ${ago} ago: ${last.message ?? last.code ?? "for no reason that it gave"}`;
+    findings.push(broken(`backup job ${job}`, found, `put that right; then ants backup schedule run --once`));
+  }
+  try {
+    findings.push(...(await reachability(context, opened, archives)));
+  } catch (error) {
+    context.signal.throwIfAborted();
+    findings.push(brokenBy("backup targets", error));
+  }
+  if (options.recipients !== undefined) findings.push(...recipients(archives, options.recipients));
+  return findings;
+}
+
+function noPlan(state: string, archives: readonly KnownArchive[], nowMs: number): Finding {
+  const newest = archives.at(-1);
+  const byHand =
+    newest === undefined ? "" : ` (the last archive was made by hand, ${lengthText(nowMs - newest.timeMs)} ago)`;
+  return broken(
+    "backup plan",
+    `there is none: when this disk is lost, all that no relay has is lost with it${byHand}`,
+    `name a place under [[target]] in ${state}/backup.toml, and start ants backup schedule run (docs/backup-schedule.md)`,
+  );
+}
+
+function planFinding({ config }: BackupPlace, schedule: Schedule): Finding {
+  const jobs = Object.entries(schedule.everyMs).map(([job, everyMs]) => `${job} every ${lengthText(everyMs)}`);
+  const targets = config.target.length === 1 ? "1 target" : `${config.target.length} targets`;
+  if (schedule.everyMs.hot === undefined && schedule.everyMs.cold === undefined) {
+    const fix = 'set hot = "1h" and cold = "1w" under [schedule] in .ants/backup.toml, and a target for them';
+    return broken("backup plan", `${targets}, and nothing that makes an archive by itself`, fix);
+  }
+  return ok("backup plan", `${targets}; ${jobs.join(", ")}`);
+}
+
+function freshness(
+  tier: BackupTier,
+  urls: readonly string[],
+  archives: readonly KnownArchive[],
+  everyMs: number | undefined,
+  nowMs: number,
+): Finding {
+  const check = `${tier} backup`;
+  const make = `ants backup create --tier ${tier}; and see that ants backup schedule run is at work, or its timer`;
+  const ages = urls.map((url) => {
+    const newest = archives.findLast((archive) => archive.tier === tier && archive.copies.has(url));
+    return { url, ageMs: newest === undefined ? undefined : nowMs - newest.timeMs };
+  });
+  const never = ages.filter(({ ageMs }) => ageMs === undefined);
+  if (never.length > 0) return broken(check, `there is none at ${never.map(({ url }) => url).join(", ")}`, make);
+  const oldest = ages.reduce((a, b) => ((a.ageMs ?? 0) > (b.ageMs ?? 0) ? a : b));
+  const text = `the newest one at ${oldest.url} is ${lengthText(oldest.ageMs ?? 0)} old`;
+  if (everyMs === undefined) return advice(check, `${text}, and the plan makes none`, make);
+  if ((oldest.ageMs ?? 0) > TURNS_UNTIL_STALE * everyMs + SLACK_MS)
+    return broken(check, `${text}; the plan makes one every ${lengthText(everyMs)}`, make);
+  return ok(check, text);
+}
+
+function verification(
+  urls: readonly string[],
+  archives: readonly KnownArchive[],
+  everyMs: number | undefined,
+  nowMs: number,
+): Finding {
+  const check = "verified backup";
+  const job = 'set verify = "1d" under [schedule] in .ants/backup.toml';
+  if (everyMs === undefined)
+    return broken(
+      check,
+      "nobody reads backups back: the plan has no verify job",
+      `${job}; until then: ants backup verify`,
+    );
+  const copies = archives.flatMap(({ name, copies }) => [...copies].map(([url, copy]) => ({ name, url, ...copy })));
+  const wrong = copies.filter(({ failedMs }) => failedMs !== undefined).at(-1);
+  if (wrong !== undefined) {
+    const found = `${wrong.name} at ${wrong.url} was read back and is not what was stored`;
+    return broken(check, found, "make another one (ants backup create), and find out what happened to that storage");
+  }
+  const read = urls.map((url) => ({ url, lastMs: lastVerified(copies.filter((copy) => copy.url === url)) }));
+  const never = read.filter(({ lastMs }) => lastMs === undefined);
+  const fix = "ants backup verify; and see that ants backup schedule run is at work, or its timer";
+  if (never.length > 0)
+    return broken(check, `nothing was ever read back from ${never.map(({ url }) => url).join(", ")}`, fix);
+  const oldest = read.reduce((a, b) => ((a.lastMs ?? 0) < (b.lastMs ?? 0) ? a : b));
+  const agoMs = nowMs - (oldest.lastMs ?? 0);
+  const text = `${oldest.url} was read back ${lengthText(agoMs)} ago`;
+  if (agoMs > TURNS_UNTIL_STALE * everyMs + SLACK_MS)
+    return broken(check, `${text}; the plan does it every ${lengthText(everyMs)}`, fix);
+  return ok(check, text);
+}
+
+function lastVerified(copies: readonly KnownCopy[]): number | undefined {
+  const times = copies.flatMap(({ verifiedMs }) => verifiedMs ?? []);
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** Whether each target answers, and still has the newest archive that it took. */
+async function reachability(
+  context: CommandContext,
+  place: BackupPlace,
+  archives: readonly KnownArchive[],
+): Promise<Finding[]> {
+  const { env } = context;
+  const mayUnlock = opensUnattended(env) || Boolean(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);
+  return Promise.all(
+    place.targets().map(async (target): Promise<Finding> => {
+      const check = `backup target ${target.url}`;
+      if (target.url.startsWith("s3:") && !mayUnlock)
+        return advice(
+          check,
+          "not asked: its credentials are in the vault",
+          "set up an unlocking without a person: docs/vault.md",
+        );
+      try {
+        const names = new Set((await target.list()).map(({ name }) => name));
+        const newest = archives.findLast(({ copies }) => copies.has(target.url));
+        if (newest !== undefined && !names.has(newest.name)) {
+          const found = `${newest.name} was stored there and is gone`;
+          return broken(check, found, "find out who removed it; then ants backup create");
+        }
+        return ok(check, `answers, and has ${names.size} ${names.size === 1 ? "archive" : "archives"}`);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        const late = new AntsError("backup-target-unreachable", "no answer in time");
+        return brokenBy(check, isAntsError(error) ? error : late);
+      }
+    }),
+  );
+}
+
+/** Archives that somebody opens who should not, or does not who should: from before keys or words changed. */
+function recipients(archives: readonly KnownArchive[], current: ReadonlyMap<BackupTier, readonly string[]>): Finding[] {
+  const check = "backup recipients";
+  if (current.size === 0) {
+    return [
+      broken(
+        check,
+        "the vault does not know to whom backups are encrypted",
+        "tell it once: ants backup recipient --phrase-file FILE",
+      ),
+    ];
+  }
+  const old = archives.filter(({ tier, copies }) =>
+    [...copies.values()].some(({ recipients }) => !sameSet(recipients, current.get(tier) ?? [])),
+  );
+  if (old.length === 0) return archives.length === 0 ? [] : [ok(check, "every archive is encrypted to those of today")];
+  const count = old.length === 1 ? "1 archive is" : `${old.length} archives are`;
+  const found = `${count} encrypted to other keys than those of today: the words or the host's key changed`;
+  return [advice(check, found, "ants backup rewrap encrypts them anew, and says what still opens with the old key")];
+}
+
+function sameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one) => b.includes(one));
+}

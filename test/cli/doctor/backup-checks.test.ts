@@ -1,0 +1,175 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { canonicalize, type JsonObject } from "../../../keys/canonical.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { archiveName, type BackupTier } from "../../../src/agent/backup/archive-name.js";
+import { AgentHome } from "../../../src/agent/home.js";
+import type { CommandContext } from "../../../src/cli/context.js";
+import { type BackupCheckOptions, checkBackups } from "../../../src/cli/doctor/backup-checks.js";
+
+const fixture = fileURLToPath(new URL("../../fixtures/homes/scout", import.meta.url));
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+let root: string;
+let home: string;
+let target: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "ants-backup-checks-"));
+  home = join(root, "scout");
+  target = join(root, "backups");
+  cpSync(fixture, home, { recursive: true });
+  mkdirSync(target);
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const plan = (more = "") =>
+  writeFileSync(join(home, ".ants/backup.toml"), `${more}\n[[target]]\nurl = '${target}'\n`);
+
+interface Made {
+  readonly tier: BackupTier;
+  readonly ageMs: number;
+  readonly verifiedAgoMs?: number;
+  readonly isWrong?: true;
+  readonly isGone?: true;
+}
+
+/** Archives as the schedule leaves them behind: a file at the target, and what the home remembers of it. */
+function made(...archives: readonly Made[]): void {
+  const nowMs = Date.now();
+  const lines = archives.flatMap(({ tier, ageMs, verifiedAgoMs, isWrong, isGone }, i) => {
+    const name = archiveName(tier, nowMs - ageMs, `0000000${i}`);
+    if (isGone !== true) writeFileSync(join(target, name), "an archive");
+    const url = target;
+    const notes: JsonObject[] = [
+      { note: "stored", name, target: url, size: 10, sha256: "0".repeat(64), recipients: [`age1-${tier}`] },
+    ];
+    if (verifiedAgoMs !== undefined)
+      notes.push({ note: "verified", name, target: url, time: nowMs - verifiedAgoMs, level: "whole" });
+    if (isWrong === true) notes.push({ note: "failed", name, target: url, time: nowMs });
+    return notes.map((note) => `${canonicalize(note)}\n`);
+  });
+  writeFileSync(join(home, ".ants/backups.ndjson"), lines.join(""));
+}
+
+/** All as it should be. */
+const HEALTHY: readonly Made[] = [
+  { tier: "cold", ageMs: 3 * DAY, verifiedAgoMs: 5 * HOUR },
+  { tier: "hot", ageMs: 20 * MINUTE, verifiedAgoMs: 10 * MINUTE },
+];
+
+/** What is not ok, "level check: found", and that each of it comes with a way out. */
+async function wrongs(options: Partial<BackupCheckOptions> = {}): Promise<string[]> {
+  const context = { home, env: {}, signal: new AbortController().signal } as unknown as CommandContext;
+  const findings = await checkBackups(context, await AgentHome.open(nodeDisk, home), { timeoutMs: 5_000, ...options });
+  for (const { level, fix } of findings) expect(fix === undefined).toBe(level === "ok");
+  return findings
+    .filter(({ level }) => level !== "ok")
+    .map(({ level, check, found }) => `${level} ${check}: ${found}`.replaceAll(root, ""));
+}
+
+describe("ants doctor looks at backups, and is red", () => {
+  test("without a plan, whatever was made by hand", async () => {
+    made(...HEALTHY);
+    expect(await wrongs()).toEqual([
+      "broken backup plan: there is none: when this disk is lost, all that no relay has is lost with it (the last archive was made by hand, 20 minutes ago)",
+    ]);
+  });
+
+  test("not when all is well", async () => {
+    plan();
+    made(...HEALTHY);
+    expect(await wrongs()).toEqual([]);
+  });
+
+  test("when the verify job is deleted from the plan", async () => {
+    plan('[schedule]\nverify = "off"\n');
+    made(...HEALTHY);
+    expect(await wrongs()).toEqual([
+      "broken verified backup: nobody reads backups back: the plan has no verify job",
+    ]);
+  });
+
+  test("when whatever ran the verify job is gone: two days later", async () => {
+    plan();
+    made({ tier: "cold", ageMs: 3 * DAY, verifiedAgoMs: 2.5 * DAY }, { tier: "hot", ageMs: 20 * MINUTE });
+    expect(await wrongs()).toEqual([
+      "broken verified backup: /backups was read back 3 days ago; the plan does it every 24 hours",
+    ]);
+  });
+
+  test("when nothing was ever read back", async () => {
+    plan();
+    made({ tier: "cold", ageMs: DAY }, { tier: "hot", ageMs: MINUTE });
+    expect(await wrongs()).toEqual(["broken verified backup: nothing was ever read back from /backups"]);
+  });
+
+  test("when what was read back is wrong", async () => {
+    plan();
+    made(HEALTHY[0]!, { ...HEALTHY[1]!, isWrong: true });
+    expect((await wrongs())[0]).toMatch(/^broken verified backup: ants-hot-.* is not what was stored$/);
+  });
+
+  test("when the newest one is old, and when there is none", async () => {
+    plan();
+    made({ tier: "hot", ageMs: 3 * HOUR, verifiedAgoMs: HOUR });
+    expect(await wrongs()).toEqual([
+      "broken hot backup: the newest one at /backups is 3 hours old; the plan makes one every 60 minutes",
+      "broken cold backup: there is none at /backups",
+    ]);
+  });
+
+  test("when the plan makes no archive at all", async () => {
+    plan('[schedule]\nhot = "off"\ncold = "off"\n');
+    made(...HEALTHY);
+    const found = await wrongs();
+    expect(found[0]).toBe("broken backup plan: 1 target, and nothing that makes an archive by itself");
+    expect(found.slice(1).every((line) => line.startsWith("advice "))).toBe(true);
+  });
+
+  test("when the last run of a job failed, with its reason", async () => {
+    plan();
+    made(...HEALTHY);
+    const record = { job: "hot", startedMs: Date.now() - HOUR, endedMs: Date.now() - HOUR, outcome: "failed" };
+    writeFileSync(join(home, ".ants/backup-runs.ndjson"), `${JSON.stringify({ ...record, message: "no room" })}\n`);
+    expect(await wrongs()).toEqual(["broken backup job hot: the last run failed 60 minutes ago: no room"]);
+  });
+
+  test("when a target does not answer, or lost what it had", async () => {
+    plan();
+    made(...HEALTHY);
+    rmSync(target, { recursive: true });
+    writeFileSync(target, "no folder");
+    expect((await wrongs())[0]).toMatch(/^broken backup target \/backups: /);
+    rmSync(target);
+    mkdirSync(target);
+    made(HEALTHY[0]!, { ...HEALTHY[1]!, isGone: true });
+    expect((await wrongs())[0]).toMatch(/^broken backup target \/backups: ants-hot-.* was stored there and is gone$/);
+  });
+
+  test("when the plan cannot be read", async () => {
+    plan("[schedule]\nhot = 5\n");
+    expect((await wrongs())[0]).toMatch(/^broken backup plan: .*schedule\.hot/);
+  });
+
+  test("and says when archives are encrypted to keys of before", async () => {
+    plan();
+    made(...HEALTHY);
+    const recipients = new Map<BackupTier, readonly string[]>([
+      ["hot", ["age1-hot"]],
+      ["cold", ["age1-new"]],
+    ]);
+    expect(await wrongs({ recipients })).toEqual([
+      "advice backup recipients: 1 archive is encrypted to other keys than those of today: the words or the host's key changed",
+    ]);
+    expect(await wrongs({ recipients: new Map() })).toEqual([
+      "broken backup recipients: the vault does not know to whom backups are encrypted",
+    ]);
+    expect(await wrongs({ recipients: recipients.set("cold", ["age1-cold"]) })).toEqual([]);
+  });
+});
