@@ -103,7 +103,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
       case "handover-used":
         throw handoverUsed(context.did, handover);
       case "no-quorum":
-        failure = noQuorum(context, round.answers);
+        failure = noQuorum(context, round.answers, round.what);
     }
     const delayMs = backoff.nextDelayMs();
     if (!wait && clock.monotonicMs() + delayMs >= startMs + timeoutMs) throw failure;

@@ -2,7 +2,6 @@ import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { type RelaySet, relaySetOf, relaySetsBetween } from "../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
-import { compareHeads } from "../protocol/chain.js";
 import type { ChainHead } from "../protocol/event.js";
 import type { PromisedMessage, RefusedMessage } from "../protocol/messages.js";
 import { createPromise } from "../protocol/promise.js";
@@ -14,6 +13,7 @@ import type { RelayConnection } from "./connection.js";
 import { relayProtocol } from "./connection-errors.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
 import type { EpochsSeen } from "./epochs-seen.js";
+import { type BaseCandidate, chooseBase } from "./fork-choice.js";
 import { fetchIdentity, publishIdentity } from "./identity-exchange.js";
 import { onAbort } from "./on-abort.js";
 import { authLineOf, type PenContext, requireLiveKey } from "./pen-context.js";
@@ -48,7 +48,7 @@ export type RoundOutcome =
   /** The chain went on past the hand-over that was named: more relays say so than may lie. */
   | { readonly kind: "handover-used" }
   /** A quorum of some set cannot be had, or not in time. */
-  | { readonly kind: "no-quorum"; readonly answers: ReadonlyMap<string, RelayAnswer> };
+  | { readonly kind: "no-quorum"; readonly answers: ReadonlyMap<string, RelayAnswer>; readonly what?: string };
 
 /** Why a holder that seems alive may be passed over. */
 interface Reasons {
@@ -128,7 +128,8 @@ class PromiseRound {
   /** Looks at all answers so far: asks whom it must, and settles when nothing that may still come can matter. */
   #evaluate(): void {
     try {
-      const base = this.#base();
+      const choice = this.#base();
+      const base = choice === "undecided" ? this.#context.chain.head : choice;
       const from = this.#claimedUnder(base);
       const isKnown = from === undefined || this.#context.identity.has(from);
       const sets = this.#sets(isKnown ? from : undefined);
@@ -140,11 +141,13 @@ class PromiseRound {
       }
       if (!isKnown) {
         // A crash left a claim on this disk whose operation is not: a relay that has the claim has that as well.
-        if ([...this.#answers.values()].some(({ state }) => state === "asking")) return;
+        if (this.#isAsking) return;
         this.#sets(from);
       }
       const granted = (key: string) => this.#answers.get(key)?.state === "granted";
-      if (sets.every((set) => hasQuorum(set, granted))) {
+      if (choice === "undecided") {
+        if (!this.#isAsking) this.#settle(this.#undecided());
+      } else if (sets.every((set) => hasQuorum(set, granted))) {
         this.#settle({ kind: "granted", operation: this.#context.identity.newest!, base, sets, heads: this.#heads() });
         return;
       }
@@ -155,6 +158,10 @@ class PromiseRound {
     }
   }
 
+  get #isAsking(): boolean {
+    return [...this.#answers.values()].some(({ state }) => state === "asking");
+  }
+
   /** Why there is no quorum: a live holder says most, then a race, then the rest. */
   #undecided(): RoundOutcome {
     const answers = [...this.#answers.values()];
@@ -163,18 +170,25 @@ class PromiseRound {
     if (answers.some(({ state }) => state === "outbid")) return { kind: "outbid" };
     const used = answers.filter((answer) => answer.state === "refused" && answer.error.code === "handover-used");
     if (used.length > this.#context.identity.newest!.op.faults) return { kind: "handover-used" };
-    return { kind: "no-quorum", answers: this.#answers };
+    const isForked = this.#base() === "undecided";
+    return { kind: "no-quorum", answers: this.#answers, ...(isForked ? { what: TWO_HISTORIES } : {}) };
   }
 
-  #base(): TreeEvent | undefined {
-    const { chain } = this.#context;
-    let base = chain.head;
-    for (const head of this.#heads().values()) {
-      const event = head === undefined ? undefined : chain.tree.find(head.id, head.seq);
-      // Of two that are equally high, what a relay holds may be committed; what only this disk holds is not.
-      if (event !== undefined && (base === undefined || compareHeads(chain.tree.keys, event, base) >= 0)) base = event;
+  #base(): TreeEvent | "undecided" | undefined {
+    const { chain, identity } = this.#context;
+    const { tree, head } = chain;
+    const candidates: BaseCandidate[] = head === undefined ? [] : [{ event: head }];
+    for (const [relay, named] of this.#heads()) {
+      const event = named === undefined ? undefined : tree.find(named.id, named.seq);
+      if (event !== undefined) candidates.push({ event, relay });
     }
-    return base;
+    const isKnown = (relay: string) => this.#answers.get(relay)?.state === "granted";
+    const setOf = (event: TreeEvent) => {
+      const hash = this.#claimedUnder(event);
+      const operation = identity.operations().find((operation) => operation.hash === hash);
+      return operation === undefined ? undefined : relaySetOf(operation);
+    };
+    return chooseBase({ tree, candidates, isKnown, setOf });
   }
 
   /** The operation that the newest claim before a place was made under. */
@@ -352,6 +366,9 @@ class PromiseRound {
     await identityGrew(added);
   }
 }
+
+/** Only after a fork: somebody wrote twice in one epoch. */
+const TWO_HISTORIES = "hold two histories of one epoch, and too few of them answer to tell which is committed";
 
 /** Errors that no other relay's answer can heal, where they were found here and are not a relay's word. */
 const FATAL: ReadonlySet<string> = new Set([

@@ -42,6 +42,8 @@ export class World {
   readonly network = new SimNetwork(this.clock);
   readonly acceptors: Acceptor[] = [];
   readonly signSeed: Uint8Array;
+  /** Of the recovery key that the genesis commits to. */
+  readonly recoverySeed: Uint8Array;
   readonly genesis: ParsedOperation;
   readonly ports: ClientPorts;
   readonly #connection: ConnectionOptions;
@@ -51,10 +53,12 @@ export class World {
     this.#connection = options.connection ?? {};
     for (let i = 0; i < (options.relays ?? 3); i++) this.addRelay();
     this.signSeed = this.random.bytes(32);
+    const agree = this.random.bytes(32);
+    this.recoverySeed = this.random.bytes(32);
     this.genesis = createIdentity({
       signSeeds: [this.signSeed],
-      agree: this.random.bytes(32),
-      recoveryKeys: [publicKeyFromSeed(this.random.bytes(32))],
+      agree,
+      recoveryKeys: [publicKeyFromSeed(this.recoverySeed)],
       escrow: this.random.bytes(32),
       relays: this.acceptors.map(({ address }) => address),
       faults: options.faults ?? 0,

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { simulate } from "./simulate.js";
+
+/** What every run of the unit tests looks at; `npm run sim` runs thousands (docs/simulation.md). */
+const SEEDS = Number(process.env.ANTS_SIM_SEEDS ?? 24);
+
+/** Seeds that broke something once, and what it was. */
+const REGRESSIONS = [
+  [5, "nobody could claim above an anchor whose epoch a thief had raised"],
+  [668, "nobody could claim where a minority of the relays had the anchor of a rotate"],
+  [870, "a home whose chain named an operation that a crash had kept from its disk never started again"],
+  [1168, "a clone of a running process forked its epoch, and the next claim left out what a quorum had"],
+] as const;
+
+describe("the pen, simulated", () => {
+  it(`keeps every promise in ${SEEDS} runs full of faults`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violation } = await simulate(seed);
+      expect(violation, `npm run sim -- --seeds 1 --from ${seed} --trace`).toBeUndefined();
+    }
+  }, 600_000);
+
+  it.each(REGRESSIONS)("seed %i: %s", async (seed) => {
+    expect((await simulate(seed)).violation).toBeUndefined();
+  });
+
+  it("is one exact run for a seed: the same steps at the same times", async () => {
+    const steps: string[] = [];
+    const first = await simulate(3, (line) => steps.push(line));
+    const again = await simulate(3, (line) => expect(line).toBe(steps.shift()));
+    expect(again.hash).toBe(first.hash);
+    expect(again.simulatedMs).toBe(first.simulatedMs);
+    expect(steps).toEqual([]);
+    expect((await simulate(4, () => {})).hash).not.toBe(first.hash);
+  });
+});
