@@ -126,6 +126,11 @@ export class ChainStore {
     return this.#claims.get(id);
   }
 
+  /** The hashes of the operations that the claims in the store were made under. */
+  *operationsNamed(): Generator<string, void, undefined> {
+    for (const { identity } of this.#claims.values()) yield identity;
+  }
+
   /**
    * Stores events that this process signed; they must continue the head. Resolves when they are on disk.
    * Throws `chain-order` (a bug of the caller: two writers of one epoch) or `chain-write-failed`.

@@ -345,9 +345,11 @@ class PromiseRound {
       await connection.authenticate(authLineOf(this.#context), { signal });
       await fetchChain({ connection, chain, outbox, wanted: head, signal });
     }
-    for (const place of [head, chain.head]) {
-      const named = this.#claimedUnder(place);
-      if (named !== undefined && !identity.has(named)) await this.#readIdentity(connection);
+    // Every claim's operation, not the newest one's alone: a relay takes the chain only with all of them.
+    for (const named of chain.operationsNamed()) {
+      if (identity.has(named)) continue;
+      await this.#readIdentity(connection);
+      break;
     }
   }
 

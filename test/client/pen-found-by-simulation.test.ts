@@ -99,6 +99,32 @@ describe("a home that a crash left", () => {
   });
 });
 
+describe("a claim in the middle of the chain", () => {
+  it("under an operation that lost a contest is brought to a relay that lacks both", async () => {
+    const world = new World();
+    const [a, b, c] = world.acceptors.map(({ address }) => address);
+    const update = (relays: readonly (typeof a)[]) =>
+      updateIdentity({
+        parent: world.genesis,
+        changes: { relays: relays.map((relay) => relay!) },
+        signSeed: world.signSeed,
+        timeMs: 0,
+      }).parsed;
+    const [kept, lost] = [update([b, c, a]), update([c, a, b])];
+    const first = claim(world, 1);
+    const second = claim(world, 2, first, lost);
+    const third = claim(world, 3, second, kept);
+    put(world, [0, 1], [first, second, third], kept, lost);
+    put(world, [2], [], kept);
+    const identity = new IdentityLog(world.did, [world.genesis, kept]);
+    const { context } = await world.start({ identity });
+    const pen = await world.clock.run(acquirePen(context));
+    await world.clock.pass(120_000);
+    for (const acceptor of world.acceptors) expect(acceptor.head(world.did)?.id).toBe(pen.claim.id);
+    await world.clock.run(pen.release());
+  });
+});
+
 describe("after a fork in one epoch, as the clone of a running machine makes it", () => {
   it("claims nothing while either branch may be committed, and then on the one that is", async () => {
     const world = new World();

@@ -1,14 +1,22 @@
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { simulate } from "./simulate.js";
+import type * as simulation from "./simulate.js";
 
-/** What every run of the unit tests looks at; `npm run sim` runs thousands (docs/simulation.md). */
-const SEEDS = Number(process.env.ANTS_SIM_SEEDS ?? 24);
+/** How many seeds; `npm run sim` runs thousands (docs/simulation.md). Set for coverage: then the source runs as it is. */
+const asked = process.env.ANTS_SIM_SEEDS;
+const SEEDS = Number(asked ?? 24);
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const BUNDLER = "../../../scripts/sim-bundle.mjs";
+const { simulate }: typeof simulation =
+  asked === undefined ? await (await import(BUNDLER)).loadSimulation(ROOT) : await import("./simulate.js");
 
 /** Seeds that broke something once, and what it was. */
 const REGRESSIONS = [
   [5, "nobody could claim above an anchor whose epoch a thief had raised"],
   [668, "nobody could claim where a minority of the relays had the anchor of a rotate"],
   [870, "a home whose chain named an operation that a crash had kept from its disk never started again"],
+  [2727, "a claim in the middle of the chain, under an operation that its claimer lacked, kept a relay behind for ever"],
   [1168, "a clone of a running process forked its epoch, and the next claim left out what a quorum had"],
 ] as const;
 
