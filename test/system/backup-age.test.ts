@@ -30,6 +30,7 @@ function tree(folder: string, left: readonly string[] = []): string[] {
     .sort();
 }
 
+/** Archives are encrypted in age's own format, always (B5); a cold one opens with the words and not with the host (B9). */
 describe("the real age and tar", () => {
   test.each(["hot", "cold"] as const)("open a %s archive: the home is there as it was", async (tier) => {
     const place = await backupHome();

@@ -285,6 +285,7 @@ describe("pruning", () => {
   });
 });
 
+/** What still opens with an old key is listed, and encrypted anew (B6). */
 describe("encrypting anew", () => {
   test("after a rotate, hot archives are due: they open with the new key and no longer with the old one", async () => {
     const { create, home, vault, target, catalogue, clock, words } = await setting();
