@@ -1,4 +1,4 @@
-import { type AntsError, isAntsError } from "../../keys/errors.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
 import { BACKUP_TIERS, type BackupTier } from "../agent/backup/archive-name.js";
@@ -107,5 +107,6 @@ async function verifyNewest(context: CommandContext, place: BackupPlace): Promis
     keys.close();
   }
   if (wrong !== undefined) throw wrong;
+  if (read.length === 0) throw new AntsError("backup-missing", "there is no archive that could be read back");
   return [...new Set(read)];
 }

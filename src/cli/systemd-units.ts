@@ -66,8 +66,6 @@ export function systemdUnits(plan: UnitPlan): readonly [service: Unit, timer: Un
     ...variables,
     ...(user === undefined || isOfUser ? [] : [`User=${user}`]),
     ...(credential === undefined ? [] : [`LoadCredentialEncrypted=ants-passphrase:${specifierless(credential)}`]),
-    // 3: some targets took it; the next run says so again, and doctor does.
-    "SuccessExitStatus=3",
     "TimeoutStartSec=6h",
     "Nice=10",
     "IOSchedulingClass=idle",

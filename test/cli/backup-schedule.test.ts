@@ -10,7 +10,9 @@ let place: OwnerPlace;
 let home: string;
 let target: string;
 const archives = () => (existsSync(target) ? readdirSync(target).filter((name) => name.endsWith(".age")) : []);
-const writePlan = (more = "") =>
+/** Long turns: a test that runs across the beginning of one would find jobs due. */
+const RARE = '[schedule]\nhot = "4w"\ncold = "4w"\nverify = "4w"\n';
+const writePlan = (more = RARE) =>
   writeFileSync(join(home, ".ants/backup.toml"), `${more}\n[[target]]\nurl = '${target}'\n`);
 
 beforeAll(async () => {
@@ -76,7 +78,7 @@ describe("ants backup schedule", () => {
     bytes[bytes.length >> 1]! ^= 1;
     writeFileSync(join(target, archive!), bytes);
     writeFileSync(join(home, ".ants/backup-runs.ndjson"), "");
-    writePlan('[schedule]\nhot = "off"\ncold = "off"\n');
+    writePlan('[schedule]\nhot = "off"\ncold = "off"\nverify = "4w"\n');
     const { exit, stdout } = await place.sh("ants backup schedule run --once --json");
     expect(exit).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({ runs: [{ job: "verify", outcome: "failed", code: "backup-damaged" }] });

@@ -60,9 +60,9 @@ export async function backupScan(context: CommandContext, options: BackupScanOpt
   );
   if (left.length === 0) return undefined;
   out.note(
-    "no backup is made while these are there: move them into the vault (ants secret set NAME), or say that one is",
+    "no backup is made while these are there: move them into the vault (ants secret set NAME); " +
+      "of what is no secret, say so: ants backup scan --allow PATH:LINE",
   );
-  out.note("none: ants backup scan --allow PATH:LINE");
   return EXIT.refusedForSafety;
 }
 

@@ -55,6 +55,8 @@ export async function scheduleRun(context: CommandContext, options: ScheduleRunO
       run: (job) => runBackupJob(context, options, job, clean),
       once: options.once === true,
       onRun: (record) => {
+        // With --once they are the result.
+        if (options.once === true) return;
         if (record.outcome === "failed") out.warn(runText(record));
         else out.note(runText(record));
       },

@@ -9,6 +9,14 @@ export function addCareCommands(program: Command, runner: Runner): void {
     .action((options) => runner(async (c) => (await import("../commands/doctor.js")).doctor(c, options)));
   examples(doctor, [["ants doctor"], ["ants doctor --json | jq '.findings[] | select(.level == \"broken\")'"]]);
 
+  const status = command(program, "status", "where the agent stands: pen, chain, relays, what waits, backups")
+    .option("--timeout <seconds>", "how long to wait for each relay", seconds, 5)
+    .action((options) => runner(async (c) => (await import("../commands/status.js")).status(c, options)));
+  examples(status, [
+    ["ants status", "needs no key; exit code 3 where a relay could not be asked"],
+    ["ants status --json | jq '.furthest'", "how far behind the furthest relay is"],
+  ]);
+
   const demo = command(
     program,
     "demo",

@@ -28,8 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-const plan = (more = "") =>
-  writeFileSync(join(home, ".ants/backup.toml"), `${more}\n[[target]]\nurl = '${target}'\n`);
+const plan = (more = "") => writeFileSync(join(home, ".ants/backup.toml"), `${more}\n[[target]]\nurl = '${target}'\n`);
 
 interface Made {
   readonly tier: BackupTier;
@@ -90,9 +89,7 @@ describe("ants doctor looks at backups, and is red", () => {
   test("when the verify job is deleted from the plan", async () => {
     plan('[schedule]\nverify = "off"\n');
     made(...HEALTHY);
-    expect(await wrongs()).toEqual([
-      "broken verified backup: nobody reads backups back: the plan has no verify job",
-    ]);
+    expect(await wrongs()).toEqual(["broken verified backup: nobody reads backups back: the plan has no verify job"]);
   });
 
   test("when whatever ran the verify job is gone: two days later", async () => {

@@ -9,7 +9,10 @@ const SECRET_NAME =
   "(?:pass(?:word|wd|phrase|code)|passwort|kennwort|passe|contraseña|senha|пароль|密码|密碼|パスワード|pwd|pass|secret|token|credentials?|api[ _-]?key|access[ _-]?key|secret[ _-]?key|private[ _-]?key|account[ _-]?key|auth[ _-]?key|signing[ _-]?key|encryption[ _-]?key|bearer|pin)";
 
 /** A name's end, and the sign after it. Names and values are read from there, so that the search stays one pass. */
-const NAMED = new RegExp(`${SECRET_NAME}["'\`*]{0,3}[ \\t]{0,8}(?<sign>:=|=>|=|:|[ \\t]is[ \\t])[ \\t]{0,8}`, "gi");
+const NAMED = new RegExp(
+  `(?<name>${SECRET_NAME})["'\`*]{0,3}[ \\t]{0,8}(?<sign>:=|=>|=|:|[ \\t]is[ \\t])[ \\t]{0,8}`,
+  "gi",
+);
 const VALUE =
   /"(?<double>[^"\n]{1,512})"|'(?<single>[^'\n]{1,512})'|`(?<back>[^`\n]{1,512})`|(?<bare>[^\s"'`,;]{1,512})/y;
 const NAME_BEFORE = /[\p{L}\p{N}_.-]{0,24}$/u;
@@ -44,7 +47,7 @@ export function* assignedSecrets(path: string, text: string): Generator<Match> {
     if (!(quoted === undefined ? isBareValue(value, isCode, sign) : isQuotedValue(value))) continue;
     const start = match.index + match[0].length + (quoted === undefined ? 0 : 1);
     const before = NAME_BEFORE.exec(text.slice(Math.max(0, match.index - MAX_NAME), match.index))?.[0] ?? "";
-    const name = before + (/^[\p{L}\p{N} _-]+/u.exec(match[0])?.[0] ?? "").trim();
+    const name = before + (match.groups?.name ?? "");
     yield { rule: "named-secret", start, end: start + value.length, shown: `${name} ${sign} ` };
   }
   for (const match of text.matchAll(NETRC)) {

@@ -1,0 +1,152 @@
+import { nodeDisk } from "../../../keys/node/disk.js";
+import { systemClock } from "../../../keys/ports.js";
+import { BACKUP_TIERS } from "../../agent/backup/archive-name.js";
+import { Catalogue } from "../../agent/backup/catalogue.js";
+import { readBackupConfig, scheduleOf } from "../../agent/backup/config.js";
+import { RunRecords } from "../../agent/backup/run-records.js";
+import { jobStates } from "../../agent/backup/schedule.js";
+import { AgentHome } from "../../agent/home.js";
+import { EXIT } from "../../protocol/errors.js";
+import { type AgentStatus, agentStatus, type RelayCopy, type Turn } from "../agent-status.js";
+import type { CommandContext, CommandResult } from "../context.js";
+import { lengthText } from "../when.js";
+
+export interface StatusCommandOptions {
+  /** Seconds for each relay. */
+  readonly timeout: number;
+}
+
+/** Where the agent stands: pen, chain here and at each relay, what waits, backups. Needs no key, and changes nothing. */
+export async function status(context: CommandContext, options: StatusCommandOptions): Promise<CommandResult> {
+  const { out, signal } = context;
+  const home = await AgentHome.open(nodeDisk, context.home);
+  const { did } = home.config;
+  const found = await agentStatus(home, { timeoutMs: options.timeout * 1000, signal });
+  const backups = await backupsOf(home);
+  const nowMs = systemClock.nowMs();
+  const furthest = furthestBehind(found);
+  await out.result({ did, ...found, ...(furthest === undefined ? {} : { furthest }), backups }, [
+    did,
+    `  pen     ${penText(found.pen, nowMs)}`,
+    `  chain   ${found.head === undefined ? "empty" : `seq ${found.head.seq}, epoch ${found.head.epoch}, ${agoText(nowMs - found.head.timeMs)}, ${found.head.id}`}`,
+    ...found.relays.map((relay) => `  relay   ${relay.url}  ${copyText(relay)}`),
+    `  copies  ${copiesText(found)}`,
+    ...missingLines(found),
+    `  queued  ${queuedText(found)}`,
+    `  backup  ${backupText(backups, nowMs)}`,
+    ...(backups.jobs.length === 0
+      ? []
+      : [`  next    ${backups.jobs.map(({ job, nextMs }) => `${job} ${inText(nextMs - nowMs)}`).join(", ")}`]),
+  ]);
+  return found.relays.every(({ state }) => state === "reached") ? undefined : EXIT.partlyDone;
+}
+
+/** The relay that answers and lacks most: what would be lost if it were the only one left. */
+function furthestBehind({ relays }: AgentStatus): { url: string; events: number; oldestMs: number } | undefined {
+  return relays.reduce<{ url: string; events: number; oldestMs: number } | undefined>((most, relay) => {
+    if (relay.state !== "reached" || (most !== undefined && most.events >= relay.behind.events)) return most;
+    return { url: relay.url, ...relay.behind };
+  }, undefined);
+}
+
+interface BackupState {
+  readonly plan: boolean;
+  readonly archives: readonly { readonly tier: "hot" | "cold"; readonly timeMs: number; readonly targets: number }[];
+  readonly verifiedMs?: number;
+  readonly jobs: readonly { readonly job: string; readonly nextMs: number }[];
+}
+
+/** What the home remembers of its backups: no target is asked. */
+async function backupsOf(home: AgentHome): Promise<BackupState> {
+  const { state } = home.layout;
+  const config = await readBackupConfig(nodeDisk, state);
+  const archives = await new Catalogue(nodeDisk, state).archives();
+  const verified = archives.flatMap(({ copies }) => [...copies.values()].flatMap(({ verifiedMs }) => verifiedMs ?? []));
+  const schedule = scheduleOf(config, home.config.did);
+  const states = jobStates(schedule, await new RunRecords(nodeDisk, state).all(), systemClock.nowMs());
+  return {
+    plan: config.target.length > 0,
+    archives: BACKUP_TIERS.flatMap((tier) => {
+      const newest = archives.findLast((archive) => archive.tier === tier);
+      return newest === undefined ? [] : [{ tier, timeMs: newest.timeMs, targets: newest.copies.size }];
+    }),
+    ...(verified.length === 0 ? {} : { verifiedMs: Math.max(...verified) }),
+    jobs: states.map(({ job, nextMs }) => ({ job, nextMs })),
+  };
+}
+
+function penText(pen: AgentStatus["pen"], nowMs: number): string {
+  switch (pen.at) {
+    case "here":
+      return `held here: ${pen.holder}`;
+    case "elsewhere":
+      return `elsewhere: ${turnText(pen.turn, nowMs)}, as ${pen.relay} says`;
+    case "nowhere":
+      return pen.turn === undefined
+        ? "nobody's: nothing was published yet"
+        : `nobody at work here; last held by ${turnText(pen.turn, nowMs)}`;
+  }
+}
+
+function turnText({ epoch, label, instance, sinceMs }: Turn, nowMs: number): string {
+  const who = label === undefined ? "an instance" : `"${label}"`;
+  const since = sinceMs === undefined ? "" : `, claimed ${agoText(nowMs - sinceMs)}`;
+  return `${who}${instance === undefined ? "" : ` (instance ${instance})`} in epoch ${epoch}${since}`;
+}
+
+function copyText(relay: RelayCopy): string {
+  switch (relay.state) {
+    case "reached":
+      if (relay.ahead > 0) return `has ${eventsText(relay.ahead)} that this home lacks`;
+      if (relay.behind.events === 0) return "has every event";
+      return `lacks ${eventsText(relay.behind.events)}, the oldest ${lengthText(relay.behind.oldestMs)} old`;
+    case "other-stream":
+      return `is another log now (stream ${relay.now}): it counts for nothing`;
+    case "unreachable":
+      return `not reached: ${relay.why}`;
+  }
+}
+
+/** How much of the agent is elsewhere than on this disk: its continuous backup. */
+function copiesText(found: AgentStatus): string {
+  const { relays, complete, quorum } = found;
+  const whole = `the whole chain is at ${complete} of ${relays.length} relays (${quorum} are a quorum)`;
+  const furthest = furthestBehind(found);
+  if (furthest === undefined) return `${whole}; none of them was reached`;
+  if (furthest.events === 0) return whole;
+  return `${whole}; the furthest behind is ${furthest.url}, by ${eventsText(furthest.events)} and ${lengthText(furthest.oldestMs)}`;
+}
+
+function missingLines({ missing }: AgentStatus): string[] {
+  if (missing === undefined) return [];
+  const span = missing.spanMs === undefined ? "" : ` and ${lengthText(missing.spanMs)}`;
+  return [`  behind  this home, by ${eventsText(missing.events)}${span}: the next ants publish fetches them`];
+}
+
+function queuedText({ queued }: AgentStatus): string {
+  const parts = queued.events.map(({ url, events }) => `${eventsText(events)} for ${url}`);
+  if (queued.messages > 0) parts.push(queued.messages === 1 ? "1 message" : `${queued.messages} messages`);
+  return parts.length === 0 ? "nothing" : parts.join(", ");
+}
+
+function backupText({ plan, archives, verifiedMs }: BackupState, nowMs: number): string {
+  const made = archives.map(({ tier, timeMs, targets }) => {
+    const places = targets === 1 ? "1 target" : `${targets} targets`;
+    return `${tier} ${lengthText(nowMs - timeMs)} old at ${places}`;
+  });
+  const read = verifiedMs === undefined ? "never read back" : `read back ${agoText(nowMs - verifiedMs)}`;
+  const parts = made.length === 0 ? ["none"] : [...made, read];
+  return `${parts.join(", ")}${plan ? "" : "; there is no plan (ants doctor)"}`;
+}
+
+function eventsText(count: number): string {
+  return count === 1 ? "1 event" : `${count} events`;
+}
+
+function agoText(ms: number): string {
+  return ms < 60_000 ? "just now" : `${lengthText(ms)} ago`;
+}
+
+function inText(ms: number): string {
+  return ms <= 0 ? "due now" : `in ${lengthText(ms)}`;
+}
