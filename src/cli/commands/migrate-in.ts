@@ -22,6 +22,7 @@ import { ownEvents } from "../../agent/own-events.js";
 import { ChainStore } from "../../client/chain-store.js";
 import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
+import { CLAIM_KIND, type Event } from "../../protocol/event.js";
 import { HANDOVER_KIND, handoverOf } from "../../protocol/handover.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { surveyAgent } from "../owner-survey.js";
@@ -153,10 +154,11 @@ function openKeys({ answer }: MoveBundle, { request, secret }: PendingMove, path
 async function settle(context: CommandContext, options: TakeOptions, arrival: Arrival): Promise<Agent> {
   const { home: path, signal, out } = context;
   const { bundle, pending, joined, vaultFile } = arrival;
-  const { home, lock, isNew } = await unpack(context, options, bundle, pending);
-  let handover: string | undefined;
+  const unpacked = await unpack(context, options, bundle, pending);
+  const { home, lock, isNew } = unpacked;
+  let way: Way;
   try {
-    handover = await findHandover(context, options, home, joined, pending);
+    way = await findWay(context, options, unpacked, joined, pending);
   } catch (error) {
     await lock.release();
     // A bundle that was used leaves nothing here.
@@ -172,8 +174,12 @@ async function settle(context: CommandContext, options: TakeOptions, arrival: Ar
     await lock.release();
     throw error;
   }
-  out.note(handover === undefined ? "claiming the pen without a hand-over" : "the pen was handed over: claiming it");
-  const how = handover === undefined ? { takeover: true } : { handover, instance: pending.request.instance };
+  out.note(way.kind === "handover" ? "the pen was handed over: claiming it" : "claiming the pen");
+  const how = {
+    handover: way.kind === "handover" ? { handover: way.id, instance: pending.request.instance } : {},
+    claimed: {},
+    takeover: { takeover: true },
+  }[way.kind];
   return openUnlocked(
     { home, lock, vault: joined.vault, vaultPath: vaultFile },
     { ...how, activate: true, signal, timeoutMs: options.timeout * 1000 },
@@ -220,41 +226,60 @@ async function unpack(
   }
 }
 
+/** How this host comes to the pen. */
+type Way =
+  /** By the event that ends the chain. */
+  | { readonly kind: "handover"; readonly id: string }
+  /** An attempt that was cut off has claimed already. */
+  | { readonly kind: "claimed" }
+  /** The old host is said to be gone. */
+  | { readonly kind: "takeover" };
+
 /**
- * The hand-over to this request, at the end of the chain as the relays have it. Undefined where there is none and the
- * old host is said to be gone. Throws "move-no-handover", "handover-used".
+ * Reads what the relays have, and finds the hand-over to this request at the end of the chain. Throws
+ * "move-no-handover", "handover-used".
  */
-async function findHandover(
+async function findWay(
   context: CommandContext,
   { timeout, takeover }: TakeOptions,
-  home: AgentHome,
+  { home, isNew }: Unpacked,
   joined: JoinedAgent,
   { request }: PendingMove,
-): Promise<string | undefined> {
+): Promise<Way> {
   const { did } = home.config;
+  const { instance } = request;
   await using pool = new RelayPool(systemPorts);
   const chain = await ChainStore.open({ disk: nodeDisk, folder: home.layout.chain, did, keys: home.identity });
   try {
     const seed = () => joined.vault.content.signSeed;
     await surveyAgent(context, { home, chain, pool, relays: [], timeoutMs: timeout * 1000, seed });
     const last = chain.head?.seq ?? -1;
-    let newest: { readonly id: string; readonly seq: number } | undefined;
+    let newest: Event | undefined;
     for await (const event of ownEvents(chain, [HANDOVER_KIND], 0, last))
-      if (handoverOf(event)?.instance === request.instance) newest = event;
-    if (newest !== undefined && newest.seq === last) return newest.id;
-    if (newest !== undefined)
-      throw new AntsError("handover-used", `the chain of ${did} went on after the hand-over to this host`, {
-        hint: "a hand-over works once: ask anew with ants migrate in --start, and move from where the agent is now",
-        details: { did, handover: newest.id },
-      });
-    if (takeover === true) return undefined;
-    throw new AntsError("move-no-handover", `no relay that answers has a hand-over of ${did} to this host`, {
-      hint: "run ants migrate out there again; if that host is gone for good: ants migrate in --bundle FILE --takeover",
-      details: { did, instance: request.instance },
+      if (handoverOf(event)?.instance === instance) newest = event;
+    if (newest === undefined) {
+      if (takeover === true) return { kind: "takeover" };
+      throw noHandover(did, instance);
+    }
+    const after: Event[] = [];
+    for await (const event of ownEvents(chain, [CLAIM_KIND], newest.seq + 1, last)) after.push(event);
+    if (newest.seq === last) return { kind: "handover", id: newest.id };
+    const isOurs = after.length === last - newest.seq && after.every(({ body }) => body?.instance === instance);
+    if (!isNew && isOurs) return { kind: "claimed" };
+    throw new AntsError("handover-used", `the chain of ${did} went on after the hand-over to this host`, {
+      hint: "a hand-over works once: ask anew with ants migrate in --start, and move from where the agent is now",
+      details: { did, handover: newest.id },
     });
   } finally {
     await chain.close();
   }
+}
+
+function noHandover(did: string, instance: string): AntsError {
+  return new AntsError("move-no-handover", `no relay that answers has a hand-over of ${did} to this host`, {
+    hint: "run ants migrate out there again; if that host is gone for good: ants migrate in --bundle FILE --takeover",
+    details: { did, instance },
+  });
 }
 
 async function requireNoHome(home: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { lstat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fromUtf8 } from "../../../keys/bytes.js";
 import { AntsError } from "../../../keys/errors.js";
@@ -5,6 +6,7 @@ import { nodeDisk } from "../../../keys/node/disk.js";
 import { isMoveCode, MOVE_VALID_MS, type MoveRequest, parseMoveRequest } from "../../../keys/node/move-request.js";
 import { readVaultFile } from "../../../keys/node/vault-file.js";
 import { AgentHome } from "../../agent/home.js";
+import { readBundle } from "../../agent/move-bundle.js";
 import { type MoveOutStep, moveOut, stayHere } from "../../agent/move-out.js";
 import { readDeparture } from "../../agent/moved.js";
 import { systemPorts } from "../../client/ports.js";
@@ -41,7 +43,7 @@ export async function migrateOut(context: CommandContext, options: MigrateOutOpt
   const bundle = resolve(options.bundle);
   const home = await AgentHome.open(nodeDisk, context.home);
   const request = parseMoveRequest(isLine(options.request) ? options.request : await readPasted(options.request));
-  await requirePlace(bundle, home);
+  await requirePlace(bundle, home, request);
   requireFresh(request);
   await requireCode(request, options.code, signal);
   const moved = await agentAtWork(context, atWork(options), (agent, { path, vault }) =>
@@ -101,18 +103,35 @@ function isLine(text: string): boolean {
 }
 
 /** What a crash of this very move left may be replaced; nothing else is. */
-async function requirePlace(bundle: string, home: AgentHome): Promise<void> {
+async function requirePlace(bundle: string, home: AgentHome, request: MoveRequest): Promise<void> {
   if (await isInside(bundle, home.path))
     throw usageError(
       `--bundle: ${bundle} is within the home that is to be packed: name a place outside`,
       "migrate out",
     );
-  const departure = await readDeparture(nodeDisk, home);
-  if (departure?.bundle === bundle || (await nodeDisk.read(bundle)) === undefined) return;
+  if (!(await exists(bundle)) || (await isOfRequest(bundle, request))) return;
   throw new AntsError("disk-exists", `cannot write the bundle to ${bundle}: there is something already`, {
     hint: "name a new file",
     details: { path: bundle },
   });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
+  );
+}
+
+async function isOfRequest(bundle: string, request: MoveRequest): Promise<boolean> {
+  try {
+    const { answer, close } = await readBundle(bundle);
+    await close();
+    return answer.request === request.hash;
+  } catch (error) {
+    if (error instanceof AntsError) return false;
+    throw error;
+  }
 }
 
 /** Clocks of two hosts may differ; a request that says it is good for a week is none that ants made. */
