@@ -47,7 +47,11 @@ function mutated(name) {
   symlinkSync(join(ROOT, "node_modules"), join(tree, "node_modules"));
   // Above the copy there may be a repository that is not meant.
   const env = { ...process.env, GIT_CEILING_DIRECTORIES: folder };
-  const { status, stderr } = spawnSync("git", ["apply", join(PATCHES, `${name}.patch`)], { cwd: tree, env, encoding: "utf8" });
+  const { status, stderr } = spawnSync("git", ["apply", join(PATCHES, `${name}.patch`)], {
+    cwd: tree,
+    env,
+    encoding: "utf8",
+  });
   if (status === 0) return tree;
   process.stderr.write(`error: test/mutants/simulation/${name}.patch does not apply any more\n${stderr}`);
   return undefined;

@@ -68,7 +68,10 @@ async function explain({ seed, shape, violation: { rule, message } }) {
     print(`seed ${seed} (${shape}), step by step: simulated seconds, and what happened`);
     await simulate(seed, print);
   }
-  fail(`seed ${seed} breaks ${rule}: ${message} (after ${done} seeds)`, `npm run sim -- --seeds 1 --from ${seed} --trace`);
+  fail(
+    `seed ${seed} breaks ${rule}: ${message} (after ${done} seeds)`,
+    `npm run sim -- --seeds 1 --from ${seed} --trace`,
+  );
 }
 
 function showProgress(seed) {
@@ -93,20 +96,38 @@ function summarise() {
   const rates = { wall: done / seconds, cpu: done / ((user + system) / 1e6) };
   if (values.json) {
     const counts = Object.fromEntries(totals);
-    print(JSON.stringify({ from, seeds: done, violations: 0, seconds, rates, simulatedMs, shapes: Object.fromEntries(shapes), counts }));
+    print(
+      JSON.stringify({
+        from,
+        seeds: done,
+        violations: 0,
+        seconds,
+        rates,
+        simulatedMs,
+        shapes: Object.fromEntries(shapes),
+        counts,
+      }),
+    );
   } else {
     print(`${done} seeds from ${from}: no violation; ${seconds.toFixed(1)} s, ${rates.wall.toFixed(1)} seeds a second`);
-    print(`(${rates.cpu.toFixed(1)} a second of processor time), ${(simulatedMs / 3_600_000).toFixed(1)} simulated hours\n`);
+    print(
+      `(${rates.cpu.toFixed(1)} a second of processor time), ${(simulatedMs / 3_600_000).toFixed(1)} simulated hours\n`,
+    );
     print("  share of seeds   times  what");
     for (const [name, { seeds, count }] of [...totals].sort(([a], [b]) => (a < b ? -1 : 1))) {
       print(`${((100 * seeds) / done).toFixed(1).padStart(14)} % ${String(count).padStart(7)}  ${name}`);
     }
-    for (const [shape, count] of shapes) print(`${((100 * count) / done).toFixed(1).padStart(14)} % ${"".padStart(7)}  (${shape})`);
+    for (const [shape, count] of shapes)
+      print(`${((100 * count) / done).toFixed(1).padStart(14)} % ${"".padStart(7)}  (${shape})`);
   }
   if (done < LEAST_SEEDS) return;
   for (const [name, least] of Object.entries(LEAST_SHARES)) {
     const share = (totals.get(name)?.seeds ?? 0) / done;
-    if (share < least) fail(`only ${(100 * share).toFixed(1)} % of the seeds had ${name}: ${100 * least} % are wanted`, "make the faults of test/simulation/pen more frequent");
+    if (share < least)
+      fail(
+        `only ${(100 * share).toFixed(1)} % of the seeds had ${name}: ${100 * least} % are wanted`,
+        "make the faults of test/simulation/pen more frequent",
+      );
   }
 }
 

@@ -47,7 +47,11 @@ function isOfEra({ keys }: ChainTree, a: TreeEvent, b: TreeEvent): boolean {
 }
 
 /** Whether a quorum may have what is on the way to `branch` and not on the way to `other`. */
-function mayBeCommitted({ tree, candidates, isKnown, setOf }: BaseChoice, branch: TreeEvent, other: TreeEvent): boolean {
+function mayBeCommitted(
+  { tree, candidates, isKnown, setOf }: BaseChoice,
+  branch: TreeEvent,
+  other: TreeEvent,
+): boolean {
   const own = departure(tree, branch, other);
   if (own === undefined) return false;
   const set = setOf(branch);

@@ -25,10 +25,16 @@ function claim(world: World, epoch: number, after?: SignedEvent, operation = wor
   return signed(world, epoch, after, CLAIM_KIND, body);
 }
 
-const note = (world: World, after: SignedEvent, text: string) => signed(world, after.event.epoch, after, "note", { text });
+const note = (world: World, after: SignedEvent, text: string) =>
+  signed(world, after.event.epoch, after, "note", { text });
 
 /** Puts a chain on some relays, in nobody's epoch. */
-function put(world: World, relays: readonly number[], events: readonly SignedEvent[], ...more: ParsedOperation[]): void {
+function put(
+  world: World,
+  relays: readonly number[],
+  events: readonly SignedEvent[],
+  ...more: ParsedOperation[]
+): void {
   const operations = [world.genesis, ...more].map(({ line }) => line);
   for (const i of relays) world.acceptors[i]!.mirror([...operations, ...events.map(({ line }) => utf8(line))]);
 }

@@ -1,6 +1,6 @@
+import type { VerifiedFrame } from "../../../relay/verified-frame.js";
 import type { Pen } from "../../../src/client/pen.js";
 import type { ParsedEvent } from "../../../src/protocol/event.js";
-import type { VerifiedFrame } from "../../../relay/verified-frame.js";
 import type { Instance } from "./instance.js";
 import type { RelayWitness, SimRelay } from "./sim-relay.js";
 
@@ -152,7 +152,8 @@ export class Checker implements RelayWitness {
     this.count("promises");
     this.#trace(() => `${relay.name} grants epoch ${epoch} (line ${id.slice(0, 6)})`);
     if (relay.lie !== undefined) return;
-    if (!relay.has(id)) this.fail("acknowledged-is-durable", `${relay.name} granted epoch ${epoch}, which a crash takes back`);
+    if (!relay.has(id))
+      this.fail("acknowledged-is-durable", `${relay.name} granted epoch ${epoch}, which a crash takes back`);
     const place = `${relay.medium.stream} ${this.#eraOf.get(key) ?? key}`;
     const before = this.#grants.get(place);
     if (before !== undefined && (epoch < before.epoch || (epoch === before.epoch && id !== before.id))) {
@@ -173,7 +174,8 @@ export class Checker implements RelayWitness {
       this.fail("fence-first", `${name} promised epoch ${promised} and took a frame that states ${stated}`);
     }
     for (const { id } of frame.entries.slice(0, at.length)) {
-      if (!relay.has(id)) this.fail("acknowledged-is-durable", `${name} acknowledged ${id.slice(0, 6)}, which a crash takes`);
+      if (!relay.has(id))
+        this.fail("acknowledged-is-durable", `${name} acknowledged ${id.slice(0, 6)}, which a crash takes`);
     }
   }
 
@@ -194,7 +196,10 @@ export class Checker implements RelayWitness {
       return relay !== undefined && (relay.lie !== undefined || relay.hadUnder(stream, id));
     });
     if (having.length < quorum) {
-      this.fail("committed-is-stored", `${instance.name} commits seq ${seq}, and ${having.length} relays of ${quorum} have it`);
+      this.fail(
+        "committed-is-stored",
+        `${instance.name} commits seq ${seq}, and ${having.length} relays of ${quorum} have it`,
+      );
     }
   }
 }

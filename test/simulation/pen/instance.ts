@@ -285,10 +285,7 @@ export class Instance {
   }
 
   /** As `changeIdentity` of src/agent does: spread what is known, sign, keep, spread, and claim anew. */
-  async #changeRelays(
-    { relays, faults }: Extract<Wish, { kind: "relays" }>,
-    publisher: Publisher,
-  ): Promise<void> {
+  async #changeRelays({ relays, faults }: Extract<Wish, { kind: "relays" }>, publisher: Publisher): Promise<void> {
     const { context } = this;
     const { identity, seed, ports } = context;
     const { checker, trace } = this.options;
@@ -309,7 +306,13 @@ export class Instance {
     const losing = branches.filter((hash) => hash !== identity.newest!.hash);
     const over = losing.length === 0 ? {} : { over: losing };
     const changes = { relays, faults };
-    const operation = updateIdentity({ parent: identity.newest!, changes, signSeed: seed, timeMs: ports.clock.nowMs(), ...over });
+    const operation = updateIdentity({
+      parent: identity.newest!,
+      changes,
+      signSeed: seed,
+      timeMs: ports.clock.nowMs(),
+      ...over,
+    });
     await this.#keep([operation.parsed]);
     identity.add(operation.parsed);
     context.chain.keysChanged();

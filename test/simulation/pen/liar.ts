@@ -5,7 +5,16 @@ import type { PromisedMessage } from "../../../src/protocol/messages.js";
 import type { SimRandom } from "../sim-random.js";
 import type { Answer, Asked, Lie, SimRelay } from "./sim-relay.js";
 
-const FALSE_REFUSALS = ["fenced", "fork", "superseded", "key-not-live", "held", "gap", "identity-needed", "rate-limited"];
+const FALSE_REFUSALS = [
+  "fenced",
+  "fork",
+  "superseded",
+  "key-not-live",
+  "held",
+  "gap",
+  "identity-needed",
+  "rate-limited",
+];
 
 /**
  * A relay that says what is worst: that it promised what it refused, that it stored what it did not, that its head is an
@@ -37,7 +46,8 @@ function falseRefusal(random: SimRandom, ref: number): Answer | undefined {
   if (fate < 0.2) return undefined;
   const code = FALSE_REFUSALS[Math.floor(random.next() * FALSE_REFUSALS.length)]!;
   const promised = fate < 0.5 ? { promised: 1 + Math.floor(random.next() * 2 ** 30) } : {};
-  const head = fate > 0.8 ? { head: { epoch: 1 + Math.floor(random.next() * 9), seq: 3, id: hex(random.bytes(32)) } } : {};
+  const head =
+    fate > 0.8 ? { head: { epoch: 1 + Math.floor(random.next() * 9), seq: 3, id: hex(random.bytes(32)) } } : {};
   const retryable = random.next() < 0.5;
   return {
     message: { t: "refused", ref, i: 0, at: [], code, message: "so it says", retryable, ...promised, ...head },

@@ -4,8 +4,8 @@ import { leafHash } from "../../../keys/merkle/hashes.js";
 import type { DataFolder } from "../../../relay/data-folder.js";
 import type { ForkProof } from "../../../relay/fork-evidence.js";
 import type { LogSlice } from "../../../relay/log/log-slice.js";
-import type { SimClock } from "../sim-clock.js";
 import { MemoryIndex } from "../memory-index.js";
+import type { SimClock } from "../sim-clock.js";
 import type { SimRandom } from "../sim-random.js";
 import type { SimProcess } from "./sim-process.js";
 

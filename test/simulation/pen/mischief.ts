@@ -238,7 +238,10 @@ export class Mischief {
     const { wire, hosts, relays, random, clock, trace } = this.#world;
     const host = this.#world.pick(hosts);
     for (const { url } of relays) if (random.next() < 0.5) wire.block(host.name, url);
-    trace(() => `${host.name} is cut off from ${relays.filter(({ url }) => wire.isBlocked(host.name, url)).map(({ name }) => name)}`);
+    trace(
+      () =>
+        `${host.name} is cut off from ${relays.filter(({ url }) => wire.isBlocked(host.name, url)).map(({ name }) => name)}`,
+    );
     clock.at(random.next() * 40_000, () => wire.unblock());
     return true;
   }
@@ -325,7 +328,9 @@ export class Mischief {
     }
     // And one that keeps to the rules, on a machine of its own.
     if (random.next() < 0.5 && this.#world.hosts.length < MAX_HOSTS) {
-      this.#world.start(this.#world.addHost({ madeGenesis: false }), { acquire: { takeover: true, timeoutMs: 20_000 } });
+      this.#world.start(this.#world.addHost({ madeGenesis: false }), {
+        acquire: { takeover: true, timeoutMs: 20_000 },
+      });
     }
     return true;
   }

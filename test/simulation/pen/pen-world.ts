@@ -255,7 +255,11 @@ export class PenWorld {
   }
 
   #identityLines(): Uint8Array {
-    return concat(...this.knownIdentity().operations().flatMap(({ line }) => [line, NEWLINE]));
+    return concat(
+      ...this.knownIdentity()
+        .operations()
+        .flatMap(({ line }) => [line, NEWLINE]),
+    );
   }
 
   #tapped(process: SimProcess, url: string, message: Uint8Array): void {

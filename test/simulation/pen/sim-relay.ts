@@ -27,7 +27,13 @@ import type { Wire, WireEnd } from "./wire.js";
 export interface RelayWitness {
   granted(relay: SimRelay, promise: { readonly id: string; readonly epoch: number; readonly key: string }): void;
   /** `promised`: the highest epoch that it had promised when it judged the frame. */
-  took(relay: SimRelay, frame: VerifiedFrame, at: readonly number[], stated: number | undefined, promised: number): void;
+  took(
+    relay: SimRelay,
+    frame: VerifiedFrame,
+    at: readonly number[],
+    stated: number | undefined,
+    promised: number,
+  ): void;
   refused(relay: SimRelay, code: string): void;
 }
 

@@ -195,7 +195,9 @@ class Run {
       const relay = this.#world.relayAt(url)!;
       if (relay.lie !== undefined || relay.medium.stream !== stream) return true;
       const head = relay.head(did);
-      return head !== undefined && head.seq >= trunk.length - 3 && relay.chain(did).some(({ id }) => id === trunk.at(-3));
+      return (
+        head !== undefined && head.seq >= trunk.length - 3 && relay.chain(did).some(({ id }) => id === trunk.at(-3))
+      );
     });
   }
 

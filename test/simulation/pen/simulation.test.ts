@@ -16,7 +16,10 @@ const REGRESSIONS = [
   [5, "nobody could claim above an anchor whose epoch a thief had raised"],
   [668, "nobody could claim where a minority of the relays had the anchor of a rotate"],
   [870, "a home whose chain named an operation that a crash had kept from its disk never started again"],
-  [2727, "a claim in the middle of the chain, under an operation that its claimer lacked, kept a relay behind for ever"],
+  [
+    2727,
+    "a claim in the middle of the chain, under an operation that its claimer lacked, kept a relay behind for ever",
+  ],
   [1168, "a clone of a running process forked its epoch, and the next claim left out what a quorum had"],
 ] as const;
 

@@ -66,9 +66,15 @@ export class Thief {
     this.#post(relay, head.epoch + 1 + Math.floor(random.next() * 50), after, CLAIM_KIND);
   }
 
-  #post(relay: SimRelay, epoch: number, { epoch: e, seq, id }: { epoch: number; seq: number; id: string }, kind: string) {
+  #post(
+    relay: SimRelay,
+    epoch: number,
+    { epoch: e, seq, id }: { epoch: number; seq: number; id: string },
+    kind: string,
+  ) {
     const { did, random, clock, genesis } = this.#world;
-    const body = kind === CLAIM_KIND ? { instance: this.#instance, label: "thief", identity: genesis.hash } : { stolen: true };
+    const body =
+      kind === CLAIM_KIND ? { instance: this.#instance, label: "thief", identity: genesis.hash } : { stolen: true };
     const drafts = [{ kind, body, timeMs: clock.nowMs() }];
     const events = createBatch({ did, seed: this.#seed, epoch, after: { epoch: e, seq, id }, drafts, random });
     const stated = random.next() < 0.7 ? { epoch } : {};
