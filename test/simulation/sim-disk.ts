@@ -59,7 +59,7 @@ export class SimDisk implements Disk {
     this.files.delete(path);
   }
 
-  async mkdir(): Promise<void> {
+  async mkdir(_path?: string): Promise<void> {
     this.#writable();
   }
 
