@@ -3,6 +3,11 @@ import type { Step } from "./transcript.js";
 
 /** What differs from run to run, and what stands for it. */
 const VARYING: readonly (readonly [RegExp, string])[] = [
+  [/\bants-(hot|cold)-\d{8}T\d{6}Z-[0-9a-f]{8}\b/g, "ants-$1-{16}-{8}"],
+  [/\bage1[a-z0-9]{58}\b/g, "age1{58}"],
+  [/\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b/g, "AGE-SECRET-KEY-1{58}"],
+  [/\b\d+\.\d KiB/g, "… KiB"],
+  [/"(size|timeMs)":\d+/g, '"$1":…'],
   [/did:ants:[a-z2-7]{52}/g, "did:ants:{52}"],
   [/\bz6Mk[1-9A-HJ-NP-Za-km-z]{44}/g, "z6Mk{44}"],
   [/\b[0-9a-f]{64}\b/g, "{64}"],

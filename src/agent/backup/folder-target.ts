@@ -118,8 +118,9 @@ class FolderTarget implements BackupTarget {
     } catch (error) {
       if (!hasErrno(error, "ENOENT")) throw error;
     }
-    await mkdir(this.#folder, { mode: 0o700 }).catch((error: unknown) => {
-      if (!hasErrno(error, "EEXIST")) throw error;
+    await mkdir(this.#folder, { mode: 0o700 }).catch((cause: unknown) => {
+      if (hasErrno(cause, "ENOENT")) throw notMounted(this.url, dirname(this.#folder), cause);
+      if (!hasErrno(cause, "EEXIST")) throw cause;
     });
     await syncFolder(dirname(this.#folder));
   }
@@ -157,6 +158,14 @@ class FolderTarget implements BackupTarget {
       ...(hint === undefined ? {} : { hint }),
     });
   }
+}
+
+function notMounted(url: string, parent: string, cause: unknown): AntsError {
+  return new AntsError("backup-target", `${url}: there is no folder ${parent} to make it in`, {
+    hint: `is its disk mounted? else make it: mkdir -p ${parent}`,
+    details: { target: url, path: parent },
+    cause,
+  });
 }
 
 /** Gives a whole file its name, if nothing has it. */

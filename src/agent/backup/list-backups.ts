@@ -19,6 +19,8 @@ export interface ListedCopy {
 export interface BackupListing {
   /** Oldest first. */
   readonly archives: readonly ListedArchive[];
+  /** What this home stored and the listing has not: somebody removed it, or the storage lists late. */
+  readonly missing: readonly { readonly name: string; readonly url: string }[];
   /** Targets that could not be listed: what they have is not above. */
   readonly failed: readonly { readonly url: string; readonly error: AntsError }[];
 }
@@ -31,7 +33,8 @@ export async function listBackups({
   readonly targets: readonly BackupTarget[];
   readonly catalogue?: Catalogue;
 }): Promise<BackupListing> {
-  const known = new Map((await catalogue?.archives())?.map((archive) => [archive.name, archive]));
+  const remembered = (await catalogue?.archives()) ?? [];
+  const known = new Map(remembered.map((archive) => [archive.name, archive]));
   const found = new Map<string, ArchiveName & { copies: ListedCopy[] }>();
   const failed: { url: string; error: AntsError }[] = [];
   for (const target of targets) {
@@ -49,8 +52,13 @@ export async function listBackups({
     }
   }
   const archives = [...found.values()].sort(byTime).map((archive) => {
-    const remembered = known.get(archive.name);
-    return { ...archive, ...(remembered === undefined ? {} : { known: remembered }) };
+    const its = known.get(archive.name);
+    return { ...archive, ...(its === undefined ? {} : { known: its }) };
   });
-  return { archives, failed };
+  const listed = targets.map(({ url }) => url).filter((url) => failed.every((one) => one.url !== url));
+  const has = (name: string, url: string) => found.get(name)?.copies.some((copy) => copy.url === url) === true;
+  const missing = remembered.flatMap(({ name, copies }) =>
+    listed.filter((url) => copies.has(url) && !has(name, url)).map((url) => ({ name, url })),
+  );
+  return { archives, missing, failed };
 }

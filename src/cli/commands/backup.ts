@@ -61,7 +61,9 @@ export async function backupList(context: CommandContext, options: BackupPlaceOp
   const { catalogue } = place;
   const listing = await listBackups({ targets: place.targets(), catalogue });
   warnOfFailed(context, listing);
-  const { archives, failed } = listing;
+  const { archives, missing, failed } = listing;
+  for (const { name, url } of missing)
+    out.warn(`${name} was stored at ${url} and is not in its list: somebody removed it, or the list is late`);
   await out.result(
     {
       archives: archives.map(({ name, tier, timeMs, copies, known }) => ({
@@ -71,6 +73,7 @@ export async function backupList(context: CommandContext, options: BackupPlaceOp
         ...(known?.head === undefined ? {} : { head: known.head }),
         copies: copies.map(({ url, size, known: copy }) => ({ url, size, ...copy })),
       })),
+      missing,
       failed: failed.map(({ url, error }) => ({ url, code: error.code, message: error.message })),
     },
     archives.length === 0 ? ["no archives"] : archives.flatMap(archiveLines),

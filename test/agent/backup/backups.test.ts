@@ -140,6 +140,17 @@ describe("looking at archives", () => {
     expect(failed).toMatchObject([{ url: "bad:", error: { code: "backup-target-unreachable" } }]);
   });
 
+  test("what was stored and is not listed is named: it was removed, or the listing is late", async () => {
+    const { create, target, catalogue } = await setting();
+    const [first, second] = [await create(), await create()];
+    const late = but(target, { list: async () => (await target.list()).filter(({ name }) => name !== second.name) });
+    const { archives, missing } = await listBackups({ targets: [late], catalogue });
+    expect(archives.map(({ name }) => name)).toEqual([first.name]);
+    expect(missing).toEqual([{ name: second.name, url: target.url }]);
+    const unlisted = but(target, { list: () => Promise.reject(failure("backup-target")) });
+    expect((await listBackups({ targets: [unlisted], catalogue })).missing).toEqual([]);
+  });
+
   test("a lost catalogue loses no archive; a torn one only its last line", async () => {
     const { create, target, catalogue, path } = await setting();
     const { name } = await create();
