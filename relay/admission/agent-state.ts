@@ -136,11 +136,20 @@ export class AgentState implements ChainView {
     this.details = { ...details, events: details.events + 1, maxSeq: Math.max(details.maxSeq, event.seq) };
     this.#changes.push({ op: "place", agentNo: this.no, ...event, movesHead });
     if (movesHead) this.#moveHead(event, since);
-    if (event.claim && this.keys.isLive(event.key) && event.epoch > this.promised) {
+    if (event.claim && this.keys.isLive(event.key) && this.#isBinding(event, movesHead, instance)) {
       const { epoch, key, id, position } = event;
       this.bind({ epoch, key, line: id, position, ...(instance === undefined ? {} : { instance }) });
     }
     if (this.keys.rotations > 0) this.#leaveVoid(since);
+  }
+
+  /**
+   * Whether a claim says anew who holds the pen: one of a higher epoch than any promise, or of the promised epoch by
+   * another instance than was promised here. That one has its promises elsewhere, and is at work from now on.
+   */
+  #isBinding({ epoch }: PlacedEvent, movesHead: boolean, instance: string | undefined): boolean {
+    if (epoch !== this.promised) return epoch > this.promised;
+    return movesHead && instance !== undefined && instance !== this.binding?.instance;
   }
 
   /** A full line arrived for an event that was stored without its body: the same place, a new position. */

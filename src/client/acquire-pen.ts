@@ -36,6 +36,9 @@ const ACQUIRE_TIMEOUT_MS = 30_000;
 const ROUND_TIMEOUT_MS = 10_000;
 /** A claim is given up when no relay acknowledged anything for this long; a relay that is caught up takes its time. */
 const CLAIM_SILENCE_MS = 10_000;
+/** The claim is held, and some relays have not answered yet: most do within a round trip of the others. */
+const LAST_ANSWERS_MS = 300;
+const LOOK_AGAIN_MS = 10;
 /** Between attempts: racing instances must not meet again, and two of them settle it within a second. */
 const ATTEMPT_BACKOFF = { firstMs: 200, maxMs: 5_000 };
 
@@ -156,7 +159,7 @@ async function claim(
   const pen = Pen.begin(context, signed, round);
   try {
     const outcome = await settled(context, pen, signal);
-    if (outcome === "held") return pen;
+    if (outcome === "held" && (await isUndisturbed(context, pen, signal))) return pen;
     if (outcome === "silent") {
       await pen.release();
       return noQuorum(context, new Map(), "did not acknowledge the claim in time");
@@ -194,6 +197,25 @@ async function settled(
       timer.abort();
     }
   }
+}
+
+/**
+ * Gives the relays that were about to answer a moment to do so. One of them may have promised to another start, which a
+ * quorum refused and which is gone again: whoever was told by that relay later would have lost the pen to nobody, where
+ * another attempt gets it.
+ */
+async function isUndisturbed(
+  { ports: { clock } }: PenContext,
+  pen: Pen,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const deadlineMs = clock.monotonicMs() + LAST_ANSWERS_MS;
+  const isOwed = () =>
+    pen.lanes.some(({ status, acknowledgedSeq }) => status.state === "sending" && acknowledgedSeq < 0);
+  while (pen.loss === undefined && isOwed() && clock.monotonicMs() < deadlineMs) {
+    await clock.sleep(LOOK_AGAIN_MS, signal);
+  }
+  return pen.loss === undefined;
 }
 
 function signClaim(context: PenContext, epoch: number, { base, operation }: Granted): ParsedEvent {

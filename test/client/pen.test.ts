@@ -173,6 +173,22 @@ describe("two instances of one agent", () => {
     expect(error).toMatchObject({ code: "held", details: { instance: first.context.instance } });
   });
 
+  it("tries again where one relay promised to another start that is gone: nobody else has the pen", async () => {
+    const world = new World();
+    const { context } = await world.start();
+    const last = world.acceptors[2]!;
+    last.onAnswer = (message) => {
+      if (message.t !== "ack") return message;
+      last.onAnswer = (message) => message;
+      const { ref } = message;
+      return { t: "refused", ref, i: 0, at: [], code: "fenced", message: "promised", retryable: false, promised: 2 };
+    };
+    const pen = await world.clock.run(acquirePen(context));
+    await world.clock.pass(1_000);
+    expect(pen.loss).toBeUndefined();
+    expect(pen.epoch).toBe(3);
+  });
+
   it("takes over where it is told to, and the first is fenced and stops", async () => {
     const world = new World();
     const first = await world.start();
