@@ -60,8 +60,8 @@ export async function changeIdentity(
   if (losing.length === 0 && !isChange(parent.op, wanted)) {
     return { parent, operation: parent, added: [], removed: [] };
   }
-  const { sets, added, removed } = relaysOfChange(parent, wanted);
-  await spreadIdentity(context, sets, spread);
+  const { sets, reachable, added, removed } = relaysOfChange(parent, wanted);
+  await spreadIdentity(context, reachable, spread);
 
   agent.pen.check();
   const operation = updateIdentity({
@@ -134,7 +134,10 @@ function isChange(present: IdentityContent, wanted: UpdateChanges): boolean {
   );
 }
 
-/** The old set, the new one, and each new relay as a set of its own: one that refuses is of no use. */
+/**
+ * `sets`: the old and the new one, of which quorums must have the update. `reachable`: with each new relay as a set of its
+ * own, for the time before anything is signed: one that refuses then is of no use, one that dies later is one of a set.
+ */
 function relaysOfChange(parent: ParsedOperation, wanted: UpdateChanges) {
   const old = relaySetOf(parent);
   const relays = wanted.relays ?? old.relays;
@@ -152,7 +155,8 @@ function relaysOfChange(parent: ParsedOperation, wanted: UpdateChanges) {
   const removed = old.relays.filter((relay) => !after.has(relayKey(relay)));
   const next: RelaySet = { relays, faults, quorum: quorumSize(relays.length, faults) };
   const each = added.map((relay): RelaySet => ({ relays: [relay], faults: 0, quorum: 1 }));
-  return { sets: [old, next, ...each], added, removed };
+  const sets = [old, next];
+  return { sets, reachable: [...sets, ...each], added, removed };
 }
 
 function unfinished(operation: ParsedOperation, cause: AntsError): AntsError {
