@@ -51,24 +51,25 @@ export function wakeUp(disk: Disk, home: AgentHome): Promise<void> {
 const UNKNOWN: DormantMark = { restoredMs: 0, archive: "", tier: "", madeMs: 0 };
 
 function decoded(bytes: Uint8Array): DormantMark {
-  let values: Record<string, unknown>;
+  let values: unknown;
   try {
-    values = JSON.parse(fromUtf8(bytes)) as Record<string, unknown>;
+    values = JSON.parse(fromUtf8(bytes));
   } catch {
     return UNKNOWN;
   }
-  const { restoredMs, archive, tier, madeMs, head } = values;
+  if (typeof values !== "object" || values === null) return UNKNOWN;
+  const { restoredMs, archive, tier, madeMs, head } = values as Record<string, unknown>;
   if (!isTimeMs(restoredMs) || !isTimeMs(madeMs) || typeof archive !== "string" || typeof tier !== "string")
     return UNKNOWN;
   return { restoredMs, archive, tier, madeMs, ...(isMarkedHead(head) ? { head } : {}) };
 }
 
 function isTimeMs(value: unknown): value is number {
-  return isInteger(value as never, 0);
+  return isInteger(value, 0);
 }
 
 function isMarkedHead(value: unknown): value is NonNullable<DormantMark["head"]> {
   if (typeof value !== "object" || value === null) return false;
   const { epoch, seq, id, timeMs } = value as Record<string, unknown>;
-  return isTimeMs(epoch) && isTimeMs(seq) && isText(id as never, HASH) && isTimeMs(timeMs);
+  return isTimeMs(epoch) && isTimeMs(seq) && isText(id, HASH) && isTimeMs(timeMs);
 }
