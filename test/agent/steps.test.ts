@@ -129,6 +129,7 @@ describe("a step", () => {
   });
 
   test("that certainly failed stays failed until somebody says again", async () => {
+    expect(stepFailed("the shop is closed")).toMatchObject({ code: "step-failed" });
     const closed = () => {
       throw stepFailed("the shop is closed");
     };

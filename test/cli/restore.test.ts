@@ -78,7 +78,9 @@ beforeAll(async () => {
 
 afterAll(() => place[Symbol.asyncDispose]());
 
-describe("a copy 4 hours old, restored while 200 newer events are on the relays", { timeout: 120_000 }, () => {
+describe("a copy 4 hours old, restored while 200 newer events are on the relays (B1, B17)", {
+  timeout: 120_000,
+}, () => {
   test("sleeps, is brought up to date, and says how far it was behind and what to look after", async () => {
     const { gap } = await restore("copy", "--vault old-vault.json");
     expect(gap).toMatchObject({ known: "whole", events: NEWER, unreachable: [], vaultKey: "live" });

@@ -59,7 +59,7 @@ function stepsOnDisk(home: string) {
   });
 }
 
-describe("kill -9 of an agent that works in steps (E11)", () => {
+describe("kill -9 of an agent that works in steps (E11, E12)", () => {
   let killed = 0;
   test.each(POINTS)("at %s: no effect without an intent on its disk, and none twice", async (point) => {
     const folder = temporaryFolder();
