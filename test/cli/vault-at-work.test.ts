@@ -56,7 +56,7 @@ describe("a vault in daily use (I3)", { timeout: 120_000 }, () => {
 
   test("shows its secrets in no file, no output and no relay", async () => {
     const outcome = await sh(`
-      ants publish hello --private && ants log cat --json && ants log verify && ants doctor --json && ants whoami --json
+      ants publish hello --private && ants log cat --json && ants log verify && (ants doctor --json || test $? = 1) && ants whoami --json
       ants follow --until-caught-up --json --as-agent --state place && ants vault verify --json
       ANTS_PASSPHRASE_FILE=second ants vault verify --json; ants --json relay verify ../relay; true`);
     expect(outcome.exit).toBe(0);

@@ -52,7 +52,7 @@ const MAX_KEPT_FILE_BYTES = 2 ** 20;
 const MAX_KEPT_BYTES = 32 * 2 ** 20;
 const BLOCK_BYTES = 256 * 1024;
 /** Parts of a large file that are looked at overlap by so much: what lies across a border is seen whole. */
-const OVERLAP_BYTES = 16 * 1024;
+export const OVERLAP_BYTES = 16 * 1024;
 const NEWLINE = 0x0a;
 const CHAIN_FOLDER = ".ants/chain";
 

@@ -228,7 +228,6 @@ describe("the scheduler", () => {
     const disk = new SimDisk();
     const records = new RunRecords(disk, "/home/.ants");
     const text = `{"job":"hot","startedMs":1,"endedMs":2,"outcome":"ok"}\n{"job":"hot","star`;
-    await disk.mkdir("/home/.ants");
     await disk.append("/home/.ants/backup-runs.ndjson", Buffer.from(text));
     await records.note(ran("verify", 3));
     expect((await records.all()).map(({ job }) => job)).toEqual(["hot", "verify"]);

@@ -2,13 +2,12 @@ import { createHash } from "node:crypto";
 import { AntsError } from "../../../../keys/errors.js";
 import type { VaultContent } from "../../../../keys/node/vault-content.js";
 import type { Disk } from "../../../../keys/ports.js";
+import { OVERLAP_BYTES } from "../home-files.js";
 import { ALLOW_LIST_PATH, AllowList, fingerprintKey } from "./allow-list.js";
 import type { Finding } from "./finding.js";
 import { hasKnownMagic } from "./raw-bytes.js";
 import { scanFile } from "./scan-file.js";
 
-/** Large files come in parts that overlap by at most so much; compared to see whether a part goes on from the last one. */
-const MAX_OVERLAP_BYTES = 16 * 1024;
 /** Findings that an error lists: whoever has more has them in one place. */
 const MAX_LISTED = 20;
 /** Parts that are remembered as clean, by hash: a daemon does not search the same bytes every hour. */
@@ -57,12 +56,14 @@ export class SecretLook {
   /** Takes a file, or the next part of one, which begins with the end of the part before. */
   readonly look = (path: string, bytes: Uint8Array): void => {
     const before = this.#goesOn(path, bytes);
+    // The lines that the part before ended with are looked at again, whole: what a border cut in two is one then.
+    if (before !== undefined) this.#forget(path, before.lines + 1);
     const isDense = before?.isDense ?? hasKnownMagic(bytes);
     this.#part = {
       path,
       isDense,
-      tail: bytes.slice(-MAX_OVERLAP_BYTES),
-      lines: (before?.lines ?? 0) + linesIn(bytes.subarray(0, -MAX_OVERLAP_BYTES)),
+      tail: bytes.slice(-OVERLAP_BYTES),
+      lines: (before?.lines ?? 0) + linesIn(bytes.subarray(0, -OVERLAP_BYTES)),
     };
     const hash = createHash("sha256").update(`${path}\n${isDense}\n`).update(bytes).digest("base64");
     if (this.#clean.has(hash)) return;
@@ -96,6 +97,11 @@ export class SecretLook {
       },
     );
   };
+
+  #forget(path: string, afterLine: number): void {
+    for (const [id, finding] of this.#found)
+      if (finding.path === path && finding.line > afterLine) this.#found.delete(id);
+  }
 
   #goesOn(path: string, bytes: Uint8Array): Part | undefined {
     const part = this.#part;
