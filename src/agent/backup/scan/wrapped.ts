@@ -8,25 +8,31 @@ export interface Wrapped {
   readonly bytes: Uint8Array;
 }
 
-const BASE64 = /[A-Za-z0-9+/_-]{16,}={0,2}/g;
+const TOKEN = /[A-Za-z0-9+/_-]{16,}={0,2}/g;
 /** Base64 broken into lines, as mail and PEM have it; or hexadecimal, as some tools print it. */
 const BROKEN = /(?:^|(?<=["'`\s]))(?:[A-Za-z0-9+/]{48,120}(?:\r?\n| )[ \t]*)+[A-Za-z0-9+/]+={0,2}/g;
+const MIN_HEX = 24;
 const HEX = /(?:[0-9a-f]{2}){12,}|(?:[0-9A-F]{2}){12,}/g;
 
 /** What is written in base64 or hexadecimal and is a text, or packed, when it is decoded. */
 export function* decodedTexts(text: string): Generator<Wrapped> {
-  for (const [pattern, decode] of [
-    [HEX, fromHex],
-    [BASE64, fromBase64],
-    [BROKEN, fromBrokenBase64],
-  ] as const) {
-    for (const match of text.matchAll(pattern)) {
-      if (decode !== fromHex && !(/[a-z]/.test(match[0]) && /[A-Z]/.test(match[0]))) continue;
-      const bytes = decode(match[0]);
-      if (bytes === undefined || (printable(bytes) === undefined && !isPacked(bytes))) continue;
-      yield { start: match.index, end: match.index + match[0].length, bytes };
-    }
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (token.length >= MIN_HEX)
+      for (const match of token.matchAll(HEX)) yield* readable(match[0], index + match.index, fromHex);
+    // Both, or it is a name or a path.
+    if (/[a-z]/.test(token) && /[A-Z]/.test(token)) yield* readable(token, index, fromBase64);
   }
+  for (const { 0: block, index } of text.matchAll(BROKEN)) yield* readable(block, index, fromBrokenBase64);
+}
+
+function* readable(
+  token: string,
+  start: number,
+  decode: (token: string) => Uint8Array | undefined,
+): Generator<Wrapped> {
+  const bytes = decode(token);
+  if (bytes === undefined || (printable(bytes) === undefined && !isPacked(bytes))) return;
+  yield { start, end: start + token.length, bytes };
 }
 
 function fromBrokenBase64(token: string): Uint8Array | undefined {
