@@ -9,6 +9,7 @@ import type { CommandContext, CommandResult } from "../context.js";
 import { Company } from "../demo/company.js";
 import type { Isolation } from "../drill/bed.js";
 import { bestIsolation, playAll, type ScenarioResult } from "../drill/drill.js";
+import { checkNewestBackup } from "../drill/newest-backup.js";
 import { type DrillReport, reportHtml } from "../drill/report.js";
 import { SCENARIOS } from "../drill/scenarios/index.js";
 import type { Scenario } from "../drill/scenarios/scenario.js";
@@ -25,10 +26,14 @@ export interface DrillCommandOptions {
   readonly atOnce: number;
   readonly capture?: true;
   readonly verbose?: true;
+  /** `--no-backup` */
+  readonly backup: boolean;
+  readonly phraseFile?: string;
 }
 
 /**
- * Plays every way of losing a host with throw-away agents, on relays of its own: nothing of any other agent is touched.
+ * Restores the newest backup of the agent that lives here, where it has a plan for them, and throws it away; then plays
+ * every way of losing a host with throw-away agents, on relays of its own: nothing of any other agent is touched.
  * Exit code 1 when something did not hold; the report says what.
  */
 export async function drill(context: CommandContext, options: DrillCommandOptions): Promise<CommandResult> {
@@ -47,7 +52,9 @@ export async function drill(context: CommandContext, options: DrillCommandOption
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ANTS_")));
     await using company = new Company({ ...own, ANTS_ALLOW_EPHEMERAL: "1" }, signal);
     out.note(`${scenarios.length} scenarios, in ${isolation}`);
-    const { scenarios: results, checks } = await playAll({
+    const newest = options.backup ? await checkNewestBackup(context, company, options) : undefined;
+    if (newest !== undefined && !out.json) await out.line(checkLine(newest));
+    const played = await playAll({
       scenarios,
       isolation,
       folder,
@@ -60,6 +67,8 @@ export async function drill(context: CommandContext, options: DrillCommandOption
       },
       onResult: (result) => (out.json ? undefined : tell(context, result)),
     });
+    const results = played.scenarios;
+    const checks = [...(newest === undefined ? [] : [newest]), ...played.checks];
     const passed = results.every((result) => result.passed) && checks.every(({ ok }) => ok);
     const report: DrillReport = {
       passed,
@@ -72,7 +81,7 @@ export async function drill(context: CommandContext, options: DrillCommandOption
     };
     const written = options.report === undefined ? undefined : await write(resolve(options.report), report);
     await out.result({ ...report, ...(options.keep ? { folder } : {}), ...(written ? { report: written } : {}) }, [
-      ...checks.map(checkLine),
+      ...played.checks.map(checkLine),
       passed
         ? [painted("green", "The agent came back every time."), ` ${report.seconds.toFixed(1)} s.`]
         : [painted("red", "The drill failed."), " The report says where: --report DIR."],

@@ -72,6 +72,11 @@ export class AntsChild {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
   }
 
+  /** 0 where it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** The last of what it wrote to stderr. */
   get errors(): string {
     return this.#stderr;

@@ -38,6 +38,11 @@ export interface HostPlace extends NetworkPlace {
   /** Nothing passes between this host and the relays any more, and nobody is told. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /**
+   * Call it while the host is cut off: resolves when the process there and a relay first hear of each other again, by
+   * this process's monotonic clock, or when that process ended.
+   */
+  contact(pid: number): Promise<number>;
 }
 
 const PRELOAD = new URL("./programs/host-conditions.js", import.meta.url).href;

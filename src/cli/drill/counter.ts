@@ -95,6 +95,10 @@ export class Counter {
     await this.#child.ended;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   get ended(): Promise<ChildEnd> {
     return this.#child.ended;
   }

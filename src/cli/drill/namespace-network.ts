@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chown, lchown, readdir } from "node:fs/promises";
+import { chown, lchown, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
+import { systemClock } from "../../../keys/ports.js";
 import type { DrillNetwork, HostPlace, NetworkPlace, RelayAddress } from "./bed.js";
 
 /** Nobody else's: these networks end with the drill, and no packet of theirs leaves them. */
@@ -11,6 +12,9 @@ const MAX_PLACES = 250;
 const FIRST_UID = 64_101;
 /** A neighbour that does not exist: what is sent to it is lost without a word, as by a cable that was pulled. */
 const NOWHERE = "02:00:00:00:00:01";
+
+/** Between two looks at what the kernel counts. */
+const LOOK_MS = 20;
 
 /** A namespace, held by a process that ends when this one does. */
 interface Namespace {
@@ -79,6 +83,7 @@ export class NamespaceNetwork implements DrillNetwork {
       own: (path) => own(path, id),
       cut: async () => both(lose),
       mend: async () => both(find),
+      contact: firstSegment,
     };
   }
 
@@ -133,6 +138,26 @@ async function own(path: string, id: number): Promise<void> {
   for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
     await lchown(join(entry.parentPath, entry.name), id, id);
   }
+}
+
+/** Resolves when the network of a process has received a TCP segment more than now, or the process is gone. */
+async function firstSegment(pid: number): Promise<number> {
+  const before = await segments(pid);
+  for (;;) {
+    const now = await segments(pid);
+    if (now === undefined || now !== before) return performance.now();
+    await systemClock.sleep(LOOK_MS);
+  }
+}
+
+/** What the kernel counts, in the second "Tcp:" line below the names in the first. */
+async function segments(pid: number): Promise<number | undefined> {
+  const text = await readFile(`/proc/${pid}/net/snmp`, "utf8").catch(() => "");
+  const [names, values] = text
+    .split("\n")
+    .filter((line) => line.startsWith("Tcp:"))
+    .map((line) => line.split(" "));
+  return names === undefined || values === undefined ? undefined : Number(values[names.indexOf("InSegs")]);
 }
 
 function failed(message: string): AntsError {

@@ -25,6 +25,10 @@ export class ProcessNetwork implements DrillNetwork {
       cut: async () => {
         for (const [, gate] of gates) gate.shut();
       },
+      contact: async () => {
+        await Promise.race(gates.map(([, gate]) => gate.passing()));
+        return performance.now();
+      },
       mend: async () => {
         for (const [, gate] of gates) gate.reopen();
       },

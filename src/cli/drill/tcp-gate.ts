@@ -9,6 +9,7 @@ export class TcpGate implements AsyncDisposable {
   readonly port: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #listeners = new Set<() => void>();
   #isShut = false;
 
   private constructor(server: Server) {
@@ -36,6 +37,11 @@ export class TcpGate implements AsyncDisposable {
     for (const socket of this.#sockets) socket.resume();
   }
 
+  /** Resolves when something passes next. */
+  passing(): Promise<void> {
+    return new Promise((resolve) => this.#listeners.add(resolve));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
@@ -50,7 +56,11 @@ export class TcpGate implements AsyncDisposable {
     ] as const) {
       this.#sockets.add(from);
       from.setNoDelay(true);
-      from.on("data", (bytes) => to.write(bytes));
+      from.on("data", (bytes) => {
+        for (const tell of this.#listeners) tell();
+        this.#listeners.clear();
+        to.write(bytes);
+      });
       from.on("end", () => to.end());
       from.on("error", () => undefined);
       from.on("close", () => {

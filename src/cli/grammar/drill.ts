@@ -15,6 +15,11 @@ export function addDrillCommand(program: Command, runner: Runner): void {
         "how hosts are kept apart (default: namespaces where root, else processes)",
       ).choices(["namespaces", "processes"]),
     )
+    .option(
+      "--no-backup",
+      "don't restore the newest real backup of the agent in this home first (into a folder that is removed)",
+    )
+    .option("--phrase-file <file>", "open that backup with the recovery words in this file, as cold ones need")
     .option("--capture", "record every packet with tshark, and search them for keys; needs root")
     .option("--verbose", "say what happens in each scenario, as it happens")
     .option("--at-once <n>", "how many scenarios at a time", wholeNumber, 3)
