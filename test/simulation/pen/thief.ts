@@ -22,9 +22,10 @@ export class Thief {
   act(relay: SimRelay): void {
     const { random } = this.#world;
     const fate = random.next();
-    if (fate < 0.3) this.#raise(relay);
-    else if (fate < 0.7) this.#fork(relay);
-    else this.#claim(relay);
+    if (fate < 0.25) this.#raise(relay);
+    else if (fate < 0.5) this.#fork(relay);
+    else if (fate < 0.75) this.#claim(relay);
+    else this.#nonsense(relay);
   }
 
   /** Has an epoch promised that nobody will soon be above. */
@@ -66,18 +67,35 @@ export class Thief {
     this.#post(relay, head.epoch + 1 + Math.floor(random.next() * 50), after, CLAIM_KIND);
   }
 
+  /** An event in an epoch that does not fit its place, in a frame that states another. */
+  #nonsense(relay: SimRelay): void {
+    const { did, random } = this.#world;
+    const chain = relay.chain(did);
+    if (chain.length === 0) return;
+    const after = JSON.parse(Buffer.from(chain[Math.floor(random.next() * chain.length)]!.line).toString());
+    const epoch = Math.max(1, after.epoch + Math.floor(random.next() * 5) - 2);
+    this.#post(
+      relay,
+      epoch,
+      after,
+      random.next() < 0.5 ? CLAIM_KIND : "note",
+      epoch + Math.floor(random.next() * 5) - 2,
+    );
+  }
+
   #post(
     relay: SimRelay,
     epoch: number,
     { epoch: e, seq, id }: { epoch: number; seq: number; id: string },
     kind: string,
+    says = epoch,
   ) {
     const { did, random, clock, genesis } = this.#world;
     const body =
       kind === CLAIM_KIND ? { instance: this.#instance, label: "thief", identity: genesis.hash } : { stolen: true };
     const drafts = [{ kind, body, timeMs: clock.nowMs() }];
     const events = createBatch({ did, seed: this.#seed, epoch, after: { epoch: e, seq, id }, drafts, random });
-    const stated = random.next() < 0.7 ? { epoch } : {};
+    const stated = random.next() < 0.7 ? { epoch: Math.max(1, says) } : {};
     relay.post(
       encodeFrame(
         { t: "publish", ref: 1, ...stated },
