@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../keys/ports.js";
 import { openTarget, type TargetOptions } from "../../src/agent/backup/target.js";
 import { backupTargetContract, NAMES, targetOptions, uploadOf } from "../contracts/backup-target.js";
+import { OwnerPlace } from "../support/owner-place.js";
 import { S3Server } from "../support/s3-server.js";
 
 let server: S3Server;
@@ -102,5 +103,22 @@ describe("the storage", { timeout: 60_000 }, () => {
     });
     for (const file of names) await server.call("PUT", `/${name}/agents/scout%20%C3%BC/${file}`, "x");
     expect((await target.list()).map((one) => one.name)).toEqual(names);
+  });
+});
+
+describe("a person's commands", { timeout: 180_000 }, () => {
+  test("reach it with what the vault keeps as backup.s3, and say what is missing without it", async () => {
+    await using place = await OwnerPlace.found("backup-s3", 1);
+    const address = addressOf(await bucket(), server.conditionalUrl);
+    expect(await place.fails(`ants backup create --target '${address}' --json`)).toBe("backup-target-denied");
+    const { accessKeyId, secretAccessKey } = server.credentials;
+    await place.sh(`printf '%s' '${accessKeyId}:${secretAccessKey}' | ants secret set backup.s3 --offline`);
+    const { name } = await place.done<{ name: string }>(`ants backup create --target '${address}' --json`);
+    const listed = await place.done<{ archives: { name: string }[] }>(
+      `AWS_ACCESS_KEY_ID='${accessKeyId}' AWS_SECRET_ACCESS_KEY='${secretAccessKey}' ants backup list --target '${address}' --json`,
+    );
+    expect(listed.archives.map((archive) => archive.name)).toEqual([name]);
+    const { verified } = await place.done<{ verified: object[] }>(`ants backup verify --target '${address}' --json`);
+    expect(verified).toMatchObject([{ name, level: "whole" }]);
   });
 });

@@ -9,6 +9,7 @@ import { Catalogue } from "../../../src/agent/backup/catalogue.js";
 import { type CreateBackupOptions, createBackup } from "../../../src/agent/backup/create-backup.js";
 import { listBackups } from "../../../src/agent/backup/list-backups.js";
 import { pruneBackups } from "../../../src/agent/backup/prune-backups.js";
+import type { AgeIdentity } from "../../../src/agent/backup/read-archive.js";
 import { rewrapBackups } from "../../../src/agent/backup/rewrap-backups.js";
 import { type BackupTarget, openTarget } from "../../../src/agent/backup/target.js";
 import { verifyBackup } from "../../../src/agent/backup/verify-backup.js";
@@ -167,7 +168,7 @@ describe("looking at archives", () => {
   test("a hot one is opened with this host's keys, a cold one compared, and both are remembered", async () => {
     const { create, target, catalogue, clock, vault, words } = await setting();
     const [hot, cold] = [await create(), await create({ tier: "cold" })];
-    const verify = (name: string, identities = hostKeys(vault)) =>
+    const verify = (name: string, identities: readonly AgeIdentity[] = hostKeys(vault)) =>
       verifyBackup({ target, name, identities, catalogue, did: vault.did, clock });
     expect(await verify(hot.name)).toMatchObject({ level: "whole", size: hot.size });
     expect(await verify(cold.name)).toEqual({ level: "bytes", size: cold.size });
@@ -230,7 +231,7 @@ describe("pruning", () => {
       await place.create();
     }
     const { target, catalogue, clock } = place;
-    const prune = (options: { targets?: BackupTarget[]; dryRun?: boolean; policy?: typeof policy } = {}) =>
+    const prune = (options: Partial<Parameters<typeof pruneBackups>[0]> = {}) =>
       pruneBackups({ targets: [target], policy, dryRun: false, catalogue, clock, signal, ...options });
     const names = async () => (await target.list()).map(({ name }) => name);
     return { ...place, prune, names };
@@ -251,7 +252,7 @@ describe("pruning", () => {
     const { prune, names, target } = await day();
     const before = await names();
     const empty = { hot: { within: 0 }, cold: {} };
-    await expect(prune({ policy: empty as typeof policy, targets: [target] })).rejects.toMatchObject({
+    await expect(prune({ policy: empty, targets: [target] })).rejects.toMatchObject({
       code: "backup-keeps-nothing",
     });
     expect(await names()).toEqual(before);
