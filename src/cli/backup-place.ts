@@ -126,8 +126,11 @@ export async function s3Credentials(
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
   if (id && secret) return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}) };
   const value = (await vault())?.secrets[S3_SECRET]?.credentials[0]?.versions[0]?.value;
-  const [accessKeyId, secretAccessKey, ...rest] = value === undefined ? [] : fromUtf8(value).trim().split(":");
-  if (accessKeyId && secretAccessKey && rest.length === 0) return { accessKeyId, secretAccessKey };
+  const text = value === undefined ? "" : fromUtf8(value).trim();
+  // A key id may have a colon in it, a secret has none.
+  const colon = text.lastIndexOf(":");
+  if (colon > 0 && colon < text.length - 1 && !/\s/.test(text))
+    return { accessKeyId: text.slice(0, colon), secretAccessKey: text.slice(colon + 1) };
   throw new AntsError("backup-target-denied", "there is nothing to sign requests to an s3 target with", {
     hint: `put in KEY-ID:SECRET, on one line: ants secret set ${S3_SECRET}; or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
   });
