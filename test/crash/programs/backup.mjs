@@ -1,10 +1,13 @@
-// node backup.mjs create|prune HOME FOLDER: makes an archive of a home, or prunes; the vault's content comes on stdin.
+// node backup.mjs create|prune|rewrap HOME FOLDER: makes an archive of a home, prunes, or encrypts anew; the vault's content
+// comes on stdin.
 import { readFileSync } from "node:fs";
 import { nodeDisk } from "ants-agent/keys/node";
 import { systemClock, systemRandom } from "../../../dist/keys/ports.js";
+import { hostKeys } from "../../../dist/src/agent/backup/backup-keys.js";
 import { Catalogue } from "../../../dist/src/agent/backup/catalogue.js";
 import { createBackup } from "../../../dist/src/agent/backup/create-backup.js";
 import { pruneBackups } from "../../../dist/src/agent/backup/prune-backups.js";
+import { rewrapBackups } from "../../../dist/src/agent/backup/rewrap-backups.js";
 import { openTarget } from "../../../dist/src/agent/backup/target.js";
 import { AgentHome } from "../../../dist/src/agent/home.js";
 
@@ -17,5 +20,7 @@ const ports = { clock: systemClock, random: systemRandom, signal };
 const targets = [openTarget(folder, ports)];
 const home = await AgentHome.open(nodeDisk, path);
 const catalogue = new Catalogue(nodeDisk, home.layout.state);
-if (mode === "create") await createBackup({ home, vault, tier: "hot", targets, disk: nodeDisk, ...ports });
+const all = { home, vault, targets, disk: nodeDisk, catalogue, dryRun: false, ...ports };
+if (mode === "create") await createBackup({ ...all, tier: "hot" });
+else if (mode === "rewrap") await rewrapBackups({ ...all, identities: hostKeys(vault) });
 else await pruneBackups({ targets, policy: { hot: { hourly: 1 }, cold: {} }, dryRun: false, catalogue, ...ports });

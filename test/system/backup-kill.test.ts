@@ -14,13 +14,13 @@ import { temporaryFolder } from "../keys/node/temporary-folder.js";
 import { type BackupHome, backupHome, packed } from "../support/backup-home.js";
 
 /** kill -9 instead of every single change of the disk that making an archive, and pruning, takes. */
-const program = (name: string) => fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+const program = (name: string) => fileURLToPath(new URL(`../crash/programs/${name}`, import.meta.url));
 
 interface Place extends BackupHome {
   readonly store: string;
 }
 
-function run(mode: "create" | "prune", { path, store, vault }: Place, kill: number) {
+function run(mode: "create" | "prune" | "rewrap", { path, store, vault }: Place, kill: number) {
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   const { did, signSeed, stateKey, backup } = vault;
   const input = JSON.stringify({ did, signSeed: base64(signSeed), stateKey: base64(stateKey), backup });
@@ -85,6 +85,33 @@ describe.each(["create", "prune"] as const)("kill -9 in the middle of %s", { tim
         expect(await requireWhole(one)).toHaveLength(mode === "create" ? there.length + 1 : 1);
       }
       rmSync(join(one.path, ".."), { recursive: true });
+    }
+  });
+});
+
+describe("kill -9 in the middle of rewrap", { timeout: 180_000 }, () => {
+  test("leaves the archive or what takes its place, whole, and the next run finishes", async () => {
+    const fresh = await place();
+    const names = await requireWhole(fresh);
+    for (const name of names.slice(1)) rmSync(join(fresh.store, name));
+    const copy = (n: number): Place => {
+      const root = join(fresh.path, "..", `copy-${n}`);
+      cpSync(fresh.path, join(root, "home"), { recursive: true });
+      cpSync(fresh.store, join(root, "store"), { recursive: true });
+      return { ...fresh, path: join(root, "home"), store: join(root, "store") };
+    };
+    const steps = run("rewrap", copy(0), 0);
+    expect(steps).toBeGreaterThanOrEqual(10);
+    for (let step = 1; step <= steps; step++) {
+      const one = copy(step);
+      run("rewrap", one, step);
+      const there = await requireWhole(one);
+      expect([1, 2], `step ${step}`).toContain(there.length);
+      expect(there.every((name) => name.startsWith(names[0]!.slice(0, -16)))).toBe(true);
+      if (step % 6 === 0) {
+        run("rewrap", one, 0);
+        expect(await requireWhole(one)).not.toContain(names[0]);
+      }
     }
   });
 });
