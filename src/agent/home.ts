@@ -25,6 +25,7 @@ export function homeLayout(home: string) {
     proposed: `${state}/identity.proposed`,
     chain: `${state}/chain`,
     outbox: `${state}/outbox`,
+    drafts: `${state}/outbox/drafts`,
     deliveries: `${state}/outbox/messages/deliveries.json`,
     inbox: `${state}/inbox`,
     cursors: `${state}/cursors.json`,

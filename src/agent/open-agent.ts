@@ -1,8 +1,10 @@
 import type { JsonObject } from "../../keys/canonical.js";
+import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { HighWater } from "../../keys/node/vault-content.js";
 import type { Disk, DiskLock } from "../../keys/ports.js";
 import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
 import { ChainStore } from "../client/chain-store.js";
+import { LinkedAbort } from "../client/deadline.js";
 import type { Inbox, InboxOptions } from "../client/inbox.js";
 import { Outbox } from "../client/outbox.js";
 import type { Pen } from "../client/pen.js";
@@ -15,6 +17,7 @@ import type { SentMessage } from "../client/send-message.js";
 import type { ReadingKeys } from "../protocol/escrow.js";
 import type { Event, ParsedEvent } from "../protocol/event.js";
 import { readableBody } from "../protocol/private-body.js";
+import { DraftQueue } from "./draft-queue.js";
 import { type HandOverOptions, handOver } from "./hand-over.js";
 import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
@@ -75,6 +78,7 @@ interface AgentParts {
   readonly secrets: AgentSecretsAtWork;
   readonly mail: AgentMail;
   readonly leftBehind: readonly LeftBehind[];
+  readonly queuePublished: number;
   /** Gives everything back. */
   readonly release: (highWater: HighWater | undefined) => Promise<void>;
 }
@@ -94,6 +98,8 @@ export class Agent implements AsyncDisposable {
    * start until {@link leftBehindTold} says that somebody heard.
    */
   readonly leftBehind: readonly LeftBehind[];
+  /** How many events that had waited for a quorum this start published, before anything else. */
+  readonly queuePublished: number;
   /** The named secrets of its vault. */
   readonly secrets: AgentSecretsAtWork;
   /** Its effects, each with its intent before and its outcome after it on the chain: see {@link AgentSteps.run}. */
@@ -119,6 +125,7 @@ export class Agent implements AsyncDisposable {
     this.publisher = publisher;
     this.chain = chain;
     this.leftBehind = leftBehind;
+    this.queuePublished = parts.queuePublished;
     this.secrets = secrets;
     this.#disk = disk;
     this.#readingKeys = readingKeys;
@@ -251,10 +258,42 @@ export class Agent implements AsyncDisposable {
   }
 }
 
+/** The relays have just taken a claim; one that does not take more within this is not waited for. */
+const QUEUE_TIMEOUT_MS = 10_000;
+
+/** Publishes what waits. What cannot be published now waits on; whoever damaged the queue is told. */
+async function publishQueued(
+  queue: DraftQueue,
+  {
+    publisher,
+    chain,
+    ports,
+    options,
+  }: Pick<AgentParts, "publisher" | "chain"> & Pick<OpenAgentOptions, "ports"> & { readonly options: OpenAgentOptions },
+): Promise<number> {
+  const abort = new LinkedAbort(options.signal);
+  const timer = new AbortController();
+  ports.clock.sleep(QUEUE_TIMEOUT_MS, timer.signal).then(
+    () => abort.abort(new AntsError("request-timeout", "the queue was not published in time")),
+    () => undefined,
+  );
+  try {
+    return await queue.publish(publisher, chain, abort.signal);
+  } catch (error) {
+    if (options.signal?.aborted === true || !isAntsError(error) || !WAITS_ON.has(error.code)) throw error;
+    return 0;
+  } finally {
+    timer.abort();
+    abort.dispose();
+  }
+}
+
+const WAITS_ON: ReadonlySet<string> = new Set(["pen-lost", "publish-unknown", "request-timeout", "closed"]);
+
 /**
  * Brings an agent to work in its home: reads its chain, connects to its relays, and claims the pen.
  *
- * Throws what acquirePen throws (`held`, `no-quorum`, `key-not-live` …), `chain-damaged`, disk errors; the home is as
+ * Throws what acquirePen throws (`held`, `no-quorum`, `key-not-live` …), `chain-damaged`, `queue-damaged`, disk errors; the home is as
  * usable as before then, and its lock is released.
  */
 export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
@@ -308,6 +347,12 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
         await options.closed?.(highWater);
       }
     };
+    const queuePublished = await publishQueued(new DraftQueue(disk, layout.drafts), {
+      publisher,
+      chain,
+      ports,
+      options,
+    });
     const atWork = new AgentSecretsAtWork({ vault: options.vault, chain, publisher, clock, random });
     return new Agent({
       home,
@@ -320,6 +365,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       secrets: atWork,
       mail,
       leftBehind,
+      queuePublished,
       release: closed,
     });
   } catch (error) {

@@ -57,6 +57,9 @@ export async function agentAtWork<T>(
         `a part of the chain's file was missing (${mended} ${mended === 1 ? "event" : "events"} had lost their place): ` +
           "it was fetched from the relays; somebody changed the file, or the disk did",
       );
+    const { queuePublished } = agent;
+    if (queuePublished > 0)
+      context.out.note(`${queuePublished} queued ${queuePublished === 1 ? "event is" : "events are"} published`);
     await tellLeftBehind(context, agent);
     return await work(agent, unlocked);
   } finally {

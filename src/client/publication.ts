@@ -16,8 +16,8 @@ export interface PublishDraft {
   readonly private?: boolean;
   /** The body is sealed to these: the recipients in `to` and the author itself, with their agree keys. */
   readonly sealTo?: readonly MessageReader[];
-  /** true: salted, for public bodies that could be guessed after they are forgotten. */
-  readonly salt?: boolean;
+  /** true: salted, for public bodies that could be guessed after they are forgotten. Or the salt itself, 16 bytes. */
+  readonly salt?: boolean | Uint8Array;
   /** The author's clock, milliseconds since 1970; now unless given. */
   readonly timeMs?: number;
 }

@@ -9,6 +9,7 @@ import { type ChainHead, KIND, TAG_LABEL } from "../../protocol/event.js";
 import { MAX_RECIPIENTS, MAX_TAGS } from "../../protocol/limits.js";
 import { agentAtWork } from "../agent-at-work.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { queueDrafts } from "../draft-queueing.js";
 import { type BodyInput, type BodySource, openLines, readBodies, readBody } from "../event-body.js";
 import type { Output } from "../output.js";
 import { usageError } from "../usage.js";
@@ -26,6 +27,8 @@ export interface PublishCommandOptions {
   readonly timeout: number;
   readonly takeover?: true;
   readonly wait?: true;
+  /** Keep it for the next turn where there is no quorum. */
+  readonly queue?: true;
   readonly vault?: string;
 }
 
@@ -54,7 +57,9 @@ export async function publish(context: CommandContext, options: PublishCommandOp
       return undefined;
     });
   } catch (error) {
-    throw lossFirst(error);
+    if (options.queue !== true || !isAntsError(error, "no-quorum")) throw lossFirst(error);
+    const bodies = body === undefined ? readBodies(lines!, context.signal) : [body];
+    return queueDrafts(context, bodies, (each) => draftOf(options, each), error);
   }
 }
 

@@ -17,6 +17,7 @@ export function addEventCommands(program: Command, runner: Runner): void {
     )
     .option("--timeout <seconds>", "how long to wait for that", seconds, 30)
     .option("--wait", "wait until no other instance is live and enough relays answer, however long that takes")
+    .option("--queue", "without a quorum: keep it on this disk, for the next turn that has one (exit code 3)")
     .option("--takeover", "take the pen from another live instance, which is then fenced and stops")
     .addOption(vaultOption())
     .action((body, options) =>
@@ -27,6 +28,7 @@ export function addEventCommands(program: Command, runner: Runner): void {
     ['ants publish \'{"step":3,"state":"done"}\' --kind progress --private'],
     ["make test 2>&1 | ants publish - --kind log --durability all"],
     ["ants publish --lines --file notes.txt", "one event a line"],
+    ['ants publish --queue "written on a train"', "without a quorum it waits, and nothing is signed"],
   ]);
 
   const follow = command(program, "follow", "read events from several relays as one verified stream")
