@@ -1,13 +1,14 @@
 import { base64url, fromBase64url, fromUtf8, hex, utf8 } from "../../keys/bytes.js";
 import { canonicalize, type JsonObject } from "../../keys/canonical.js";
 import type { Did } from "../../keys/did.js";
-import { AntsError, isAntsError } from "../../keys/errors.js";
+import { AntsError } from "../../keys/errors.js";
 import type { Disk, Random } from "../../keys/ports.js";
 import type { ChainStore } from "../client/chain-store.js";
 import type { PublishDraft } from "../client/publication.js";
 import type { Publisher } from "../client/publisher.js";
 import { createBatch } from "../protocol/batch.js";
-import { parseEvent } from "../protocol/event.js";
+import { KIND, parseEvent } from "../protocol/event.js";
+import { BYTES16, isInteger, isText } from "../protocol/grammar.js";
 import { DEFAULT_LIMITS, SALT_BYTES } from "../protocol/limits.js";
 import { sealBody } from "../protocol/private-body.js";
 
@@ -95,21 +96,24 @@ export class DraftQueue {
   }
 
   async #read(name: string): Promise<Entry> {
-    try {
-      const { salt, afterEpoch, rotations, draft } = JSON.parse(
-        fromUtf8((await this.#disk.read(this.#path(name)))!),
-      ) as Entry;
-      if (typeof draft?.kind !== "string" || fromBase64url(salt, SALT_BYTES).length !== SALT_BYTES) throw new Error();
-      if (!Number.isSafeInteger(afterEpoch) || !Number.isSafeInteger(rotations)) throw new Error();
-      return { name, salt, afterEpoch, rotations, draft };
-    } catch (cause) {
-      if (isAntsError(cause) && cause.code.startsWith("disk-")) throw cause;
-      throw new AntsError("queue-damaged", `${this.#path(name)} is no queued event`, {
-        cause,
-        hint: "look at it and move it away; the others are published then",
-        details: { path: this.#path(name) },
-      });
-    }
+    const path = this.#path(name);
+    const entry = parseEntry(name, (await this.#disk.read(path)) ?? new Uint8Array());
+    if (entry !== undefined) return entry;
+    throw new AntsError("queue-damaged", `${path} is no queued event`, {
+      hint: "look at it and move it away; the others are published then",
+      details: { path },
+    });
+  }
+}
+
+function parseEntry(name: string, bytes: Uint8Array): Entry | undefined {
+  try {
+    const { salt, afterEpoch, rotations, draft } = JSON.parse(fromUtf8(bytes)) as Entry;
+    const isPlaced = isInteger(afterEpoch, 0) && isInteger(rotations, 0);
+    if (!isPlaced || !isText(salt, BYTES16) || !isText(draft?.kind, KIND)) return undefined;
+    return { name, salt, afterEpoch, rotations, draft };
+  } catch {
+    return undefined;
   }
 }
 

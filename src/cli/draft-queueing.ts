@@ -34,7 +34,7 @@ export async function queueDrafts(
     const waiting = await queue.size();
     out.warn(`${why.message}: nothing is signed`);
     await out.result({ did, queued: added, waiting }, [
-      `${added} ${added === 1 ? "event is" : "events are"} queued (${waiting} wait); the next command that gets the pen publishes them, in order`,
+      `${added} ${added === 1 ? "event is" : "events are"} queued (${waiting} ${waiting === 1 ? "waits" : "wait"}); the next command that gets the pen publishes them, in order`,
     ]);
     return EXIT.partlyDone;
   } finally {
