@@ -150,11 +150,10 @@ describe("ants backup restore", { timeout: 120_000 }, () => {
   });
 
   test("overwrites nothing", async () => {
-    expect(await place.fails("ants backup restore latest --to ants --target backups --json")).toBe("restore-not-empty");
-    expect(await place.fails("ants backup restore latest --to words --target backups --json")).toBe(
-      "restore-not-empty",
-    );
-    await place.done("mkdir empty && ants backup restore --to empty --target backups --offline --json");
+    const command = "ants backup restore latest --target backups --phrase-file words --offline --json";
+    expect(await place.fails(`${command} --to ants`)).toBe("restore-not-empty");
+    expect(await place.fails(`${command} --to words`)).toBe("restore-not-empty");
+    await place.done(`mkdir empty && ${command} --to empty`);
   });
 
   test("says that the gap is unknown where nobody may be asked, and restores all the same", async () => {
@@ -166,16 +165,32 @@ describe("ants backup restore", { timeout: 120_000 }, () => {
   });
 
   test("names what is not there, and how it is found", async () => {
-    expect(await place.fails("ants backup restore nothing --to x --target backups --json")).toBe("backup-missing");
-    expect(await place.fails("ants backup restore ./nothing --to x --json")).toBe("backup-missing");
-    expect(await place.fails("ants backup restore --to x --home nowhere --json")).toBe("backup-no-target");
-    expect(await place.fails("ants backup restore --to x --target nowhere --json")).toBe("backup-missing");
+    const command = "ants backup restore --phrase-file words --to x --json";
+    expect(await place.fails(`${command} nothing --target backups`)).toBe("backup-missing");
+    expect(await place.fails(`${command} ./nothing`)).toBe("backup-missing");
+    expect(await place.fails(`${command} --home nowhere`)).toBe("backup-no-target");
+    expect(await place.fails(`${command} --target nowhere`)).toBe("backup-missing");
   });
 
   test("leaves nothing of a damaged archive", async () => {
     await place.sh("mkdir bad && cp backups/ants-hot-* bad/ && for f in bad/*; do truncate -s -20 $f; done");
-    expect(await place.fails("ants backup restore --to from-bad --target bad --json")).toBe("backup-damaged");
+    expect(await place.fails("ants backup restore --to from-bad --target bad --phrase-file words --json")).toBe(
+      "backup-damaged",
+    );
     expect(readdirSync(place.sandbox.work).filter((name) => name.includes("from-bad"))).toEqual([]);
+  });
+});
+
+describe("a key that was rotated since", { timeout: 120_000 }, () => {
+  test("does not wake a copy, and the report says what to do; the present vault opens the older archive", async () => {
+    await place.done("ants rotate --home copy --phrase-file words --yes --json");
+    const { gap } = await restore("outdated", "--vault old-vault.json");
+    expect(gap).toMatchObject({ vaultKey: "replaced", events: expect.any(Number) });
+    expect(gap.events).toBeGreaterThan(NEWER);
+    const old = at("outdated", "old-vault.json");
+    expect(await place.fails(`${old} ants activate --timeout 3 --json`)).toBe("key-not-live");
+    const { activated } = await place.done<{ activated: boolean }>(`${at("outdated")} ants activate --takeover --json`);
+    expect(activated).toBe(true);
   });
 });
 
@@ -189,7 +204,7 @@ describe("too few relays", { timeout: 120_000 }, () => {
     expect(gap.known).toBe("partly");
     expect(gap.events).toBeGreaterThan(NEWER);
     expect(gap.unreachable).toHaveLength(2);
-    expect(await place.fails(`${at("alone")} ants activate --timeout 2 --json`)).toBe("no-quorum");
+    expect(await place.fails(`${at("alone")} ants activate --takeover --timeout 2 --json`)).toBe("no-quorum");
     expect(await place.fails(`${at("alone")} ants publish x --json`)).toBe("home-dormant");
   });
 });

@@ -4,7 +4,7 @@ import { type ErrorRow, EXIT, fatal } from "./row.js";
 export const RESTORE_ERRORS = {
   "home-dormant": fatal(
     "The home was restored from a backup and sleeps: nothing is claimed, signed or sent from it.",
-    "ants activate claims the pen and wakes it. Whatever only reads works as it is.",
+    "Wake it: ants activate claims the pen. Whatever only reads works as it is.",
     EXIT.refusedForSafety,
   ),
   "restore-not-empty": fatal(
