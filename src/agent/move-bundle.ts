@@ -85,7 +85,8 @@ export async function readBundle(path: string): Promise<MoveBundle> {
     }
   } catch (error) {
     await blocks.return(undefined);
-    if (error instanceof AntsError && error.code === "join-answer") throw notABundle(path, error.message, error);
+    if (error instanceof AntsError && error.code === "join-answer")
+      throw notABundle(path, "it does not begin as one does, or that was altered", error);
     throw error instanceof AntsError ? error : diskError(error, "read", path);
   }
 }

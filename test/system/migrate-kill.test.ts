@@ -73,7 +73,7 @@ async function requireOneSelf(before: readonly string[], there: string, elsewher
   expect(readFileSync(join(folderOf(hosts), "ants/MEMORY.md"), "utf8")).toBe("knows\n");
 }
 
-describe("kill -9 in the middle of ants migrate out", () => {
+describe("kill -9 in the middle of ants migrate out (B16)", () => {
   // Before the bundle has its name, after it, after the home noted that its agent leaves, and around the hand-over.
   test.each(["sync:4", "sync:6", "sync:7", "publish:4", "publish:6"])(
     "at %s: run again, it moves; nothing is lost",
@@ -129,6 +129,9 @@ describe("kill -9 in the middle of ants migrate in", () => {
   test(
     "the old host is gone before the hand-over: --takeover goes on with what was packed",
     async () => {
+      // A host that it left long ago cannot take it back, whether it is at work just now or not.
+      const long = await place.fails(`${at(hosts - 1)} ants migrate out --cancel --json`);
+      expect(["held", "move-arrived"]).toContain(long);
       const before = await place.chain(here);
       const move = await ask();
       await place.sh(`${here} ${killed("publish:4")} ${move.out}`);

@@ -1,5 +1,5 @@
 import { lstat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fromUtf8 } from "../../../keys/bytes.js";
 import { AntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
@@ -71,6 +71,11 @@ export async function migrateOut(context: CommandContext, options: MigrateOutOpt
 
 async function cancel(context: CommandContext, options: MigrateOutOptions): Promise<CommandResult> {
   const { out } = context;
+  if (options.takeover === true)
+    throw usageError(
+      "--cancel displaces nobody: whoever holds the pen by now may be this agent, arrived",
+      "migrate out",
+    );
   const home = await AgentHome.open(nodeDisk, context.home);
   const departure = await readDeparture(nodeDisk, home);
   if (departure === undefined)
@@ -109,6 +114,8 @@ async function requirePlace(bundle: string, home: AgentHome, request: MoveReques
       `--bundle: ${bundle} is within the home that is to be packed: name a place outside`,
       "migrate out",
     );
+  if (!(await exists(dirname(bundle))))
+    throw usageError(`--bundle: there is no folder ${dirname(bundle)}`, "migrate out");
   if (!(await exists(bundle)) || (await isOfRequest(bundle, request))) return;
   throw new AntsError("disk-exists", `cannot write the bundle to ${bundle}: there is something already`, {
     hint: "name a new file",

@@ -9,6 +9,15 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
     "move the agent to another host: same identity, nothing lost, no second self",
   );
 
+  migrate.action(() => {
+    migrate.help({ error: true });
+  });
+  examples(migrate, [
+    ["ants migrate in --start", "on the new host"],
+    ["ants migrate out --request request.json --bundle scout.move", "on the old one"],
+    ["ants migrate in --bundle scout.move", "on the new one"],
+  ]);
+
   const inward = command(migrate, "in", "on the new host: ask for the agent, then take what the old host packed")
     .option("--start", "ask: prints a request for the old host, and the code that is typed there")
     .option("--request <file>", "write the request to this new file instead of stdout")
