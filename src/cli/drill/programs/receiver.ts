@@ -7,6 +7,7 @@ import { appendFileSync, closeSync, fdatasyncSync, openSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
+import { AntsError } from "../../../../keys/errors.js";
 
 const [, , file, address] = process.argv;
 const MAX_BODY_BYTES = 4_096;
@@ -27,7 +28,8 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of request.setEncoding("utf8")) {
     text += chunk;
-    if (text.length > MAX_BODY_BYTES) throw new Error("too long");
+    if (text.length > MAX_BODY_BYTES)
+      throw new AntsError("internal", "the call is longer than any of the drill's agents'");
   }
   return text;
 }
