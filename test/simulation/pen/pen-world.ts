@@ -234,11 +234,18 @@ export class PenWorld {
   /** Every operation that any host or relay knows. */
   knownIdentity(): IdentityLog {
     const log = new IdentityLog(this.did, [this.genesis]);
-    const lines = this.hosts.flatMap(({ disk }) => linesIn(disk.files.get(IDENTITY_FILE)));
-    for (const relay of this.relays) lines.push(...relay.medium.lines.filter(isOperation));
+    const lines = new Map<string, Uint8Array>();
+    const files = this.hosts.flatMap(({ disk }) => linesIn(disk.files.get(IDENTITY_FILE)));
+    for (const line of [...files, ...this.relays.flatMap(({ medium }) => medium.lines.filter(isOperation))]) {
+      lines.set(Buffer.from(line.buffer, line.byteOffset, line.length).toString("latin1"), line);
+    }
     for (let grew = true; grew; ) {
       grew = false;
-      for (const line of lines) if (log.add(line)) grew = true;
+      for (const [key, line] of lines) {
+        if (!log.add(line)) continue;
+        lines.delete(key);
+        grew = true;
+      }
     }
     return log;
   }

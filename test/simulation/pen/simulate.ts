@@ -108,7 +108,7 @@ class Run {
     const faults = FAULTS.filter((fault) => random.next() < (RARE.get(fault) ?? 0.75));
     const rebuilds = shape.faults > 0 || shape.relays === 1 ? 0 : random.next() < 0.6 ? 1 : 3;
     this.#mischief = new Mischief(world, faults, this.#sets, rebuilds);
-    this.#durationMs = [6_000, 10_000, 18_000, 36_000][Math.floor(random.next() * 4)]!;
+    this.#durationMs = [5_000, 8_000, 14_000, 26_000][Math.floor(random.next() * 4)]!;
     this.#paceMs = 500 + random.next() * 2_500;
     world.maxThinkMs = 1_000 + random.next() * 5_000;
     world.wire.maxDelayMs = random.next() < 0.7 ? 20 : 400;
