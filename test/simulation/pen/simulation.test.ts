@@ -2,14 +2,12 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type * as simulation from "./simulate.js";
 
-/** How many seeds; `npm run sim` runs thousands (docs/simulation.md). Set for coverage: then the source runs as it is. */
-const asked = process.env.ANTS_SIM_SEEDS;
-const SEEDS = Number(asked ?? 24);
+/** `npm run sim` runs thousands (docs/simulation.md). */
+const SEEDS = 24;
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BUNDLER = "../../../scripts/sim-bundle.mjs";
-const { simulate }: typeof simulation =
-  asked === undefined ? await (await import(BUNDLER)).loadSimulation(ROOT) : await import("./simulate.js");
+const { simulate }: typeof simulation = await (await import(BUNDLER)).loadSimulation(ROOT);
 
 describe("the pen, simulated", () => {
   it(`keeps every promise in ${SEEDS} runs full of faults`, async () => {
