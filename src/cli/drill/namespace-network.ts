@@ -3,7 +3,7 @@ import { chown, lchown, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
-import type { DrillNetwork, HostPlace, NetworkPlace, RelayAddress } from "./bed.js";
+import { type DrillNetwork, type HostPlace, type NetworkPlace, programPath, type RelayAddress } from "./bed.js";
 
 /** Nobody else's: these networks end with the drill, and no packet of theirs leaves them. */
 const SUBNET = "10.203.77";
@@ -75,12 +75,15 @@ export class NamespaceNetwork implements DrillNetwork {
         change(this.#byAddress.get(host)!, address);
       }
     };
-    const asUser = ["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"];
+    // Where the package lies in somebody's private folder nobody else can run it: there the hosts share this user.
+    const asUser = canRunAs(id) ? asUserOf(id) : [];
     return {
       address,
       under: [...space.under, ...asUser],
       env: {},
-      own: (path) => own(path, id),
+      own: async (path) => {
+        if (asUser.length > 0) await own(path, id);
+      },
       cut: async () => both(lose),
       mend: async () => both(find),
       contact: firstSegment,
@@ -112,6 +115,16 @@ export class NamespaceNetwork implements DrillNetwork {
     this.#byAddress.set(address, space);
     return { address, space };
   }
+}
+
+function asUserOf(id: number): string[] {
+  return ["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"];
+}
+
+/** Whether a user of no name can read what the drill runs. */
+function canRunAs(id: number): boolean {
+  const [program, ...args] = [...asUserOf(id), process.execPath, "--check", programPath("counting-agent")];
+  return spawnSync(program!, args, { stdio: "ignore", cwd: "/" }).status === 0;
 }
 
 /** It reads a pipe that nobody writes to: when this process is gone, however it went, the pipe breaks and it ends. */
