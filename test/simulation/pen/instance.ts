@@ -84,6 +84,8 @@ export class Instance {
   readonly process: SimProcess;
   readonly disk: CrashDisk;
   readonly options: InstanceOptions;
+  /** Ends it as ^C does. */
+  readonly interrupt = new AbortController();
   /** Next things to do, besides its own. */
   readonly wishes: Wish[] = [];
   context!: PenContext;
@@ -200,6 +202,7 @@ export class Instance {
       let number = await this.#count();
       while (pen.loss === undefined) {
         await Promise.race([clock.sleep(random.next() * maxThinkMs), pen.lost]);
+        if (this.interrupt.signal.aborted) break;
         const wish = this.wishes.shift();
         if (wish?.kind === "leave") break;
         if (wish?.kind === "relays") {
@@ -228,7 +231,9 @@ export class Instance {
 
   async #claim(): Promise<Pen> {
     const { turn, acquire, checker } = this.options;
-    if (turn === undefined) return acquirePen(this.context, { ...acquire, onWait: () => checker.count("waits") });
+    const { signal } = this.interrupt;
+    const onWait = () => checker.count("waits");
+    if (turn === undefined) return acquirePen(this.context, { onWait, ...acquire, signal });
     // The clone of a process that was in the middle of a turn.
     const pen = Pen.begin(this.context, turn.claim, turn.round);
     await Promise.race([pen.held, pen.lost]);

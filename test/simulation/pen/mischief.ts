@@ -1,3 +1,4 @@
+import { AntsError } from "../../../keys/errors.js";
 import type { RelaySet } from "../../../keys/identity/relay-set.js";
 import { encodeFrame } from "../../../src/protocol/frame.js";
 import { CHAIN_FOLDER, type Host, type Instance } from "./instance.js";
@@ -22,6 +23,8 @@ export type Fault =
   | "relay-crash"
   | "relay-rebuild"
   | "relay-change"
+  | "interrupt"
+  | "observe"
   | "theft"
   | "rotate";
 
@@ -42,8 +45,10 @@ const WEIGHTS: Readonly<Record<Fault, number>> = {
   "relay-crash": 10,
   "relay-rebuild": 3,
   "relay-change": 8,
-  theft: 2,
-  rotate: 1,
+  interrupt: 2,
+  observe: 6,
+  theft: 6,
+  rotate: 3,
 };
 
 /** The instances that run at the same time are few: what three do to each other, four do as well. */
@@ -62,7 +67,8 @@ export class Mischief {
   /** How many relays may be rebuilt before a quorum is gone. */
   #rebuildsLeft: number;
   #nextSet = 1;
-  #thief: Thief | undefined;
+  /** The key that somebody has besides the owner. */
+  #stolen: Uint8Array | undefined;
 
   constructor(
     world: PenWorld,
@@ -77,7 +83,7 @@ export class Mischief {
   }
 
   get isStolen(): boolean {
-    return this.#thief !== undefined;
+    return this.#stolen === this.#world.seed;
   }
 
   /** The set that the agent was last asked to move to. */
@@ -141,6 +147,10 @@ export class Mischief {
         return this.#rebuildRelay();
       case "relay-change":
         return this.#changeRelays();
+      case "interrupt":
+        return this.#withAlive(({ interrupt }) => interrupt.abort(new AntsError("interrupted", "somebody pressed ^C")));
+      case "observe":
+        return this.#observe();
       case "theft":
         return this.#steal();
       case "rotate":
@@ -313,14 +323,25 @@ export class Mischief {
     return true;
   }
 
+  /** A holder that follows itself sees where a relay's chain ends. */
+  #observe(): boolean {
+    const { alive, relays, did } = this.#world;
+    const holder = alive.find(({ state, process }) => state === "holding" && !process.isPaused);
+    const relay = this.#world.pick(relays);
+    const head = relay.head(did);
+    if (holder === undefined || head === undefined || !relay.isUp) return false;
+    holder.pen!.observe(relay.url, head);
+    return true;
+  }
+
   #steal(): boolean {
     const { random, checker, clock, trace } = this.#world;
-    if (this.#thief !== undefined) return false;
+    if (this.isStolen) return false;
     checker.steal();
     const thief = new Thief(this.#world);
-    this.#thief = thief;
+    this.#stolen = this.#world.seed;
     trace(() => "somebody copies the sign key");
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 16; i++) {
       clock.at(random.next() * 30_000, () => {
         const relay = this.#world.pick(this.#world.relays);
         if (relay.isUp) thief.act(relay);
@@ -342,7 +363,6 @@ export class Mischief {
     const length = this.#world.highestChain().length;
     const keep = random.next() < 0.6 ? length : Math.floor(random.next() * (length + 1));
     const host = this.#world.rotate(relays, faults, keep);
-    this.#thief = undefined;
     this.#world.start(host);
     return true;
   }

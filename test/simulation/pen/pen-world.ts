@@ -1,7 +1,7 @@
 import { concat, hex, utf8 } from "../../../keys/bytes.js";
 import { publicKeyFromSeed } from "../../../keys/ed25519/index.js";
 import { AntsError } from "../../../keys/errors.js";
-import { createIdentity, rotateIdentity } from "../../../keys/identity/create.js";
+import { createIdentity, deactivateIdentity, rotateIdentity } from "../../../keys/identity/create.js";
 import type { ParsedOperation } from "../../../keys/identity/operation.js";
 import { quorumSize, relaySetOf } from "../../../keys/identity/relay-set.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
@@ -25,6 +25,12 @@ export interface PenWorldOptions {
   readonly faults: number;
   /** Takes every line of the trace, where one is wanted. */
   readonly trace: ((line: string) => void) | undefined;
+}
+
+/** One line of a chain. */
+export interface ChainLine {
+  readonly id: string;
+  readonly line: Uint8Array;
 }
 
 /** Frames that anybody may have seen, and send again. */
@@ -52,6 +58,8 @@ export class PenWorld {
   /** A hash of everything that was traced, step by step. */
   hash = 0x811c9dc5;
   #recovery: Uint8Array;
+  /** The chain up to the anchor of the last rotate. */
+  #anchored: readonly ChainLine[] = [];
   readonly #trace: ((line: string) => void) | undefined;
   readonly #byProcess = new Map<SimProcess, Instance>();
   #names = 0;
@@ -172,15 +180,19 @@ export class PenWorld {
     this.trace(() => `${instance.name} is killed, ${torn} writes under way`);
   }
 
-  /** The head that is highest by the rule of the present generation, of the relays that are up. */
-  highestChain(): readonly { readonly id: string; readonly line: Uint8Array }[] {
-    let best: readonly { readonly id: string; readonly line: Uint8Array }[] = [];
+  /** The chain that is highest among the relays that are up, of those that the present generation of keys goes on with. */
+  highestChain(): readonly ChainLine[] {
+    const { length } = this.#anchored;
+    let best = this.#anchored;
     let bestHead = { epoch: 0, seq: -1 };
     for (const relay of this.relays) {
       const head = relay.lie === undefined && relay.isUp ? relay.head(this.did) : undefined;
       if (head === undefined) continue;
       if (head.epoch < bestHead.epoch || (head.epoch === bestHead.epoch && head.seq <= bestHead.seq)) continue;
-      best = relay.chain(this.did);
+      const chain = relay.chain(this.did);
+      const goesOn = chain.length > length && JSON.parse(Buffer.from(chain[length]!.line).toString()).key === this.key;
+      if (!goesOn || (length > 0 && chain[length - 1]!.id !== this.#anchored.at(-1)!.id)) continue;
+      best = chain;
       bestHead = head;
     }
     return best;
@@ -191,7 +203,8 @@ export class PenWorld {
    * they are now, and has a home with all of that. `keep`: how many events of the chain are good.
    */
   rotate(named: readonly SimRelay[], faults: number, keep: number): Host {
-    const chain = this.highestChain().slice(0, keep);
+    const chain = this.highestChain().slice(0, Math.max(keep, this.#anchored.length));
+    this.#anchored = chain;
     const log = this.knownIdentity();
     const parent = log.newest!;
     const next = this.random.bytes(32);
@@ -223,6 +236,18 @@ export class PenWorld {
     const operations = [...log.operations(), parsed].map(({ line }) => line);
     for (const relay of named) if (relay.isUp) relay.post(encodeFrame({ t: "publish", ref: 1 }, operations));
     return this.addHost({ disk, seed: next, madeGenesis: true });
+  }
+
+  /** The owner ends the identity with the phrase, for good. */
+  deactivate(): void {
+    const log = this.knownIdentity();
+    const { line } = deactivateIdentity({
+      parent: log.newest!,
+      revealSeeds: [this.#recovery],
+      timeMs: this.clock.nowMs(),
+    });
+    const operations = [...log.operations().map(({ line }) => line), line];
+    for (const relay of this.relays) if (relay.isUp) relay.post(encodeFrame({ t: "publish", ref: 1 }, operations));
   }
 
   /** The owner brings the present key, and what the identity says, to a host. */

@@ -42,8 +42,9 @@ const AGAIN: ReadonlySet<string> = new Set(["fenced", "superseded", "fork", "pen
 
 /** Faults that only some runs have: they change what may be expected. */
 const RARE: ReadonlyMap<Fault, number> = new Map([
-  ["theft", 0.12],
-  ["rotate", 0.15],
+  ["theft", 0.2],
+  ["rotate", 0.2],
+  ["interrupt", 0.3],
   ["clone-process", 0.3],
   ["relay-rebuild", 0.4],
   ["disk-full", 0.3],
@@ -128,7 +129,7 @@ class Run {
       this.#mischief.act();
       this.#mischief.restart();
     }
-    if (!this.#world.isOver) await this.#settle();
+    if (!this.#world.isOver) await (this.#random.next() < 0.03 ? this.#deactivate() : this.#settle());
     for (const instance of this.#world.alive) this.#world.kill(instance);
     this.#summarise();
   }
@@ -138,6 +139,25 @@ class Run {
     const { alive, checker } = this.#world;
     const claimants = alive.filter(({ state }) => state === "claiming" || state === "holding");
     if (new Set(claimants.map(({ id }) => id)).size > 1) checker.count("two claimants");
+  }
+
+  /** The owner ends the identity: nobody may hold the pen any more, and nobody can claim it. */
+  async #deactivate(): Promise<void> {
+    const { clock, wire, relays, hosts, checker, trace } = this.#world;
+    trace(() => "--- the owner deactivates the agent");
+    wire.unblock();
+    await Promise.all(relays.map((relay) => (relay.isUp ? undefined : relay.start())));
+    this.#world.deactivate();
+    checker.count("deactivated");
+    await clock.sleep(10_000);
+    const commits = checker.counts.get("commits");
+    const host = this.#world.pick(hosts);
+    if (host.running !== undefined) this.#world.kill(host.running);
+    const last = this.#world.start(host, { acquire: { takeover: true, timeoutMs: 20_000 } });
+    await this.#until(() => last.state === "ended", 60_000);
+    if (last.hasHeld || checker.counts.get("commits") !== commits) {
+      checker.fail("the-end-is-the-end", "somebody held the pen after the agent was deactivated");
+    }
   }
 
   /** The faults stop: somebody must be able to claim, to commit, and to bring every relay up to date. */
