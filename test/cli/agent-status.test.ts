@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("ants status says how far behind the furthest relay is, and tells it from one that is away", async () => {
+test("ants status says how far behind the furthest relay is, and tells it from one that is away (B2)", async () => {
   const port = Number(new URL(late.url).port);
   const url = late.url;
   await late[Symbol.asyncDispose]();

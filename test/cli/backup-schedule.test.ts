@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => place[Symbol.asyncDispose]());
 
-describe("what the secret scan keeps from being stored", () => {
+describe("what the secret scan keeps from being stored (B10, B15)", () => {
   const token = PLANTED_SECRETS.find(({ name }) => name === "github.classic")!.value.toString();
   const path = () => join(home, "MEMORY.md");
 
@@ -46,7 +46,7 @@ describe("what the secret scan keeps from being stored", () => {
   });
 });
 
-describe("ants backup schedule", () => {
+describe("ants backup schedule (B8, B12)", () => {
   test("run --once makes both tiers and reads them back", async () => {
     writePlan();
     type Runs = { runs: { job: string; outcome: string; archives: string[] }[] };

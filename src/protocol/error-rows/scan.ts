@@ -14,7 +14,7 @@ export const SCAN_ERRORS = {
   ),
   "backup-secret-found": fatal(
     "A file of the home holds what looks like a secret: no archive was made.",
-    "ants backup scan shows where: move it into the vault (ants secret set NAME), or, where it is none, --allow PATH:LINE.",
+    "Move it into the vault (ants secret set NAME); where it is none, ants backup scan --allow PATH:LINE. The scan shows where it is.",
     EXIT.refusedForSafety,
   ),
 } as const satisfies Readonly<Record<string, ErrorRow>>;

@@ -74,7 +74,7 @@ class Host {
   }
 }
 
-describe("the jobs of a plan", () => {
+describe("the jobs of a plan (B12)", () => {
   test("are all due where nothing ever ran", () => {
     expect(dueJobs(jobStates(PLAN, [], MONDAY + DAY), MONDAY + DAY)).toEqual(["hot", "cold", "verify"]);
   });
@@ -120,7 +120,7 @@ describe("the jobs of a plan", () => {
   });
 });
 
-describe("ten days", () => {
+describe("ten days (B8)", () => {
   test("of a host that is always up: every hour, every day, every week, each once", async () => {
     const host = new Host();
     await host.up(10 * DAY);

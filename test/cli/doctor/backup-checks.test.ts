@@ -72,7 +72,7 @@ async function wrongs(options: Partial<BackupCheckOptions> = {}): Promise<string
     .map(({ level, check, found }) => `${level} ${check}: ${found}`.replaceAll(root, ""));
 }
 
-describe("ants doctor looks at backups, and is red", () => {
+describe("ants doctor looks at backups, and is red (B13)", () => {
   test("without a plan, whatever was made by hand", async () => {
     made(...HEALTHY);
     expect(await wrongs()).toEqual([

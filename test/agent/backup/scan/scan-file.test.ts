@@ -48,7 +48,7 @@ const TEXT_PLACES: Readonly<Record<string, (text: string) => readonly [path: str
   settings: (text) => [".env", `NODE_ENV=production\nVALUE=${text}\nDEBUG=1\n`],
 };
 
-describe("every planted secret is found", () => {
+describe("every planted secret is found (B10, B15)", () => {
   test.each(Object.entries(PLACES))("in %s", (_, place) => {
     const missed = PLANTED_SECRETS.filter((secret) => scanFile(...place(secret)).length === 0);
     expect(missed.map(({ name }) => name)).toEqual([]);
