@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
 import { systemClock, systemRandom } from "../../../keys/ports.js";
 import { openUnlocked } from "../../agent/open-home.js";
@@ -159,13 +161,20 @@ async function run(context: CommandContext, command: readonly string[], env: Rec
     const { code } = cause as NodeJS.ErrnoException;
     if (code === undefined) throw cause;
     // Not the error itself: it carries the arguments, and programs print errors.
-    const why = code === "ENOENT" ? "there is no such command" : code;
+    // A folder of PATH that may not be searched says EACCES, too, of a command that is nowhere.
+    const isNowhere = code === "ENOENT" || (code === "EACCES" && !isOnPath(program, env.PATH));
+    const why = isNowhere ? "there is no such command" : code;
     context.out.failure(new AntsError("exec-failed", `could not start ${program}: ${why}`));
-    return code === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
+    return isNowhere ? NOT_FOUND : NOT_EXECUTABLE;
   } finally {
     for (const name of MORE_SIGNALS) process.off(name, forward);
     release();
   }
+}
+
+/** Whether a command is a path, or a file of that name is in a folder of PATH that can be searched. */
+function isOnPath(program: string, path = ""): boolean {
+  return program.includes("/") || path.split(":").some((folder) => existsSync(join(folder || ".", program)));
 }
 
 function parseWanted(text: string): { name: string; variable: string } {
