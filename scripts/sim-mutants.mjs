@@ -71,12 +71,14 @@ async function runOne({ name, tree }) {
   const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
   const [, rule, seeds] = /breaks (\S+): .*\(after (\d+) seeds\)/.exec(stderr) ?? [];
   const what = readFileSync(join(PATCHES, `${name}.patch`), "utf8").split("\n")[0];
-  if (seeds !== undefined) {
+  // A patch that no longer fits the code's names breaks it in a way that shows nothing of the rule.
+  if (seeds !== undefined && rule !== "no-internal-error") {
     process.stdout.write(`found after ${seeds.padStart(5)} seeds, ${seconds.padStart(3)} s  ${name}: ${rule}\n`);
     return;
   }
   isBad = true;
-  const how = status === 0 ? `${values.seeds} seeds` : stderr.trim().split("\n").at(-1);
+  const last = rule === undefined ? stderr.trim().split("\n").at(-1) : `it breaks ${rule}`;
+  const how = status === 0 ? `${values.seeds} seeds` : last;
   process.stdout.write(`SURVIVED ${how}, ${seconds} s  ${name}: ${what}\n`);
 }
 
