@@ -7,6 +7,7 @@ import { diskError } from "../../keys/node/disk-error.js";
 import { type JoinAnswer, parseJoinAnswer } from "../../keys/node/join-answer.js";
 import { syncFolder, writeFully } from "../../keys/node/whole-file.js";
 import type { Random } from "../../keys/ports.js";
+import { blocksOf } from "./file-blocks.js";
 
 /**
  * What an agent moves in, one file: a line with the keys, sealed to the new host (the answer of `ants vault share`,
@@ -20,7 +21,6 @@ export interface MoveBundle {
   close(): Promise<void>;
 }
 
-const BLOCK_BYTES = 256 * 1024;
 /** A full vault and a thousand updates, in base64url. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const NEWLINE = 0x0a;
@@ -102,17 +102,4 @@ export function notABundle(path: string, why: string, cause?: unknown): AntsErro
 async function* after(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (first.length > 0) yield first;
   yield* rest;
-}
-
-async function* blocksOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  const handle = await open(path, constants.O_RDONLY);
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(BLOCK_BYTES), 0, BLOCK_BYTES);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
 }

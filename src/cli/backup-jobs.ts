@@ -1,16 +1,14 @@
 import { AntsError, isAntsError } from "../../keys/errors.js";
-import { nodeDisk } from "../../keys/node/disk.js";
-import { systemClock, systemRandom } from "../../keys/ports.js";
+import { systemClock } from "../../keys/ports.js";
 import { BACKUP_TIERS, type BackupTier } from "../agent/backup/archive-name.js";
-import { createBackup } from "../agent/backup/create-backup.js";
 import { listBackups } from "../agent/backup/list-backups.js";
 import { pruneBackups } from "../agent/backup/prune-backups.js";
-import { SecretLook } from "../agent/backup/scan/secret-look.js";
 import type { BackupJob } from "../agent/backup/schedule.js";
 import type { BackupTarget } from "../agent/backup/target.js";
 import { verifyBackup } from "../agent/backup/verify-backup.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
+import { makeBackup } from "./make-backup.js";
 
 /**
  * Does a job of the plan, with home, plan and vault as they are now: a rotation or an edited plan counts from the next
@@ -35,27 +33,11 @@ async function create(
   tier: BackupTier,
   clean: Set<string>,
 ): Promise<readonly string[]> {
-  const { out, signal } = context;
-  const targets = place.targets(tier);
-  await place.requireDurable(tier);
-  const { content } = await place.vault();
-  const secrets = await SecretLook.of(nodeDisk, place.home.path, content, clean);
-  const report = await createBackup({
-    home: place.home,
-    vault: content,
-    tier,
-    targets,
-    exclude: place.leftOut(),
-    look: secrets.look,
-    looked: secrets.refuse,
-    disk: nodeDisk,
-    clock: systemClock,
-    random: systemRandom,
-    signal,
-  });
+  const { out } = context;
+  const report = await makeBackup(context, place, { tier, clean });
   for (const at of report.targets)
     if (at.status === "failed") out.warn(`${at.url} did not take ${report.name}: ${at.error.message}`);
-  await prune(context, place, targets, tier);
+  await prune(context, place, place.targets(tier), tier);
   return [report.name];
 }
 

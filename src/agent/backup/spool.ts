@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { diskError } from "../../../keys/node/disk-error.js";
 import { writeFully } from "../../../keys/node/whole-file.js";
 import type { Clock, Disk } from "../../../keys/ports.js";
+import { blocksOf } from "../file-blocks.js";
 import type { Upload } from "./target.js";
 
 const FOLDER = "backup-spool";
 /** What a crash left behind; no run takes a day. */
 const LIFE_MS = 24 * 3_600_000;
-const BLOCK_BYTES = 256 * 1024;
 
 /** An archive in the spool, until {@link remove}. */
 export interface Spooled extends Upload {
@@ -69,18 +69,5 @@ export class Spool {
       throw diskError(error, "write", path);
     }
     return { size, sha256: hash.digest("hex"), bytes: () => blocksOf(path), remove };
-  }
-}
-
-async function* blocksOf(path: string): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, constants.O_RDONLY);
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(BLOCK_BYTES), 0, BLOCK_BYTES);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
   }
 }

@@ -1,15 +1,14 @@
 import { AntsError, isAntsError } from "../../../keys/errors.js";
-import { nodeDisk } from "../../../keys/node/disk.js";
-import { systemClock, systemRandom } from "../../../keys/ports.js";
+import { systemClock } from "../../../keys/ports.js";
 import type { BackupTier } from "../../agent/backup/archive-name.js";
-import { createBackup } from "../../agent/backup/create-backup.js";
+import type { BackupProgress } from "../../agent/backup/create-backup.js";
 import { type BackupListing, type ListedArchive, listBackups } from "../../agent/backup/list-backups.js";
-import { SecretLook } from "../../agent/backup/scan/secret-look.js";
 import { verifyBackup } from "../../agent/backup/verify-backup.js";
 import { EXIT } from "../../protocol/errors.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions, type OpensWith } from "../backup-place.js";
 import { archiveLines, reportLines, sizeText } from "../backup-text.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { makeBackup } from "../make-backup.js";
 import type { PhraseSource } from "../phrase-input.js";
 
 export interface BackupCreateOptions extends BackupPlaceOptions {
@@ -18,29 +17,12 @@ export interface BackupCreateOptions extends BackupPlaceOptions {
 
 /** Makes an archive of the home and stores it at every target of its tier. */
 export async function backupCreate(context: CommandContext, options: BackupCreateOptions): Promise<CommandResult> {
-  const { out, signal } = context;
-  const { tier } = options;
+  const { out } = context;
   await using place = await BackupPlace.open(context, options);
-  const targets = place.targets(tier);
-  await place.requireDurable(tier);
-  const vault = await place.vault();
-  const secrets = await SecretLook.of(nodeDisk, place.home.path, vault.content);
   const progress = out.progress("bytes:");
   try {
-    const report = await createBackup({
-      home: place.home,
-      vault: vault.content,
-      tier,
-      targets,
-      exclude: place.leftOut(),
-      look: secrets.look,
-      looked: secrets.refuse,
-      disk: nodeDisk,
-      clock: systemClock,
-      random: systemRandom,
-      signal,
-      onProgress: ({ bytes }) => progress.at(bytes),
-    });
+    const onProgress = ({ bytes }: BackupProgress) => progress.at(bytes);
+    const report = await makeBackup(context, place, { tier: options.tier, onProgress });
     progress.end();
     const failures = report.targets.flatMap((at) => (at.status === "failed" ? [at] : []));
     for (const { url, error } of failures) out.warn(`${url} did not take it: ${error.message}`);
