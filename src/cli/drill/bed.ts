@@ -1,9 +1,10 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { cp, readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AntsChild, ChildOptions } from "../demo/ants-child.js";
 import type { Company } from "../demo/company.js";
+import { copyLiving } from "./living-folder.js";
 
 /** How hosts and relays are kept apart. */
 export type Isolation = "processes" | "namespaces";
@@ -143,9 +144,12 @@ export class DrillHost {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** What a person or a standby has of another host: some of its files, byte by byte. */
+  /** What a person or a standby has of another host: its vault, and its home if asked for, byte by byte. */
   async copyFrom(other: DrillHost, ...names: readonly ("ants" | "vault.json")[]): Promise<void> {
-    for (const name of names) await cp(join(other.folder, name), join(this.folder, name), { recursive: true });
+    if (names.includes("ants")) await copyLiving(join(other.folder, "ants"), join(this.folder, "ants"));
+    if (names.includes("vault.json")) {
+      await copyFile(join(other.folder, "vault.json"), join(this.folder, "vault.json"));
+    }
     await this.place.own(this.folder);
   }
 }

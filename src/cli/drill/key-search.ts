@@ -1,7 +1,7 @@
-import type { Dirent } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { livingEntries, unlessGone } from "./living-folder.js";
 
 /** Where a key was found. */
 export interface KeyFound {
@@ -50,9 +50,10 @@ export async function searchDisks(
   let [files, size] = [0, 0];
   const found: KeyFound[] = [];
   for (const folder of folders) {
-    for (const path of await filesUnder(folder)) {
-      // A file of a process that still runs may be renamed or removed just now.
-      const bytes = await readFile(path).catch(() => undefined);
+    for await (const entry of livingEntries(folder)) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const bytes = await unlessGone<Buffer | undefined>(readFile(path), undefined);
       if (bytes === undefined) continue;
       files += 1;
       size += bytes.length;
@@ -72,9 +73,4 @@ function unpacked(bytes: Buffer): Buffer[] {
     }
   }
   return parts;
-}
-
-async function filesUnder(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((): Dirent[] => []);
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chown, lchown, readdir, readFile } from "node:fs/promises";
+import { chown, lchown, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
 import { type DrillNetwork, type HostPlace, type NetworkPlace, programPath, type RelayAddress } from "./bed.js";
+import { livingEntries, unlessGone } from "./living-folder.js";
 
 /** Nobody else's: these networks end with the drill, and no packet of theirs leaves them. */
 const SUBNET = "10.203.77";
@@ -148,8 +149,8 @@ function run({ under }: Namespace, script: string): void {
 
 async function own(path: string, id: number): Promise<void> {
   await chown(path, id, id);
-  for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
-    await lchown(join(entry.parentPath, entry.name), id, id);
+  for await (const entry of livingEntries(path)) {
+    await unlessGone(lchown(join(entry.parentPath, entry.name), id, id), undefined);
   }
 }
 
