@@ -8,7 +8,5 @@ export default defineConfig({
     ...base.test,
     include: ["test/system/**/*.test.ts"],
     exclude: ["test/**/*.long.test.ts", "test/**/*.timed.test.ts"],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
   },
 });

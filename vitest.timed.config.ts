@@ -9,7 +9,5 @@ export default defineConfig({
     include: ["test/system/**/*.timed.test.ts"],
     exclude: [],
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
   },
 });

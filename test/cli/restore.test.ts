@@ -74,7 +74,7 @@ beforeAll(async () => {
   // The claim of this turn, and the secret's record with its own claim, are newer than the backup, too.
   await after.publisher.publish(notes(NEWER - written - 3, Date.now()));
   await after.close();
-}, 120_000);
+});
 
 afterAll(() => place[Symbol.asyncDispose]());
 

@@ -42,7 +42,7 @@ describe("an agent's chain that somebody changed on disk (E1)", () => {
         expect([lines.length - 1, lines.length - 2, "chain-damaged"]).toContain(outcome);
       }
     }
-  }, 120_000);
+  });
 
   it.each([
     ["dropped", [...lines.slice(0, 5), ...lines.slice(6)]],

@@ -26,7 +26,7 @@ function resolver(options: Partial<ResolverOptions> = {}, more: { lookup?: Looku
   const { nowMs = systemPorts.clock.nowMs, ...ports } = more;
   const clock = { ...systemPorts.clock, nowMs };
   return new Resolver(
-    { relays: [], allowPrivate: true, timeoutMs: 1_000, ...options },
+    { relays: [], allowPrivate: true, timeoutMs: 3_000, ...options },
     { ...systemPorts, ...ports, clock },
   );
 }

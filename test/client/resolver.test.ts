@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 const resolver = (options: Partial<ResolverOptions> = {}) =>
-  new Resolver({ relays: [relays[0]!.url], allowPrivate: true, timeoutMs: 2_000, ...options }, systemPorts);
+  new Resolver({ relays: [relays[0]!.url], allowPrivate: true, timeoutMs: 5_000, ...options }, systemPorts);
 const known = (disk = new SimDisk()) => new KnownIdentities(disk, "/known");
 
 describe("a DID", () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   place.sandbox.env.ANTS_ALLOW_EPHEMERAL = "1";
   await place.done("ants publish one --json");
   await place.done("ants backup create --tier cold --target archives --json");
-}, 60_000);
+});
 
 afterAll(() => place[Symbol.asyncDispose]());
 

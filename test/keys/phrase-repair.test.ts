@@ -4,6 +4,7 @@ import { nearWords, wordBeginning } from "../../keys/near-words.js";
 import { generatePhrase, parsePhrase } from "../../keys/phrase.js";
 import { repairPhrase } from "../../keys/phrase-repair.js";
 import { WORDS } from "../../keys/word-list.js";
+import { cpuMs } from "../support/cpu-time.js";
 import { codeOf } from "./code-of.js";
 
 function written(): string[] {
@@ -127,12 +128,10 @@ test("every repair gives a phrase that fits; a phrase that fits needs none", () 
   expect(repairPhrase(written().slice(0, 20).join(" "))).toEqual([]);
 });
 
-test("a search without the check word, the longest, takes less than two seconds", () => {
+test("a search without the check word, the longest, takes less than two seconds of a processor", () => {
   const words = written().slice(0, 24);
   const typed = words.with(5, WORDS[(WORDS.indexOf(words[5]!) + 1) % 2_048]!).join(" ");
-  const started = performance.now();
-  repairPhrase(typed);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs(() => repairPhrase(typed))).toBeLessThan(2_000);
 });
 
 test("words are known by their first four letters, and guessed by their spelling", () => {
