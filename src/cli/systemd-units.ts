@@ -70,7 +70,8 @@ export function systemdUnits(plan: UnitPlan): readonly [service: Unit, timer: Un
     "Nice=10",
     "IOSchedulingClass=idle",
     ...(isOfUser ? ["NoNewPrivileges=yes", "UMask=0077"] : HARDENED),
-    ...(isOfUser ? [] : writes.map((folder) => `ReadWritePaths=${quoted(folder)}`)),
+    // With "-": a folder that is not there (a stick that is not in) is an error of its target, and stops nothing else.
+    ...(isOfUser ? [] : writes.map((folder) => `ReadWritePaths=${quoted(`-${folder}`)}`)),
     "",
   ];
   const timer = [

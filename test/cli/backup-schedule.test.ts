@@ -94,14 +94,18 @@ describe("ants backup schedule (B8, B12)", () => {
 
   test("print makes units that systemd takes, with every path as it is", async () => {
     mkdirSync(target, { recursive: true });
-    writeFileSync(join(home, ".ants/backup.toml"), `[[target]]\nurl = '${target}'\n`);
+    const absent = join(place.sandbox.work, "stick/that is not in");
+    writeFileSync(join(home, ".ants/backup.toml"), `[[target]]\nurl = '${target}'\n[[target]]\nurl = '${absent}'\n`);
     const { files } = await place.done<{ files: string[] }>("ants backup schedule print --write units --json");
     expect(files.map((file) => file.replace(/.*\//, ""))).toEqual([
       "ants-backup-agent.service",
       "ants-backup-agent.timer",
     ]);
     const service = readFileSync(files[0]!, "utf8");
-    expect(service).toContain(`ReadWritePaths="${target.replaceAll("%", "%%").replaceAll('"', '\\"')}"`);
+    // Without its "-", systemd starts no service while such a folder is missing.
+    expect(service).toContain(`ReadWritePaths="-${target.replaceAll("%", "%%").replaceAll('"', '\\"')}"`);
+    expect(service).toContain(`ReadWritePaths="-${absent}"`);
+    expect(service).not.toMatch(/ReadWritePaths="[^-]/);
     expect(service).not.toContain("LoadCredential");
     const text = await place.sh("env -u ANTS_PASSPHRASE_FILE ants backup schedule print");
     expect(text.stdout).toContain("LoadCredentialEncrypted=ants-passphrase:/etc/ants/passphrase.cred");
