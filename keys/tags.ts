@@ -74,6 +74,8 @@ export const LABEL = {
   messageKey: "ants/message/key/1",
   /** X25519 key with which a host opens its own hot backups, derived from the state key */
   backupHost: "ants/backup/host/1",
+  /** key of the tags by which an agent knows its own archives from their names, from a state key */
+  backupName: "ants/backup/name/1",
   /** key of the fingerprints by which the secret scan's allow-list names a value, from a state key */
   scanFingerprint: "ants/scan/fingerprint/1",
 } as const;

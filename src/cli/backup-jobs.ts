@@ -1,11 +1,12 @@
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import { systemClock } from "../../keys/ports.js";
-import { BACKUP_TIERS, type BackupTier } from "../agent/backup/archive-name.js";
+import type { BackupTier } from "../agent/backup/archive-name.js";
+import { tagKeys } from "../agent/backup/archive-tag.js";
 import { listBackups } from "../agent/backup/list-backups.js";
 import { pruneBackups } from "../agent/backup/prune-backups.js";
 import type { BackupJob } from "../agent/backup/schedule.js";
 import type { BackupTarget } from "../agent/backup/target.js";
-import { verifyBackup } from "../agent/backup/verify-backup.js";
+import { type CopyCheck, verifyNewest } from "../agent/backup/verify-newest.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
 import { makeBackup } from "./make-backup.js";
@@ -24,7 +25,8 @@ export async function runBackupJob(
   clean: Set<string>,
 ): Promise<readonly string[]> {
   await using place = await BackupPlace.open(context, options);
-  return job === "verify" ? verifyNewest(context, place) : create(context, place, job, clean);
+  await place.requireAtWork();
+  return job === "verify" ? verify(context, place) : create(context, place, job, clean);
 }
 
 async function create(
@@ -60,35 +62,25 @@ async function prune(
 }
 
 /** Reads back the newest archive of each tier, every copy of it, and opens those that this host can open. */
-async function verifyNewest(context: CommandContext, place: BackupPlace): Promise<readonly string[]> {
+async function verify(context: CommandContext, place: BackupPlace): Promise<readonly string[]> {
+  const { signal } = context;
   const { catalogue, home } = place;
   const targets = place.targets();
   const { archives, failed } = await listBackups({ targets, catalogue });
-  const keys = await archiveKeys(context, {}, () => place.vault());
-  const read: string[] = [];
-  let wrong: AntsError | undefined = failed[0]?.error;
+  const { content } = await place.vault();
+  const opening = await archiveKeys(context, {}, () => place.vault());
+  let checks: readonly CopyCheck[];
   try {
-    for (const target of targets) {
-      const here = archives.filter(({ copies }) => copies.some(({ url }) => url === target.url));
-      for (const tier of BACKUP_TIERS) {
-        const newest = here.findLast((archive) => archive.tier === tier);
-        if (newest === undefined) continue;
-        const { name } = newest;
-        try {
-          const { identities } = keys;
-          await verifyBackup({ target, name, identities, catalogue, did: home.config.did, clock: systemClock });
-          read.push(name);
-        } catch (error) {
-          context.signal.throwIfAborted();
-          if (!isAntsError(error)) throw error;
-          wrong ??= error;
-        }
-      }
-    }
+    const { identities } = opening;
+    const { identity } = home;
+    const keys = tagKeys(content);
+    const work = { targets, archives, identities, keys, catalogue, identity, clock: systemClock, signal };
+    checks = await verifyNewest(work);
   } finally {
-    keys.close();
+    opening.close();
   }
+  const wrong = failed[0]?.error ?? checks.flatMap((check) => ("error" in check ? [check.error] : []))[0];
   if (wrong !== undefined) throw wrong;
-  if (read.length === 0) throw new AntsError("backup-missing", "there is no archive that could be read back");
-  return [...new Set(read)];
+  if (checks.length === 0) throw new AntsError("backup-missing", "there is no archive that could be read back");
+  return [...new Set(checks.map(({ name }) => name))];
 }

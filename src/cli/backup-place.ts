@@ -13,7 +13,9 @@ import { Catalogue } from "../agent/backup/catalogue.js";
 import { type BackupConfig, readBackupConfig } from "../agent/backup/config.js";
 import type { AgeIdentity } from "../agent/backup/read-archive.js";
 import { type BackupTarget, folderOf, openTarget, type S3Credentials } from "../agent/backup/target.js";
+import { requireAwake } from "../agent/dormant.js";
 import { AgentHome } from "../agent/home.js";
+import { requireNotMoved } from "../agent/moved.js";
 import type { CommandContext } from "./context.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
 import { allowsEphemeral, vaultPath } from "./places.js";
@@ -87,6 +89,15 @@ export class BackupPlace {
       const folder = folderOf(address);
       if (folder !== undefined) await assertDurablePlace(folder, { allowEphemeral, what: "a folder of backups" });
     }
+  }
+
+  /**
+   * Whatever makes or removes archives is done where the agent lives: a copy that sleeps, or that the agent moved away
+   * from, would push out the archives of the one that is at work. Throws "home-dormant", "home-moved".
+   */
+  async requireAtWork(): Promise<void> {
+    await requireNotMoved(nodeDisk, this.home);
+    await requireAwake(nodeDisk, this.home);
   }
 
   /** Opened once. Throws what {@link unlock} throws. */

@@ -8,10 +8,12 @@ import { diskError, hasErrno } from "../../keys/node/disk-error.js";
 import type { OpenVault } from "../../keys/node/vault.js";
 import { type PhraseKeys, phraseKeys } from "../../keys/phrase.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
+import { isAhead, newestFirst } from "../agent/backup/archive-name.js";
 import { hostKeys } from "../agent/backup/backup-keys.js";
 import { readBackupConfig } from "../agent/backup/config.js";
-import { listBackups } from "../agent/backup/list-backups.js";
-import type { AgeIdentity } from "../agent/backup/read-archive.js";
+import { type ListedArchive, listBackups } from "../agent/backup/list-backups.js";
+import { requireNamed } from "../agent/backup/manifest.js";
+import { type AgeIdentity, type OpenedArchive, readArchive } from "../agent/backup/read-archive.js";
 import { type BackupTarget, openTarget } from "../agent/backup/target.js";
 import { homeLayout } from "../agent/home.js";
 import { s3Credentials } from "./backup-place.js";
@@ -69,11 +71,12 @@ async function vaultOfHost({ env }: CommandContext, { vault }: RestoreKeysOption
   });
 }
 
-/** An archive that was found: where, and how its bytes are read. */
+/** An archive that was found, and opens. */
 export interface FoundArchive {
   readonly name: string;
   readonly from: string;
-  open(): Promise<AsyncIterable<Uint8Array>>;
+  /** Its manifest was read; whoever gets it reads the rest or closes it. */
+  readonly archive: OpenedArchive;
 }
 
 export interface FindArchiveOptions {
@@ -84,43 +87,94 @@ export interface FindArchiveOptions {
 }
 
 /**
- * Throws "backup-missing", "backup-no-target", "backup-config", and what targets throw. A target that cannot be listed is
- * told and passed over.
+ * Opens the archive that is meant. A target that cannot be listed is told and passed over, a copy that cannot be read
+ * is too where there is another one. Throws "backup-missing", "backup-no-key", "backup-no-target", "backup-config", and
+ * what targets and opening throw.
  */
 export async function findArchive(
   context: CommandContext,
   { archive, target = [] }: FindArchiveOptions,
   keys: RestoreKeys,
 ): Promise<FoundArchive> {
-  const file = archive === "latest" ? undefined : await fileOf(archive);
-  if (file !== undefined) return file;
+  const path = archive === "latest" ? undefined : await fileOf(archive);
+  if (path !== undefined) return openFile(path, keys);
   const targets = await targetsOf(context, target, keys);
   const { archives, failed } = await listBackups({ targets });
   for (const { url, error } of failed) context.out.warn(`${url} could not be listed: ${error.message}`);
+  if (archive !== "latest") {
+    const named = archives.find(({ name }) => name === archive);
+    if (named !== undefined) return openCopy(context, named, targets, keys);
+    throw noArchive(`no target has ${archive}`, failed[0]?.error);
+  }
+  const nowMs = systemClock.nowMs();
   // What only the words open is no use to whoever has the vault.
   const opening = keys.phrase === undefined ? archives.filter(({ tier }) => tier === "hot") : archives;
-  const found = archive === "latest" ? opening.at(-1) : archives.find(({ name }) => name === archive);
-  if (found === undefined) {
-    const error = failed[0]?.error;
-    if (archive === "latest" && archives.length > 0) {
-      throw new AntsError("backup-no-key", "all archives here are cold ones: this host's key opens none of them", {
-        hint: "the recovery words open every backup: --phrase-file FILE",
-      });
+  for (const candidate of newestFirst(opening, nowMs)) {
+    if (isAhead(candidate, nowMs))
+      context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
+    try {
+      return await openCopy(context, candidate, targets, keys);
+    } catch (error) {
+      // Another agent keeps its archives here, too, or it is of keys that this vault has not.
+      if (!isAntsError(error, "backup-no-key")) throw error;
     }
-    throw new AntsError(
-      "backup-missing",
-      archive === "latest" ? "no target has an archive" : `no target has ${archive}`,
-      {
-        hint: "ants backup list --target ADDRESS shows what there is; a file is named by its path",
-        ...(error === undefined ? {} : { cause: error }),
-      },
-    );
   }
-  const at = targets.find(({ url }) => url === found.copies[0]!.url)!;
-  return { name: found.name, from: at.url, open: () => at.get(found.name) };
+  if (archives.length === 0) throw noArchive("no target has an archive", failed[0]?.error);
+  const why =
+    opening.length === 0
+      ? "all archives here are cold ones: this host's key opens none of them"
+      : "none of the archives here opens with these keys";
+  throw new AntsError("backup-no-key", why, {
+    hint: "the recovery words open every backup: --phrase-file FILE",
+  });
 }
 
-async function fileOf(path: string): Promise<FoundArchive | undefined> {
+function noArchive(message: string, cause: AntsError | undefined): AntsError {
+  return new AntsError("backup-missing", message, {
+    hint: "ants backup list --target ADDRESS shows what there is; a file is named by its path",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The first of its copies that can be read. */
+async function openCopy(
+  { out, signal }: CommandContext,
+  { name, copies }: ListedArchive,
+  targets: readonly BackupTarget[],
+  { identities }: RestoreKeys,
+): Promise<FoundArchive> {
+  let failure: unknown;
+  for (const { url } of copies) {
+    try {
+      const archive = await readArchive(await targets.find((one) => one.url === url)!.get(name), identities);
+      return { name, from: url, archive: await named(name, archive) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isAntsError(error) || error.code === "backup-no-key") throw error;
+      failure ??= error;
+      if (copies.length > 1) out.warn(`the copy of ${name} at ${url} cannot be used: ${error.message}`);
+    }
+  }
+  throw failure;
+}
+
+async function openFile(path: string, { identities }: RestoreKeys): Promise<FoundArchive> {
+  const name = basename(path);
+  return { name, from: path, archive: await named(name, await readArchive(bytesOf(path), identities)) };
+}
+
+async function named(name: string, archive: OpenedArchive): Promise<OpenedArchive> {
+  try {
+    requireNamed(name, archive.manifest);
+    return archive;
+  } catch (error) {
+    await archive.close();
+    throw error;
+  }
+}
+
+/** The whole path of a file, where there is one. */
+async function fileOf(path: string): Promise<string | undefined> {
   const whole = resolve(path);
   try {
     if (!(await stat(whole)).isFile()) return undefined;
@@ -133,7 +187,7 @@ async function fileOf(path: string): Promise<FoundArchive | undefined> {
     }
     throw diskError(error, "read", whole);
   }
-  return { name: basename(whole), from: whole, open: async () => bytesOf(whole) };
+  return whole;
 }
 
 async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {

@@ -23,16 +23,18 @@ export interface BackupHome {
   readonly vault: VaultContent;
   /** The phrase's backup key. */
   readonly words: AgeIdentity;
+  /** Of the first recovery key. */
+  readonly recoverySeed: Uint8Array;
 }
 
 /** Without a vault on disk: the archive's maker needs its content only. */
 export async function backupHome(): Promise<BackupHome> {
   const { backup, escrow } = phraseKeys(parsePhrase(generatePhrase().words).entropy);
-  const [signSeed, agreeSecret] = [generateSeed(), generateSeed()];
+  const [signSeed, agreeSecret, recoverySeed] = [generateSeed(), generateSeed(), generateSeed()];
   const { did, line } = createIdentity({
     signSeeds: [signSeed],
     agree: x25519PublicKey(agreeSecret),
-    recoveryKeys: [publicKeyFromSeed(generateSeed())],
+    recoveryKeys: [publicKeyFromSeed(recoverySeed)],
     escrow: escrow.publicKey,
     relays: [{ url: "wss://a.example", stream: "0123456789abcdef" }],
     timeMs: Date.now(),
@@ -43,12 +45,12 @@ export async function backupHome(): Promise<BackupHome> {
     did,
     signSeed,
     agreeSecret,
-    stateKey: new Uint8Array(32).fill(7),
+    stateKey: generateSeed(),
     earlier: [],
     backup: encodeMultikey(backup.publicKey, "x25519"),
     secrets: {},
   };
-  return { path, home, vault, words: backup };
+  return { path, home, vault, words: backup, recoverySeed };
 }
 
 /** Files as an agent has them, and odd ones. */

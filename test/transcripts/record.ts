@@ -3,7 +3,7 @@ import type { Step } from "./transcript.js";
 
 /** What differs from run to run, and what stands for it. */
 const VARYING: readonly (readonly [RegExp, string])[] = [
-  [/\bants-(hot|cold)-\d{8}T\d{6}Z-[0-9a-f]{8}\b/g, "ants-$1-{16}-{8}"],
+  [/\bants-(hot|cold)-\d{8}T\d{6}Z-[0-9a-f]{16}\b/g, "ants-$1-{16}-{16}"],
   [/\bage1[a-z0-9]{58}\b/g, "age1{58}"],
   [/\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b/g, "AGE-SECRET-KEY-1{58}"],
   [/\b\d+\.\d KiB/g, "… KiB"],

@@ -1,10 +1,10 @@
-import { hex } from "../../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import type { VaultContent } from "../../../keys/node/vault-content.js";
 import type { Clock, Disk, Random } from "../../../keys/ports.js";
 import type { ChainHead } from "../../protocol/event.js";
 import type { AgentHome } from "../home.js";
-import { archiveName, type BackupTier } from "./archive-name.js";
+import type { BackupTier } from "./archive-name.js";
+import { taggedName, tagKeys } from "./archive-tag.js";
 import { recipientsOf } from "./backup-keys.js";
 import { Catalogue } from "./catalogue.js";
 import type { FileLook } from "./home-files.js";
@@ -131,7 +131,7 @@ async function make(options: CreateBackupOptions, spool: Spool, recipients: read
       ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress({ doing: "reading", bytes }) }),
     });
     options.looked?.();
-    const name = archiveName(tier, manifest.timeMs, hex(random.bytes(4)));
+    const name = taggedName(tier, manifest.timeMs, random, tagKeys(vault));
     try {
       const archive = writeArchive({ manifest, files }, vault.signSeed);
       const upload = await spool.take(name, archive, {

@@ -4,7 +4,7 @@ import { AntsError } from "../../../keys/errors.js";
 import { readSignedLine, signedLine } from "../../../keys/signed-line.js";
 import { TAG_BYTES } from "../../../keys/tags.js";
 import type { ChainHead } from "../../protocol/event.js";
-import type { BackupTier } from "./archive-name.js";
+import { type BackupTier, parseArchiveName } from "./archive-name.js";
 
 /** The first member of every archive. */
 export const MANIFEST_NAME = "manifest.json";
@@ -153,6 +153,18 @@ export function damaged(why: string, cause?: unknown): AntsError {
     hint: "take another one: ants backup list; then find out what happened to this one's storage",
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/**
+ * An archive's name is outside its encryption, so whoever keeps it can give it another one's: what was made a year ago
+ * would be the newest. Throws "backup-damaged" where name and manifest differ; other names say nothing.
+ */
+export function requireNamed(name: string, { tier, timeMs }: Pick<BackupManifest, "tier" | "timeMs">): void {
+  const named = parseArchiveName(name);
+  if (named === undefined) return;
+  if (tier !== named.tier) throw damaged(`it is a ${tier} one by its manifest, whatever its name says`);
+  if (Math.floor(timeMs / 1000) * 1000 !== named.timeMs)
+    throw damaged(`by its manifest it was made at ${new Date(timeMs).toISOString()}, whatever its name says`);
 }
 
 function requireDistinctPaths({ files, folders, links }: BackupManifest): void {

@@ -1,6 +1,7 @@
 import { type AntsError, isAntsError } from "../../../keys/errors.js";
 import type { Clock } from "../../../keys/ports.js";
 import { BACKUP_TIERS, type BackupTier } from "./archive-name.js";
+import { ownerOf } from "./archive-tag.js";
 import type { Catalogue } from "./catalogue.js";
 import type { KeepPolicy } from "./config.js";
 import { type KeepReason, keep } from "./retention.js";
@@ -14,6 +15,11 @@ export interface PruneOptions {
   /** Removes nothing. */
   readonly dryRun: boolean;
   readonly catalogue: Catalogue;
+  /**
+   * The keys of the agent's tags, asked for where a target has archives that this home does not remember: those of the
+   * agent are pruned with the others. Without them, what this home stored is all that is looked at.
+   */
+  readonly keys?: () => Promise<readonly Uint8Array[]>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -23,12 +29,14 @@ export interface PrunedAt {
   readonly kept: readonly { readonly name: string; readonly why: readonly KeepReason[] }[];
   /** With a dry run: what would be removed. */
   readonly removed: readonly string[];
+  /** Archives that are another agent's, or nobody knows whose: no rule is of them, and they stay. */
+  readonly notOurs: number;
   /** Why not everything was removed that was to be, or the target could not be listed. */
   readonly error?: AntsError;
 }
 
 /**
- * Removes the archives that no rule keeps, target by target. All of it is decided before anything is removed: throws
+ * Removes the archives of this agent that no rule keeps, target by target: another one may keep its own there. All of it is decided before anything is removed: throws
  * "backup-keeps-nothing" where the rules would leave a tier of a target with nothing, and then nothing is removed
  * anywhere.
  */
@@ -54,7 +62,13 @@ export async function pruneBackups(options: PruneOptions): Promise<PrunedAt[]> {
       if (!isAntsError(cause)) throw cause;
       error = cause;
     }
-    results.push({ url: target.url, kept: plan.kept, removed, ...(error === undefined ? {} : { error }) });
+    results.push({
+      url: target.url,
+      kept: plan.kept,
+      removed,
+      notOurs: plan.notOurs,
+      ...(error === undefined ? {} : { error }),
+    });
   }
   return results;
 }
@@ -63,13 +77,15 @@ async function plan(target: BackupTarget, options: PruneOptions): Promise<Pruned
   const { policy, tiers = BACKUP_TIERS, catalogue, clock } = options;
   const { url } = target;
   const known = new Map((await catalogue.archives()).map((archive) => [archive.name, archive.copies.get(url)]));
-  let stored: Awaited<ReturnType<BackupTarget["list"]>>;
+  let found: Awaited<ReturnType<BackupTarget["list"]>>;
   try {
-    stored = await target.list();
+    found = await target.list();
   } catch (error) {
     if (!isAntsError(error)) throw error;
-    return { url, kept: [], removed: [], error };
+    return { url, kept: [], removed: [], notOurs: 0, error };
   }
+  const keys = found.every(({ name }) => known.has(name)) ? undefined : await options.keys?.();
+  const stored = found.filter(({ name }) => ["home", "agent"].includes(ownerOf(name, known, keys)));
   const kept: { name: string; why: readonly KeepReason[] }[] = [];
   const removed: string[] = [];
   for (const tier of tiers) {
@@ -83,5 +99,5 @@ async function plan(target: BackupTarget, options: PruneOptions): Promise<Pruned
     }
     removed.push(...retention.drop);
   }
-  return { url, kept, removed };
+  return { url, kept, removed, notOurs: found.length - stored.length };
 }

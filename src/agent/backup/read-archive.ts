@@ -31,6 +31,8 @@ export interface ArchivedFile extends ManifestFile {
 export interface OpenedArchive {
   /** Signed by a key that was live by the identity log in the archive, and its `did` is that log's. */
   readonly manifest: BackupManifest;
+  /** Multikey that signed it. */
+  readonly key: string;
   /** The identity log in the archive. */
   readonly identity: IdentityLog;
   /**
@@ -72,6 +74,7 @@ export async function readArchive(
     if (identity.standingOf(key)?.live !== true) throw damaged(`its manifest is signed by ${key}, which may not`);
     return {
       manifest,
+      key,
       identity,
       files: filesOf(members, manifest, identityBytes),
       close: () => members.close(),

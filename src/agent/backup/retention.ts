@@ -1,4 +1,5 @@
 import { AntsError } from "../../../keys/errors.js";
+import { isAhead } from "./archive-name.js";
 import type { KeepPolicy } from "./config.js";
 
 /** An archive, as far as retention looks at it. */
@@ -10,7 +11,7 @@ export interface Keepable {
   readonly isDamaged?: boolean;
 }
 
-export type KeepReason = "within" | "hourly" | "daily" | "weekly" | "monthly";
+export type KeepReason = "ahead" | "within" | "hourly" | "daily" | "weekly" | "monthly";
 
 export interface Retention {
   /** By name, with every rule that keeps it. */
@@ -23,7 +24,10 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** The hour, day, week or month of a moment, in UTC, as a number. */
-const PERIODS: readonly (readonly [rule: Exclude<KeepReason, "within">, period: (timeMs: number) => number])[] = [
+const PERIODS: readonly (readonly [
+  rule: Exclude<KeepReason, "ahead" | "within">,
+  period: (timeMs: number) => number,
+])[] = [
   ["hourly", (timeMs) => Math.floor(timeMs / HOUR_MS)],
   ["daily", (timeMs) => Math.floor(timeMs / DAY_MS)],
   // 1970 began on a Thursday, weeks begin on Mondays.
@@ -39,7 +43,8 @@ const PERIODS: readonly (readonly [rule: Exclude<KeepReason, "within">, period: 
 
 /**
  * Which archives of one tier at one target stay: those younger than `within`, and the newest one of each of the last
- * `hourly` hours, `daily` days, `weekly` weeks and `monthly` months that have any. What no rule keeps is dropped.
+ * `hourly` hours, `daily` days, `weekly` weeks and `monthly` months that have any. What no rule keeps is dropped. One
+ * from a time that has not come stands for none of these, and stays: which clock is wrong, nobody here knows.
  *
  * Throws AntsError "backup-keeps-nothing" where there are archives and the rules would keep none.
  */
@@ -47,10 +52,12 @@ export function keep(archives: readonly Keepable[], policy: KeepPolicy, nowMs: n
   const newestFirst = [...archives].sort((a, b) => b.timeMs - a.timeMs || (a.name < b.name ? 1 : -1));
   const reasons = new Map<string, KeepReason[]>();
   const keeps = ({ name }: Keepable, reason: KeepReason) => reasons.set(name, [...(reasons.get(name) ?? []), reason]);
+  const ahead = newestFirst.filter((archive) => isAhead(archive, nowMs));
+  for (const archive of ahead) keeps(archive, "ahead");
   const { within } = policy;
-  if (within !== undefined)
-    for (const archive of newestFirst) if (nowMs - archive.timeMs < within) keeps(archive, "within");
-  const sound = newestFirst.filter(({ isDamaged }) => isDamaged !== true);
+  const past = newestFirst.slice(ahead.length);
+  if (within !== undefined) for (const archive of past) if (nowMs - archive.timeMs < within) keeps(archive, "within");
+  const sound = past.filter(({ isDamaged }) => isDamaged !== true);
   for (const [rule, periodOf] of PERIODS) {
     const seen = new Set<number>();
     for (const archive of sound) {
@@ -60,7 +67,7 @@ export function keep(archives: readonly Keepable[], policy: KeepPolicy, nowMs: n
       seen.add(period);
     }
   }
-  if (archives.length > 0 && !sound.some(({ name }) => reasons.has(name))) {
+  if (past.length > 0 && !sound.some(({ name }) => reasons.has(name))) {
     const text = Object.entries(policy).map(([rule, value]) => `${rule} ${value}`);
     throw new AntsError(
       "backup-keeps-nothing",

@@ -1,15 +1,15 @@
-import { hex } from "../../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import type { VaultContent } from "../../../keys/node/vault-content.js";
 import type { Clock, Disk, Random } from "../../../keys/ports.js";
 import type { AgentHome } from "../home.js";
-import { archiveName } from "./archive-name.js";
+import { ownerOf, taggedName, tagKeys } from "./archive-tag.js";
 import { recipientsOf } from "./backup-keys.js";
 import type { Catalogue, KnownCopy } from "./catalogue.js";
+import { damaged } from "./manifest.js";
 import { type AgeIdentity, decrypted } from "./read-archive.js";
 import { Spool } from "./spool.js";
 import type { BackupTarget, StoredArchive } from "./target.js";
-import { verifyBackup } from "./verify-backup.js";
+import { CountedBytes, NOT_AS_STORED, verifyBackup } from "./verify-backup.js";
 import { encrypted } from "./write-archive.js";
 
 export interface RewrapOptions {
@@ -44,23 +44,26 @@ export type RewrapOutcome =
  * thief may have the old host key, and after the recovery words changed. Each copy gets a new name of the same time; it
  * is read back whole before the old one is removed, so that a crash leaves both rather than none.
  *
- * What this home does not remember is encrypted anew as well, since nothing in an archive says to whom it is encrypted.
+ * What this home does not remember is encrypted anew as well, since nothing in an archive says to whom it is encrypted;
+ * what another agent keeps at the same target is passed over.
  * Throws "backup-no-recipient", and the error of a target that cannot be listed.
  */
 export async function rewrapBackups(options: RewrapOptions): Promise<RewrapOutcome[]> {
   const { targets, catalogue, dryRun, signal, onProgress } = options;
   const known = new Map((await catalogue.archives()).map((archive) => [archive.name, archive.copies]));
+  const keys = tagKeys(options.vault);
   const outcomes: RewrapOutcome[] = [];
   for (const target of targets) {
     const { url } = target;
     for (const archive of await target.list()) {
       signal.throwIfAborted();
       const { name } = archive;
+      if (ownerOf(name, known, keys) === "other") continue;
       onProgress?.({ name, url });
       if (isCurrent(known.get(name)?.get(url), recipientsOf(archive.tier, options.vault))) {
         outcomes.push({ name, url, status: "current" });
       } else if (dryRun) outcomes.push({ name, url, status: "due" });
-      else outcomes.push(await rewrap(target, archive, options));
+      else outcomes.push(await rewrap(target, archive, options, known.get(name)?.get(url)));
     }
   }
   return outcomes;
@@ -70,24 +73,30 @@ function isCurrent(known: KnownCopy | undefined, recipients: readonly string[]):
   return known !== undefined && [...known.recipients].sort().join() === [...recipients].sort().join();
 }
 
-async function rewrap(target: BackupTarget, archive: StoredArchive, options: RewrapOptions): Promise<RewrapOutcome> {
+async function rewrap(
+  target: BackupTarget,
+  archive: StoredArchive,
+  options: RewrapOptions,
+  known: KnownCopy | undefined,
+): Promise<RewrapOutcome> {
   const { home, vault, identities, catalogue, clock, random, signal } = options;
   const { url } = target;
   const { name, tier } = archive;
-  const as = archiveName(tier, archive.timeMs, hex(random.bytes(4)));
+  const as = taggedName(tier, archive.timeMs, random, tagKeys(vault));
   const recipients = recipientsOf(tier, vault);
   try {
     const spool = await Spool.open(options.disk, home.layout.state, clock);
-    const plain = decrypted(await target.get(name), identities);
-    const upload = await spool.take(as, encrypted(plain, recipients), { signal });
+    const source = new CountedBytes(await target.get(name));
+    const upload = await spool.take(as, encrypted(decrypted(source, identities), recipients), { signal });
     try {
+      if (known !== undefined && source.sha256 !== known.sha256) throw damaged(NOT_AS_STORED);
       await target.put(as, upload);
     } finally {
       await upload.remove();
     }
     const { size, sha256 } = upload;
     try {
-      const verified = await verifyBackup({ target, name: as, identities, did: home.config.did, clock });
+      const verified = await verifyBackup({ target, name: as, identities, identity: home.identity, clock });
       if (verified.level !== "whole") throw new AntsError("backup-no-key", `${as} does not open with these keys`);
       const { head } = verified.manifest;
       await catalogue.note({

@@ -1,3 +1,5 @@
+import { MAX_AHEAD_MS } from "./archive-name.js";
+
 /** What is done by the clock. `verify` reads the newest archives back; pruning follows each archive that was made. */
 export type BackupJob = "hot" | "cold" | "verify";
 
@@ -30,9 +32,6 @@ export interface RunRecord {
 /** A week of turns begins on a Monday, and 1970 on a Thursday. */
 const FIRST_MONDAY_MS = 4 * 86_400_000;
 const FIRST_RETRY_MS = 5 * 60_000;
-/** A record of a time that has not come was made while the clock was wrong: it would keep a job from running for ever. */
-const MAX_AHEAD_MS = 5 * 60_000;
-
 /** Where a job stands. */
 export interface JobState {
   readonly job: BackupJob;
@@ -54,6 +53,7 @@ export function jobStates(schedule: Schedule, records: readonly RunRecord[], now
   return BACKUP_JOBS.flatMap((job) => {
     const everyMs = schedule.everyMs[job];
     if (everyMs === undefined) return [];
+    // One of a time that has not come was made while the clock was wrong: it would keep the job from running for ever.
     const own = records.filter((record) => record.job === job && record.startedMs <= nowMs + MAX_AHEAD_MS);
     const lastOk = own.filter(({ outcome }) => outcome === "ok").at(-1);
     const failures = lastOk === undefined ? own : own.slice(own.lastIndexOf(lastOk) + 1);

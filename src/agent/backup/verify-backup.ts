@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import { isAntsError } from "../../../keys/errors.js";
 import type { Clock } from "../../../keys/ports.js";
+import type { IdentityLog } from "../../client/identity-log.js";
 import type { Catalogue } from "./catalogue.js";
-import { type BackupManifest, damaged } from "./manifest.js";
-import { type AgeIdentity, readArchive } from "./read-archive.js";
+import { type BackupManifest, damaged, requireNamed } from "./manifest.js";
+import { type AgeIdentity, type OpenedArchive, readArchive } from "./read-archive.js";
 import type { BackupTarget } from "./target.js";
+
+export const NOT_AS_STORED = "its bytes are not those that were stored";
 
 export interface VerifyBackupOptions {
   readonly target: BackupTarget;
@@ -12,15 +15,15 @@ export interface VerifyBackupOptions {
   /** What may open it: without any, or with none that does, only its bytes can be compared. */
   readonly identities?: readonly AgeIdentity[];
   readonly catalogue?: Catalogue;
-  /** Whose it must be; any agent's unless given. */
-  readonly did?: string;
+  /** Whose it must be, and which keys signed for it when; any agent's unless given. */
+  readonly identity?: IdentityLog;
   readonly clock: Clock;
   /** Bytes of the archive so far. */
   readonly onProgress?: (bytes: number) => void;
 }
 
 export type VerifiedBackup =
-  /** Opened: the manifest's signature, and every file in it, are right. */
+  /** Opened: signature, name and every file are right, and the bytes are those that this home stored, if it did. */
   | { readonly level: "whole"; readonly size: number; readonly manifest: BackupManifest }
   /** Not opened: its bytes are those that this home stored. */
   | { readonly level: "bytes"; readonly size: number };
@@ -40,43 +43,54 @@ export async function verifyBackup(options: VerifyBackupOptions): Promise<Verifi
     }
     return verified;
   } catch (error) {
-    if (
-      known !== undefined &&
-      isAntsError(error) &&
-      (error.code === "backup-damaged" || error.code === "backup-missing")
-    )
+    if (known !== undefined && isAntsError(error, "backup-damaged"))
       await catalogue?.note({ note: "failed", name, target: target.url, time: clock.nowMs() });
     throw error;
   }
 }
 
 async function verify(options: VerifyBackupOptions, sha256: string | undefined): Promise<VerifiedBackup> {
-  const { target, name, identities = [], did } = options;
+  const { target, name, identities = [] } = options;
   const counted = new CountedBytes(await target.get(name), options.onProgress);
   try {
     const archive = await readArchive(counted, identities);
     const { manifest } = archive;
-    if (did !== undefined && manifest.did !== did) {
+    try {
+      requireNamed(name, manifest);
+      if (options.identity !== undefined) requireSigner(archive, options.identity);
+    } catch (error) {
       await archive.close();
-      throw damaged(`it is of ${manifest.did}, and not of ${did}`);
-    }
-    if (!name.startsWith(`ants-${manifest.tier}-`)) {
-      await archive.close();
-      throw damaged(`it is a ${manifest.tier} one by its manifest, whatever its name says`);
+      throw error;
     }
     for await (const { bytes } of archive.files) for await (const _ of bytes);
+    // A whole archive under the name of another one is not the one that was stored.
+    if (sha256 !== undefined && counted.sha256 !== sha256) throw damaged(NOT_AS_STORED);
     return { level: "whole", size: counted.size, manifest };
   } catch (error) {
     if (!isAntsError(error, "backup-no-key") || sha256 === undefined) throw error;
   }
   const again = new CountedBytes(await target.get(name), options.onProgress);
   for await (const _ of again);
-  if (again.sha256 !== sha256) throw damaged("its bytes are not those that were stored");
+  if (again.sha256 !== sha256) throw damaged(NOT_AS_STORED);
   return { level: "bytes", size: again.size };
 }
 
+/**
+ * The archive's own identity log ends where the archive was made. The home's may know of a rotate since: whoever has the
+ * key from before it can make archives still, and they are none of this agent's.
+ */
+function requireSigner({ manifest, key }: OpenedArchive, identity: IdentityLog): void {
+  if (manifest.did !== identity.did) throw damaged(`it is of ${manifest.did}, and not of ${identity.did}`);
+  const era = identity.rotationsOf(key);
+  if (era === undefined || identity.standingOf(key)?.live === true) return;
+  const rotates = identity.state?.operations.filter(({ op }) => op.op === "rotate") ?? [];
+  const endedMs = rotates[era]?.op.time;
+  if (endedMs !== undefined && manifest.timeMs > endedMs)
+    throw damaged(`it is signed by ${key}, which was replaced before it was made`);
+}
+
 /** Passes bytes on, and knows their number and hash. */
-class CountedBytes implements AsyncIterable<Uint8Array> {
+export class CountedBytes implements AsyncIterable<Uint8Array> {
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #hash = createHash("sha256");
   readonly #onProgress: ((bytes: number) => void) | undefined;

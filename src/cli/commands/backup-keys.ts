@@ -121,6 +121,7 @@ export interface BackupRewrapOptions extends BackupPlaceOptions, PhraseSource {
 export async function backupRewrap(context: CommandContext, options: BackupRewrapOptions): Promise<CommandResult> {
   const { out, signal } = context;
   await using place = await BackupPlace.open(context, options);
+  if (options.dryRun !== true) await place.requireAtWork();
   const targets = place.targets();
   const vault = await place.vault();
   const host = await archiveKeys(context, {}, async () => vault);

@@ -1,5 +1,6 @@
 import { systemClock } from "../../../keys/ports.js";
 import type { BackupTier } from "../../agent/backup/archive-name.js";
+import { tagKeys } from "../../agent/backup/archive-tag.js";
 import type { KeepPolicy } from "../../agent/backup/config.js";
 import { type PrunedAt, pruneBackups } from "../../agent/backup/prune-backups.js";
 import { EXIT } from "../../protocol/errors.js";
@@ -25,6 +26,7 @@ export async function backupPrune(context: CommandContext, options: BackupPruneO
   const { out, signal } = context;
   const { tier } = options;
   await using place = await BackupPlace.open(context, options);
+  if (options.dryRun !== true) await place.requireAtWork();
   const named = policyOf(options);
   // What is meant for hourly archives leaves nothing of weekly ones.
   if (named !== undefined && tier === undefined)
@@ -37,6 +39,7 @@ export async function backupPrune(context: CommandContext, options: BackupPruneO
     policy: { hot: named ?? hot, cold: named ?? cold },
     ...(tier === undefined ? {} : { tiers: [tier] }),
     catalogue,
+    keys: async () => tagKeys((await place.vault()).content),
     clock: systemClock,
     signal,
   };
@@ -68,8 +71,9 @@ async function tell({ out }: CommandContext, results: readonly PrunedAt[], dryRu
         error === undefined ? rest : { ...rest, code: error.code, message: error.message },
       ),
     },
-    results.flatMap(({ url, kept, removed }) => [
+    results.flatMap(({ url, kept, removed, notOurs }) => [
       `${url}: ${kept.length} stay, ${removed.length} ${dryRun ? "would go" : "are gone"}`,
+      ...(notOurs === 0 ? [] : [`  stays  ${notOurs} not of this agent, as far as their names say`]),
       ...kept.map(({ name, why }) => `  stays  ${name} (${why.join(", ")})`),
       ...removed.map((name) => `  ${dryRun ? "would go" : "gone"}   ${name}`),
     ]),

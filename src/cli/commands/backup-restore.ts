@@ -3,7 +3,6 @@ import { isAntsError } from "../../../keys/errors.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
 import { systemClock } from "../../../keys/ports.js";
-import { readArchive } from "../../agent/backup/read-archive.js";
 import { restoreHome } from "../../agent/backup/restore-home.js";
 import { gapLines } from "../../agent/gap.js";
 import { assertVaultOf } from "../../agent/open-home.js";
@@ -38,7 +37,7 @@ export async function backupRestore(context: CommandContext, options: BackupRest
   const progress = out.progress("bytes:");
   try {
     const found = await findArchive(context, options, keys);
-    const archive = await readArchive(await found.open(), keys.identities);
+    const { archive } = found;
     try {
       if (keys.vault !== undefined) assertVaultOf(archive.manifest.did, keys.vault.opened, keys.vault.path);
     } catch (error) {

@@ -42,6 +42,7 @@ export async function scheduleRun(context: CommandContext, options: ScheduleRunO
     // A passphrase that is wrong is found now, and not at three in the morning.
     {
       await using place = await BackupPlace.open(context, options);
+      await place.requireAtWork();
       await place.vault();
     }
     const records = new RunRecords(nodeDisk, state);

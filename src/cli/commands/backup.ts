@@ -1,9 +1,10 @@
-import { AntsError, isAntsError } from "../../../keys/errors.js";
+import { AntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
 import type { BackupTier } from "../../agent/backup/archive-name.js";
 import type { BackupProgress } from "../../agent/backup/create-backup.js";
 import { type BackupListing, type ListedArchive, listBackups } from "../../agent/backup/list-backups.js";
-import { verifyBackup } from "../../agent/backup/verify-backup.js";
+import type { BackupTarget } from "../../agent/backup/target.js";
+import { type CopyCheck, verifyCopy, verifyNewest } from "../../agent/backup/verify-newest.js";
 import { EXIT } from "../../protocol/errors.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions, type OpensWith } from "../backup-place.js";
 import { archiveLines, reportLines, sizeText } from "../backup-text.js";
@@ -19,6 +20,7 @@ export interface BackupCreateOptions extends BackupPlaceOptions {
 export async function backupCreate(context: CommandContext, options: BackupCreateOptions): Promise<CommandResult> {
   const { out } = context;
   await using place = await BackupPlace.open(context, options);
+  await place.requireAtWork();
   const progress = out.progress("bytes:");
   try {
     const onProgress = ({ bytes }: BackupProgress) => progress.at(bytes);
@@ -79,66 +81,82 @@ export async function backupVerify(context: CommandContext, options: BackupVerif
   const targets = place.targets();
   const listing = await listBackups({ targets, catalogue });
   warnOfFailed(context, listing);
-  const chosen = choose(listing, options);
-  const keys: OpensWith | undefined =
+  const opening: OpensWith | undefined =
     options.bytes === true ? undefined : await archiveKeys(context, options, () => place.vault());
   const progress = out.progress("bytes:");
-  const results: { name: string; url: string; level?: "bytes" | "whole"; size?: number; error?: AntsError }[] = [];
+  let results: readonly CopyCheck[];
+  let passedOver = 0;
   try {
-    for (const { name, copies } of chosen) {
-      for (const { url } of copies) {
-        const target = targets.find((one) => one.url === url)!;
-        try {
-          const { level, size } = await verifyBackup({
-            target,
-            name,
-            identities: keys?.identities ?? [],
-            catalogue,
-            did: home.config.did,
-            clock: systemClock,
-            onProgress: (bytes) => progress.at(bytes),
-          });
-          results.push({ name, url, level, size });
-        } catch (error) {
-          context.signal.throwIfAborted();
-          if (!isAntsError(error)) throw error;
-          results.push({ name, url, error });
-        }
-      }
-    }
+    const work = {
+      identities: opening?.identities ?? [],
+      catalogue,
+      identity: home.identity,
+      clock: systemClock,
+      signal: context.signal,
+      onProgress: (bytes: number) => progress.at(bytes),
+    };
+    const isChosen = options.all === true || options.names.length > 0;
+    const checks = isChosen
+      ? await verifyChosen(targets, choose(listing, options), work)
+      : await verifyNewest({ ...work, targets, archives: listing.archives });
+    // Of all that lies there, what nobody here opens or remembers may be another agent's.
+    results = options.all === true ? checks.filter((check) => !isNobodys(check, listing)) : checks;
+    passedOver = checks.length - results.length;
   } finally {
     progress.end();
-    keys?.close();
+    opening?.close();
+  }
+  if (results.length === 0) {
+    throw new AntsError("backup-missing", "there is no archive at any target that could be read back", {
+      hint: "ants backup list shows what there is; ants backup create makes one",
+    });
   }
   await out.result(
     {
-      verified: results.map(({ error, ...rest }) =>
-        error === undefined ? rest : { ...rest, code: error.code, message: error.message },
-      ),
+      verified: results.map((check) => {
+        if (!("error" in check)) return check;
+        const { error, ...copy } = check;
+        return { ...copy, code: error.code, message: error.message };
+      }),
     },
-    results.map(({ name, url, level, size, error }) =>
-      level === undefined
-        ? `BAD    ${name} at ${url}: ${error?.message}`
-        : `${level === "whole" ? "whole " : "bytes "} ${name} at ${url}, ${sizeText(size ?? 0)}`,
-    ),
+    results.map(checkText),
   );
-  if (results.some(({ level }) => level === "bytes"))
+  if (results.some((check) => "level" in check && check.level === "bytes"))
     out.note(
       `"bytes": not opened, and byte for byte what was stored; a cold one opens with the recovery words only (--phrase-file)`,
     );
-  const bad = results.find(({ error }) => error !== undefined)?.error;
+  if (passedOver > 0)
+    out.note(`${passedOver} passed over: no key here opens them, and this home does not remember them (--phrase-file)`);
+  const bad = results.flatMap((check) => ("error" in check ? [check.error] : []))[0];
   if (bad !== undefined) throw bad;
-  return listing.failed.length === 0 ? undefined : EXIT.partlyDone;
+  return listing.failed.length === 0 && passedOver === 0 ? undefined : EXIT.partlyDone;
+}
+
+function checkText(check: CopyCheck): string {
+  const where = `${check.name} at ${check.url}`;
+  return "error" in check
+    ? `BAD    ${where}: ${check.error.message}`
+    : `${check.level.padEnd(6)} ${where}, ${sizeText(check.size)}`;
+}
+
+function isNobodys(check: CopyCheck, { archives }: BackupListing): boolean {
+  if (!("error" in check) || check.error.code !== "backup-no-key") return false;
+  return archives.find(({ name }) => name === check.name)?.known === undefined;
+}
+
+async function verifyChosen(
+  targets: readonly BackupTarget[],
+  chosen: readonly ListedArchive[],
+  work: Parameters<typeof verifyCopy>[2],
+): Promise<CopyCheck[]> {
+  const checks: CopyCheck[] = [];
+  for (const { name, copies } of chosen)
+    for (const { url } of copies) checks.push(await verifyCopy(targets.find((one) => one.url === url)!, name, work));
+  return checks;
 }
 
 function choose({ archives }: BackupListing, { names, all }: BackupVerifyOptions): readonly ListedArchive[] {
   if (all === true) return archives;
-  if (names.length === 0) {
-    const newest = (["hot", "cold"] as const).map((tier) => archives.findLast((archive) => archive.tier === tier));
-    const found = newest.filter((archive) => archive !== undefined);
-    if (found.length > 0) return found;
-    throw new AntsError("backup-missing", "there is no archive at any target", { hint: "ants backup create" });
-  }
   return names.map((name) => {
     const found = archives.find((archive) => archive.name === name);
     if (found !== undefined) return found;

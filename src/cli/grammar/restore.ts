@@ -19,7 +19,7 @@ export function addRestoreCommands(program: Command, backup: Command, runner: Ru
     );
   examples(restore, [
     ["ants backup restore --to scout --target /media/stick/backups", "the newest one, with this host's vault"],
-    ["ants backup restore ants-cold-20261114T030000Z-5b1e0c9a.tar.age --to scout --phrase-file words.txt"],
+    ["ants backup restore ants-cold-20261114T030000Z-5b1e0c9a7d42f018.tar.age --to scout --phrase-file words.txt"],
   ]);
 
   const activate = command(program, "activate", "wake a restored home: claim the pen, so that this is the agent now")

@@ -1,9 +1,12 @@
-import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { generateSeed, publicKeyFromSeed } from "../../../keys/ed25519/index.js";
 import { AntsError } from "../../../keys/errors.js";
+import { rotateIdentity } from "../../../keys/identity/create.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { type Clock, systemClock, systemRandom } from "../../../keys/ports.js";
+import { ownerOf, tagKeys } from "../../../src/agent/backup/archive-tag.js";
 import { hostKeys } from "../../../src/agent/backup/backup-keys.js";
 import { Catalogue } from "../../../src/agent/backup/catalogue.js";
 import { type CreateBackupOptions, createBackup } from "../../../src/agent/backup/create-backup.js";
@@ -13,6 +16,8 @@ import type { AgeIdentity } from "../../../src/agent/backup/read-archive.js";
 import { rewrapBackups } from "../../../src/agent/backup/rewrap-backups.js";
 import { type BackupTarget, openTarget } from "../../../src/agent/backup/target.js";
 import { verifyBackup } from "../../../src/agent/backup/verify-backup.js";
+import { verifyNewest } from "../../../src/agent/backup/verify-newest.js";
+import { IdentityLog } from "../../../src/client/identity-log.js";
 import { targetOptions } from "../../contracts/backup-target.js";
 import { temporaryFolder } from "../../keys/node/temporary-folder.js";
 import { type BackupHome, backupHome, blocks, unpacked } from "../../support/backup-home.js";
@@ -37,10 +42,9 @@ interface Setting extends BackupHome {
   readonly create: (options?: Partial<CreateBackupOptions>) => ReturnType<typeof createBackup>;
 }
 
-async function setting(): Promise<Setting> {
+async function setting(folder = join(temporaryFolder(), "store")): Promise<Setting> {
   const place = await backupHome();
   writeFileSync(join(place.path, "SOUL.md"), "soul");
-  const folder = join(temporaryFolder(), "store");
   const target = openTarget(folder, targetOptions());
   const clock = new SetClock();
   const { home, vault } = place;
@@ -81,7 +85,7 @@ describe("making an archive", () => {
     expect(bytes.length).toBe(report.size);
     expect((await unpacked(blocks(bytes), [place.words])).manifest.files).toHaveLength(report.files);
     expect(report).toMatchObject({ tier: "hot", timeMs: START });
-    expect(report.name).toMatch(/^ants-hot-20260301T000000Z-[0-9a-f]{8}\.tar\.age$/);
+    expect(report.name).toMatch(/^ants-hot-20260301T000000Z-[0-9a-f]{16}\.tar\.age$/);
     const { archives, failed } = await listBackups({ targets: [target, second], catalogue });
     expect(failed).toEqual([]);
     expect(archives).toHaveLength(1);
@@ -166,10 +170,10 @@ describe("looking at archives", () => {
   });
 
   test("a hot one is opened with this host's keys, a cold one compared, and both are remembered", async () => {
-    const { create, target, catalogue, clock, vault, words } = await setting();
+    const { create, target, catalogue, clock, home, vault, words } = await setting();
     const [hot, cold] = [await create(), await create({ tier: "cold" })];
     const verify = (name: string, identities: readonly AgeIdentity[] = hostKeys(vault)) =>
-      verifyBackup({ target, name, identities, catalogue, did: vault.did, clock });
+      verifyBackup({ target, name, identities, catalogue, identity: home.identity, clock });
     expect(await verify(hot.name)).toMatchObject({ level: "whole", size: hot.size });
     expect(await verify(cold.name)).toEqual({ level: "bytes", size: cold.size });
     expect(await verify(cold.name, [words])).toMatchObject({ level: "whole" });
@@ -211,14 +215,146 @@ describe("looking at archives", () => {
     const { name } = await one.create();
     const { target, clock, vault } = one;
     await expect(
-      verifyBackup({ target, name, identities: [one.words], did: other.vault.did, clock }),
+      verifyBackup({ target, name, identities: [one.words], identity: other.home.identity, clock }),
     ).rejects.toMatchObject({ code: "backup-damaged" });
     const renamed = name.replace("hot", "cold");
     writeFileSync(join(one.folder, renamed), readFileSync(join(one.folder, name)));
     await expect(
-      verifyBackup({ target, name: renamed, identities: hostKeys(vault), did: vault.did, clock }),
+      verifyBackup({ target, name: renamed, identities: hostKeys(vault), identity: one.home.identity, clock }),
     ).rejects.toMatchObject({ code: "backup-damaged" });
   });
+});
+
+describe("what lies at a target under a name that it should not have", () => {
+  test("an older one under the name of a newer one is not what was stored, though it is whole", async () => {
+    const { create, target, catalogue, clock, vault, home, folder } = await setting();
+    const older = await create();
+    clock.now += HOUR;
+    const newer = await create();
+    writeFileSync(join(folder, newer.name), readFileSync(join(folder, older.name)));
+    const common = { target, name: newer.name, identities: hostKeys(vault), identity: home.identity, clock };
+    await expect(verifyBackup({ ...common, catalogue })).rejects.toMatchObject({ code: "backup-damaged" });
+    // By its manifest alone, where nobody remembers what was stored.
+    await expect(verifyBackup(common)).rejects.toMatchObject({ code: "backup-damaged" });
+  });
+
+  test("two of one second that were swapped are found by their bytes, and not encrypted anew", async () => {
+    const { create, target, catalogue, clock, vault, home, folder } = await setting();
+    const [one, other] = [await create(), await create()];
+    const bytes = readFileSync(join(folder, one.name));
+    writeFileSync(join(folder, one.name), readFileSync(join(folder, other.name)));
+    writeFileSync(join(folder, other.name), bytes);
+    const { name } = one;
+    await expect(verifyBackup({ target, name, identities: hostKeys(vault), catalogue, clock })).rejects.toMatchObject({
+      code: "backup-damaged",
+    });
+    const { agreeSecret, stateKey } = vault;
+    const rotated = { ...vault, stateKey: new Uint8Array(32).fill(9), earlier: [{ agreeSecret, stateKey }] };
+    const common = { home, vault: rotated, targets: [target], catalogue, disk: nodeDisk, clock, random: systemRandom };
+    const outcomes = await rewrapBackups({ ...common, identities: hostKeys(rotated), dryRun: false, signal });
+    expect(outcomes.map(({ status }) => status)).toEqual(["left", "left"]);
+  });
+
+  test("one that a key signed after a rotate had replaced it is not the agent's; one from before it is", async () => {
+    const { create, target, clock, vault, home, recoverySeed } = await setting();
+    const before = await create();
+    const identity = IdentityLog.learnt(vault.did, home.identity.operations());
+    const { line } = rotateIdentity({
+      parent: identity.newest!,
+      revealSeeds: [recoverySeed],
+      newSignSeeds: [generateSeed()],
+      nextRecoveryKeys: [publicKeyFromSeed(generateSeed())],
+      timeMs: START + HOUR,
+    });
+    expect(identity.add(line)).toBe(true);
+    clock.now = START + 2 * HOUR;
+    // Made by a thief: with the key and the identity log of before.
+    const after = await create();
+    const verify = (name: string) => verifyBackup({ target, name, identities: hostKeys(vault), identity, clock });
+    expect(await verify(before.name)).toMatchObject({ level: "whole" });
+    await expect(verify(after.name)).rejects.toMatchObject({ code: "backup-damaged" });
+  });
+});
+
+describe("two agents that share a target", () => {
+  async function neighbours() {
+    const folder = join(temporaryFolder(), "store");
+    const [ours, theirs] = [await setting(folder), await setting(folder)];
+    for (let hour = 0; hour < 3; hour++)
+      for (const { clock, create } of [ours, theirs]) {
+        clock.now = START + hour * HOUR;
+        await create();
+        await create({ tier: "cold" });
+      }
+    const names = async ({ catalogue }: Setting) => (await catalogue.archives()).map(({ name }) => name);
+    return { ours, theirs, names };
+  }
+
+  test("prune their own archives only, whatever they remember", async () => {
+    const { ours, theirs, names } = await neighbours();
+    const before = await names(theirs);
+    const { target, catalogue, clock, vault, path } = ours;
+    const policy = { hot: { hourly: 1 }, cold: { hourly: 1 } };
+    const keys = async () => tagKeys(vault);
+    const prune = () => pruneBackups({ targets: [target], policy, dryRun: false, catalogue, clock, signal, keys });
+    expect(await prune()).toMatchObject([{ notOurs: 6, removed: { length: 4 } }]);
+    expect((await target.list()).map(({ name }) => name)).toEqual(expect.arrayContaining(before));
+    // A home that forgot everything knows its own by their tags, and without a key touches nothing.
+    await ours.create();
+    writeFileSync(join(path, ".ants/backups.ndjson"), "");
+    const { keys: _, ...blind } = { targets: [target], policy, dryRun: false, catalogue, clock, signal, keys };
+    expect(await pruneBackups(blind)).toMatchObject([{ notOurs: 9, removed: [] }]);
+    expect(await prune()).toMatchObject([{ notOurs: 6, removed: { length: 1 } }]);
+    expect((await target.list()).map(({ name }) => name)).toEqual(expect.arrayContaining(before));
+  });
+
+  test("read back and encrypt anew their own only", async () => {
+    const { ours, theirs } = await neighbours();
+    // Theirs are newer.
+    theirs.clock.now = START + 9 * HOUR;
+    await theirs.create();
+    await theirs.create({ tier: "cold" });
+    const { target, catalogue, clock, vault, home } = ours;
+    const { archives } = await listBackups({ targets: [target], catalogue });
+    const common = { targets: [target], identities: hostKeys(vault), catalogue, clock, signal };
+    const newest = (await catalogue.archives()).slice(-2).map(({ name }) => name);
+    for (const keys of [tagKeys(vault), undefined]) {
+      const options = { ...common, archives, identity: home.identity };
+      const checks = await verifyNewest(keys === undefined ? options : { ...options, keys });
+      expect(checks.map((check) => [check.name, "level" in check && check.level]).sort()).toEqual(
+        newest.map((name) => [name, name.includes("hot") ? "whole" : "bytes"]).sort(),
+      );
+    }
+    const work = { ...common, home, vault, disk: nodeDisk, random: systemRandom, dryRun: true };
+    expect(await rewrapBackups(work)).toHaveLength(6);
+  });
+
+  test("names say nothing of whose they are to anybody without the key", async () => {
+    const { ours, theirs } = await neighbours();
+    const listed = await ours.target.list();
+    const ends = listed.map(({ name }) => name.slice(-16, -8));
+    expect(new Set(ends).size).toBe(12);
+    const owners = (keys: Uint8Array[] | undefined) =>
+      listed.filter(({ name }) => ownerOf(name, new Set(), keys) === "agent").length;
+    // A rotation takes nobody's archives from him.
+    const { agreeSecret, stateKey } = ours.vault;
+    const rotated = { stateKey: new Uint8Array(32).fill(9), earlier: [{ agreeSecret, stateKey }] };
+    expect([tagKeys(ours.vault), tagKeys(theirs.vault), tagKeys(rotated), undefined].map(owners)).toEqual([6, 6, 6, 0]);
+  });
+});
+
+test("archives with names from before there were tags are listed, read back and pruned where they are known", async () => {
+  const { create, target, catalogue, clock, folder, path } = await setting();
+  const [first, second] = [await create(), await create()];
+  const former = (name: string) => name.replace(/[0-9a-f]{8}(?=\.tar)/, "");
+  for (const { name } of [first, second]) renameSync(join(folder, name), join(folder, former(name)));
+  const file = join(path, ".ants/backups.ndjson");
+  writeFileSync(file, readFileSync(file, "utf8").replace(first.name, former(first.name)));
+  clock.now += HOUR;
+  await create();
+  const policy = { hot: { hourly: 1 }, cold: {} };
+  const done = await pruneBackups({ targets: [target], policy, dryRun: false, catalogue, clock, signal });
+  expect(done).toMatchObject([{ removed: [former(first.name)], notOurs: 1 }]);
 });
 
 describe("pruning", () => {

@@ -75,6 +75,20 @@ describe("retention", () => {
     );
   });
 
+  test("one from a time that has not come stays, stands for no hour, and is not what is left", () => {
+    const archives = [...hourly("2026-03-01T00:00:00Z", 3), archive("2031-01-01T00:00:00Z")];
+    const now = "2026-03-01T02:30:00Z";
+    expect(kept(archives, { hourly: 1, monthly: 1 }, now)).toEqual([
+      "2026-03-01T02:00:00.000Z",
+      "2031-01-01T00:00:00Z",
+    ]);
+    expect(() => keep(archives, { within: 60_000 }, at(now))).toThrow(
+      expect.objectContaining({ code: "backup-keeps-nothing" }),
+    );
+    // A clock that went back to its beginning removes nothing.
+    expect(keep(archives, { hourly: 1 }, at("1970-01-01T00:00:00Z")).drop).toEqual([]);
+  });
+
   test("one that does not open stands for no day, and does not count as what is left", () => {
     const [good, bad] = [archive("2026-03-01T10:00:00Z"), { ...archive("2026-03-01T11:00:00Z"), isDamaged: true }];
     const now = at("2026-03-01T12:00:00Z");
