@@ -4,7 +4,8 @@ import type { BackupTier } from "../agent/backup/archive-name.js";
 import { tagKeys } from "../agent/backup/archive-tag.js";
 import { listBackups } from "../agent/backup/list-backups.js";
 import { pruneBackups } from "../agent/backup/prune-backups.js";
-import type { BackupJob } from "../agent/backup/schedule.js";
+import type { JobResult } from "../agent/backup/run-schedule.js";
+import type { JobState } from "../agent/backup/schedule.js";
 import type { BackupTarget } from "../agent/backup/target.js";
 import { type CopyCheck, verifyNewest } from "../agent/backup/verify-newest.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions } from "./backup-place.js";
@@ -13,34 +14,39 @@ import { makeBackup } from "./make-backup.js";
 
 /**
  * Does a job of the plan, with home, plan and vault as they are now: a rotation or an edited plan counts from the next
- * run on. Gives the names of the archives that it made or read. A target that fails where another one took the archive
- * is told; throws where none did, and what reading an archive back came to.
+ * run on. Throws where nothing of it was done.
  *
  * @param clean what earlier runs of this process found clean of secrets
  */
 export async function runBackupJob(
   context: CommandContext,
   options: BackupPlaceOptions,
-  job: BackupJob,
+  { job, took }: Pick<JobState, "job" | "took">,
   clean: Set<string>,
-): Promise<readonly string[]> {
+): Promise<JobResult> {
   await using place = await BackupPlace.open(context, options);
   await place.requireAtWork();
-  return job === "verify" ? verify(context, place) : create(context, place, job, clean);
+  return job === "verify" ? verify(context, place) : create(context, place, job, took, clean);
 }
 
+/** For the targets that did not take one in this turn. */
 async function create(
   context: CommandContext,
   place: BackupPlace,
   tier: BackupTier,
+  took: readonly string[],
   clean: Set<string>,
-): Promise<readonly string[]> {
-  const { out } = context;
-  const report = await makeBackup(context, place, { tier, clean });
-  for (const at of report.targets)
-    if (at.status === "failed") out.warn(`${at.url} did not take ${report.name}: ${at.error.message}`);
-  await prune(context, place, place.targets(tier), tier);
-  return [report.name];
+): Promise<JobResult> {
+  const planned = place.targets(tier);
+  const targets = planned.filter(({ url }) => !took.includes(url));
+  if (targets.length === 0) return { archives: [] };
+  const report = await makeBackup(context, place, { tier, targets, clean });
+  await prune(context, place, planned, tier);
+  const archives = [report.name];
+  const failures = report.targets.flatMap((at) => (at.status === "failed" ? [at] : []));
+  const stored = report.targets.flatMap(({ status, url }) => (status === "stored" ? [url] : []));
+  const failed = failures[0]?.error;
+  return failed === undefined ? { archives } : { archives, failed, took: stored };
 }
 
 /** Makes room by the plan's rules. What stands in its way is told and is no reason to make another archive. */
@@ -62,7 +68,7 @@ async function prune(
 }
 
 /** Reads back the newest archive of each tier, every copy of it, and opens those that this host can open. */
-async function verify(context: CommandContext, place: BackupPlace): Promise<readonly string[]> {
+async function verify(context: CommandContext, place: BackupPlace): Promise<JobResult> {
   const { signal } = context;
   const { catalogue, home } = place;
   const targets = place.targets();
@@ -82,5 +88,5 @@ async function verify(context: CommandContext, place: BackupPlace): Promise<read
   const wrong = failed[0]?.error ?? checks.flatMap((check) => ("error" in check ? [check.error] : []))[0];
   if (wrong !== undefined) throw wrong;
   if (checks.length === 0) throw new AntsError("backup-missing", "there is no archive that could be read back");
-  return [...new Set(checks.map(({ name }) => name))];
+  return { archives: [...new Set(checks.map(({ name }) => name))] };
 }

@@ -3,11 +3,14 @@ import { systemClock, systemRandom } from "../../keys/ports.js";
 import type { BackupTier } from "../agent/backup/archive-name.js";
 import { type BackupProgress, type BackupReport, createBackup } from "../agent/backup/create-backup.js";
 import { SecretLook } from "../agent/backup/scan/secret-look.js";
+import type { BackupTarget } from "../agent/backup/target.js";
 import type { BackupPlace } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
 
 export interface MakeBackupOptions {
   readonly tier: BackupTier;
+  /** Those of the place that take this tier, unless given. */
+  readonly targets?: readonly BackupTarget[];
   /** What earlier runs of this process found clean of secrets. */
   readonly clean?: Set<string>;
   readonly onProgress?: (progress: BackupProgress) => void;
@@ -20,9 +23,8 @@ export interface MakeBackupOptions {
 export async function makeBackup(
   { signal }: CommandContext,
   place: BackupPlace,
-  { tier, clean, onProgress }: MakeBackupOptions,
+  { tier, targets = place.targets(tier), clean, onProgress }: MakeBackupOptions,
 ): Promise<BackupReport> {
-  const targets = place.targets(tier);
   await place.requireDurable(tier);
   const { content } = await place.vault();
   const secrets = await SecretLook.of(nodeDisk, place.home.path, content, clean);

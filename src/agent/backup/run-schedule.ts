@@ -1,21 +1,35 @@
-import { isAntsError } from "../../../keys/errors.js";
+import { AntsError, isAntsError } from "../../../keys/errors.js";
 import type { Clock } from "../../../keys/ports.js";
 import type { RunRecords } from "./run-records.js";
-import { type BackupJob, dueJobs, type JobState, jobStates, type RunRecord, type Schedule } from "./schedule.js";
+import { dueJobs, type JobState, jobStates, type RunRecord, type Schedule } from "./schedule.js";
+
+/** What a job came to. */
+export interface JobResult {
+  /** That it made or read. */
+  readonly archives: readonly string[];
+  /** What it found, for people. */
+  readonly found?: string;
+  /** Why it was done in part only. */
+  readonly failed?: AntsError;
+  /** Of an archive that not every target took: the addresses of those that did. */
+  readonly took?: readonly string[];
+}
 
 export interface RunScheduleOptions {
   /** Asked before each look at the clock: a plan that is edited counts from then on. */
   readonly schedule: () => Promise<Schedule>;
   readonly records: RunRecords;
   readonly clock: Clock;
-  /** Does a job; gives the names of the archives that it made or read. Throws where it failed. */
-  readonly run: (job: BackupJob) => Promise<readonly string[]>;
+  /** Does a job. Throws where nothing of it was done. */
+  readonly run: (state: JobState) => Promise<JobResult>;
   /** Ends it: a job that runs is waited for, which ends as soon as it can by this same signal. */
   readonly signal: AbortSignal;
   /** Do what is due, and no more. */
   readonly once?: boolean;
   readonly onRun?: (record: RunRecord) => void;
   readonly onWait?: (states: readonly JobState[]) => void;
+  /** The plan cannot be read any more, or a run cannot be recorded. */
+  readonly onTrouble?: (error: AntsError) => void;
 }
 
 /** Clocks jump, laptops sleep, plans are edited: no wait is longer than this. */
@@ -24,25 +38,46 @@ const MAX_WAIT_MS = 60_000;
 /**
  * Runs the jobs of a plan by the clock until `signal` ends it, one after the other. What a job throws is recorded, and
  * it is tried again later; a job that `signal` cut short is not recorded, and is due at the next start. Gives the
- * records of this call. Throws disk errors, and what `schedule` throws.
+ * records of this call. Nothing that goes wrong on the way ends it: with a plan that cannot be read it goes on by the
+ * one of before, and what cannot be recorded it remembers as long as it runs. Throws what reading the plan and the
+ * records throws at its beginning, and with `once` what recording does.
  */
 export async function runSchedule(options: RunScheduleOptions): Promise<RunRecord[]> {
-  const { schedule, records, clock, signal, once, onRun, onWait } = options;
+  const { schedule, records, clock, signal, once, onRun, onWait, onTrouble } = options;
   const made: RunRecord[] = [];
   let told = -1;
-  for (;;) {
-    const known = await records.all();
+  let known = await records.all();
+  let plan = await schedule();
+  let trouble = "";
+  const troubled = (error: unknown) => {
+    const { message } = antsError(error);
+    // Once a minute the same is no news.
+    if (message !== trouble) onTrouble?.(antsError(error));
+    trouble = message;
+  };
+  for (let turn = 0; ; turn++) {
+    if (turn > 0) {
+      try {
+        plan = await schedule();
+      } catch (error) {
+        troubled(error);
+      }
+    }
     const nowMs = clock.nowMs();
-    const states = jobStates(await schedule(), known, nowMs);
-    for (const job of dueJobs(states, nowMs)) {
-      const record = await runOne(job, options);
+    const states = jobStates(plan, known, nowMs);
+    for (const state of dueJobs(states, nowMs)) {
+      const record = await runOne(state, options);
       if (record === undefined) return made;
-      await records.note(record);
+      known = [...known, record];
       made.push(record);
       onRun?.(record);
+      await records.note(record).catch((error: unknown) => {
+        if (once === true) throw error;
+        troubled(error);
+      });
     }
     if (once === true || signal.aborted) return made;
-    const after = jobStates(await schedule(), [...known, ...made], clock.nowMs());
+    const after = jobStates(plan, known, clock.nowMs());
     const nextMs = Math.min(...after.map(({ nextMs }) => nextMs), clock.nowMs() + MAX_WAIT_MS);
     const soonest = Math.min(...after.map(({ nextMs }) => nextMs));
     if (soonest !== told) onWait?.(after);
@@ -56,15 +91,25 @@ export async function runSchedule(options: RunScheduleOptions): Promise<RunRecor
   }
 }
 
-async function runOne(job: BackupJob, { run, clock, signal }: RunScheduleOptions): Promise<RunRecord | undefined> {
+async function runOne(state: JobState, { run, clock, signal }: RunScheduleOptions): Promise<RunRecord | undefined> {
   if (signal.aborted) return undefined;
+  const { job } = state;
   const startedMs = clock.nowMs();
   try {
-    const archives = await run(job);
-    return { job, startedMs, endedMs: clock.nowMs(), outcome: "ok", archives };
+    const { failed, ...result } = await run(state);
+    const endedMs = clock.nowMs();
+    if (failed === undefined) return { job, startedMs, endedMs, outcome: "ok", ...result };
+    const { code, message } = failed;
+    return { job, startedMs, endedMs, outcome: "failed", code, message, ...result };
   } catch (error) {
     if (signal.aborted) return undefined;
-    if (!isAntsError(error)) throw error;
-    return { job, startedMs, endedMs: clock.nowMs(), outcome: "failed", code: error.code, message: error.message };
+    const { code, message } = antsError(error);
+    return { job, startedMs, endedMs: clock.nowMs(), outcome: "failed", code, message };
   }
+}
+
+/** Whatever it is: a daemon that ends by it makes no backups from then on. */
+function antsError(error: unknown): AntsError {
+  if (isAntsError(error)) return error;
+  return new AntsError("internal", error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -27,6 +27,10 @@ export interface RunRecord {
   readonly message?: string;
   /** What was made or read. */
   readonly archives?: readonly string[];
+  /** What a job found, for people. */
+  readonly found?: string;
+  /** Of a failure: the addresses of targets that took the archive all the same. */
+  readonly took?: readonly string[];
 }
 
 /** A week of turns begins on a Monday, and 1970 on a Thursday. */
@@ -40,6 +44,8 @@ export interface JobState {
   readonly lastOkMs?: number;
   /** Runs that failed since then. */
   readonly failures: readonly RunRecord[];
+  /** Targets that took an archive in the present turn, in a run that failed at others: they get no second one. */
+  readonly took: readonly string[];
   /** When it runs next; not after now: it is due. */
   readonly nextMs: number;
 }
@@ -47,7 +53,7 @@ export interface JobState {
 /**
  * Where each job of the plan stands. Time is cut into turns of the job's length, counted in UTC (weeks from Monday), and
  * a job is due once in each: turns that were missed, however many, are caught up by the one run of the present turn. A
- * run that failed is tried again in the same turn, after 5, 10, 20 … minutes. Pure.
+ * run that failed, at one target of several too, is tried again in the same turn, after 5, 10, 20 … minutes. Pure.
  */
 export function jobStates(schedule: Schedule, records: readonly RunRecord[], nowMs: number): JobState[] {
   return BACKUP_JOBS.flatMap((job) => {
@@ -62,6 +68,7 @@ export function jobStates(schedule: Schedule, records: readonly RunRecord[], now
     const present = turn(nowMs);
     const isDone = lastOk !== undefined && turn(lastOk.startedMs) >= present;
     const dueMs = beginOf(isDone ? present + 1 : present);
+    const took = failures.flatMap((record) => (turn(record.startedMs) === present ? (record.took ?? []) : []));
     const failed = failures.at(-1);
     const retryMs =
       failed === undefined ? 0 : failed.endedMs + Math.min(everyMs, FIRST_RETRY_MS * 2 ** (failures.length - 1));
@@ -70,6 +77,7 @@ export function jobStates(schedule: Schedule, records: readonly RunRecord[], now
         job,
         everyMs,
         failures,
+        took,
         nextMs: Math.max(dueMs, Math.min(retryMs, nowMs + everyMs)),
         ...(lastOk === undefined ? {} : { lastOkMs: lastOk.startedMs }),
       },
@@ -78,8 +86,8 @@ export function jobStates(schedule: Schedule, records: readonly RunRecord[], now
 }
 
 /** The jobs that run now, in the order in which they run: an archive is made before archives are read back. */
-export function dueJobs(states: readonly JobState[], nowMs: number): BackupJob[] {
-  return states.filter(({ nextMs }) => nextMs <= nowMs).map(({ job }) => job);
+export function dueJobs(states: readonly JobState[], nowMs: number): JobState[] {
+  return states.filter(({ nextMs }) => nextMs <= nowMs);
 }
 
 /** This home's share of `withinMs`, from its DID: the same at each start. */

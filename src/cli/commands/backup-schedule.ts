@@ -53,7 +53,7 @@ export async function scheduleRun(context: CommandContext, options: ScheduleRunO
       records,
       clock: systemClock,
       signal,
-      run: (job) => runBackupJob(context, options, job, clean),
+      run: (state) => runBackupJob(context, options, state, clean),
       once: options.once === true,
       onRun: (record) => {
         // With --once they are the result.
@@ -62,6 +62,7 @@ export async function scheduleRun(context: CommandContext, options: ScheduleRunO
         else out.note(runText(record));
       },
       onWait: (states) => out.note(nextText(states)),
+      onTrouble: ({ message }) => out.warn(message),
     });
     if (options.once !== true) return undefined;
     await out.result({ runs: made }, made.length === 0 ? ["nothing is due"] : made.map(runText));
@@ -84,7 +85,7 @@ export async function scheduleStatus(context: CommandContext): Promise<CommandRe
     {
       targets: plan.target.map(({ url, tier }) => ({ url, tier })),
       running: runner !== undefined,
-      jobs: states.map(({ failures, ...state }) => ({
+      jobs: states.map(({ failures, took: _, ...state }) => ({
         ...state,
         failures: failures.length,
         lastFailure: failures.at(-1),

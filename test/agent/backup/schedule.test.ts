@@ -8,6 +8,7 @@ import { type RunScheduleOptions, runSchedule } from "../../../src/agent/backup/
 import {
   type BackupJob,
   dueJobs,
+  type JobState,
   jobStates,
   type RunRecord,
   type Schedule,
@@ -29,6 +30,8 @@ const ran = (job: BackupJob, atMs: number, outcome: "ok" | "failed" = "ok"): Run
   endedMs: atMs,
   outcome,
 });
+
+const jobsOf = (states: readonly JobState[], nowMs: number) => dueJobs(states, nowMs).map(({ job }) => job);
 
 /** A host whose scheduler starts and stops while days pass. */
 class Host {
@@ -53,11 +56,11 @@ class Host {
       records: new RunRecords(this.disk, "/home/.ants"),
       clock: this.clock,
       signal: stop.signal,
-      run: async (job) => {
+      run: async ({ job }) => {
         await this.clock.sleep(20_000);
         if (this.failing.has(job)) throw new AntsError("backup-target-unreachable", "nobody answers");
         this.runs.push({ job, timeMs: this.clock.nowMs() });
-        return [`ants-${job}`];
+        return { archives: [`ants-${job}`] };
       },
       ...more,
     });
@@ -76,7 +79,7 @@ class Host {
 
 describe("the jobs of a plan (B12)", () => {
   test("are all due where nothing ever ran", () => {
-    expect(dueJobs(jobStates(PLAN, [], MONDAY + DAY), MONDAY + DAY)).toEqual(["hot", "cold", "verify"]);
+    expect(jobsOf(jobStates(PLAN, [], MONDAY + DAY), MONDAY + DAY)).toEqual(["hot", "cold", "verify"]);
   });
 
   test("run once in each turn, counted from the clock and not from the last run", () => {
@@ -102,7 +105,7 @@ describe("the jobs of a plan (B12)", () => {
 
   test("run although a record is from a time that has not come", () => {
     const states = jobStates(PLAN, [ran("hot", MONDAY + 90 * DAY), ran("cold", MONDAY + 5 * MINUTE)], MONDAY + HOUR);
-    expect(dueJobs(states, MONDAY + HOUR)).toEqual(["hot", "verify"]);
+    expect(jobsOf(states, MONDAY + HOUR)).toEqual(["hot", "verify"]);
   });
 
   test("are those that the plan has targets for", () => {
@@ -136,15 +139,15 @@ describe("ten days (B8)", () => {
     const host = new Host();
     const { keep: rules } = parseBackupConfig("", "backup.toml");
     let stored: { name: string; timeMs: number }[] = [];
-    const run = async (job: BackupJob) => {
+    const run = async ({ job }: Pick<JobState, "job">) => {
       const timeMs = host.clock.nowMs();
-      if (job === "verify") return [];
+      if (job === "verify") return { archives: [] };
       const name = archiveName(job, timeMs, "00000000");
       stored.push({ name, timeMs });
       const of = (tier: BackupJob) => stored.filter((archive) => archive.name.startsWith(`ants-${tier}-`));
       const { drop } = keep(of(job), rules[job], timeMs);
       stored = stored.filter((archive) => !drop.includes(archive.name));
-      return [name];
+      return { archives: [name] };
     };
     await host.up(10 * DAY, { run });
     const hourly = Array.from({ length: 240 }, (_, hour) => MONDAY + hour * HOUR + PLAN.shiftMs);
@@ -196,6 +199,55 @@ describe("ten days (B8)", () => {
 });
 
 describe("the scheduler", () => {
+  test("tries an archive again that one of two targets did not take, for that one only, in the same turn", async () => {
+    const host = new Host(MONDAY + 3 * MINUTE);
+    host.plan = { everyMs: { hot: HOUR }, shiftMs: 2 * MINUTE };
+    const asked: string[][] = [];
+    const targets = ["a:", "b:", "c:"];
+    let isAway = true;
+    const run = async ({ took }: Pick<JobState, "took">) => {
+      const due = targets.filter((url) => !took.includes(url));
+      asked.push(due);
+      // The second is away for two runs, the third for one.
+      const away = !isAway ? [] : asked.length === 1 ? ["b:", "c:"] : ["b:"];
+      if (asked.length === 2) isAway = false;
+      const stored = due.filter((url) => !away.includes(url));
+      if (stored.length === due.length) return { archives: ["x"] };
+      return { archives: ["x"], failed: new AntsError("backup-target", "away"), took: stored };
+    };
+    const records = await host.up(58 * MINUTE, { run });
+    expect(asked).toEqual([targets, ["b:", "c:"], ["b:"]]);
+    expect(records.map(({ outcome }) => outcome)).toEqual(["failed", "failed", "ok"]);
+    // The next turn is everybody's again.
+    await host.up(5 * MINUTE, { run });
+    expect(asked.at(-1)).toEqual(targets);
+  });
+
+  test("goes on whatever a run throws, and whatever becomes of its plan and its records", async () => {
+    const host = new Host(MONDAY + 3 * MINUTE);
+    const told: string[] = [];
+    let looks = 0;
+    const schedule = async () => {
+      looks += 1;
+      if (looks > 60 && looks < 180) throw new AntsError("backup-config", "the plan is torn");
+      return PLAN;
+    };
+    const records = new RunRecords(host.disk, "/home/.ants");
+    const notes = records.note.bind(records);
+    records.note = async (record) => {
+      if (told.length < 2) throw new AntsError("disk-full", "no space is left");
+      return notes(record);
+    };
+    const run = async () => {
+      if (looks < 30) throw new TypeError("a raw one");
+      return { archives: [] };
+    };
+    const made = await host.up(5 * HOUR, { run, schedule, records, onTrouble: ({ code }) => told.push(code) });
+    expect(made.find(({ outcome }) => outcome === "failed")).toMatchObject({ code: "internal", message: "a raw one" });
+    expect(made.filter(({ job, outcome }) => job === "hot" && outcome === "ok").length).toBeGreaterThan(3);
+    expect(told).toEqual(["disk-full", "backup-config"]);
+  });
+
   test("does what is due once, and ends, when told to", async () => {
     const host = new Host();
     const jobs = async () => (await host.up(HOUR, { once: true })).map(({ job }) => job);
