@@ -53,13 +53,15 @@ const MAX_KEPT_BYTES = 32 * 2 ** 20;
 const BLOCK_BYTES = 256 * 1024;
 /** Parts of a large file that are looked at overlap by so much: what lies across a border is seen whole. */
 export const OVERLAP_BYTES = 16 * 1024;
+const LINE_BLOCK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 const CHAIN_FOLDER = ".ants/chain";
 
 /**
- * Reads all of a home that belongs into an archive. Without its lock: logs end at a whole line that was there, any
- * other file is read again where it changed meanwhile. Logs of the chain are read after everything that may speak of
- * them, and the identity log, whose keys they are signed with, last of all.
+ * Reads all of a home that belongs into an archive. Without its lock: our own logs end at a whole line that was there,
+ * other files of lines (*.ndjson) where they ended when they were opened, and any other file is read again where it
+ * changed meanwhile. Logs of the chain are read after everything that may speak of them, and the identity log, whose
+ * keys they are signed with, last of all.
  *
  * Throws "backup-changing" (a file that never holds still), what `look` throws, disk errors, the signal's reason.
  */
@@ -158,45 +160,43 @@ class HomeReading {
     }
   }
 
-  /** One reading. A log may have grown meanwhile: its lines up to then are whole and don't change. */
+  /** One reading. A file of lines may have grown meanwhile: what it had before does not change by that. */
   async #read(path: string, whole: string): Promise<HomeFile | "changed" | "gone" | "vault"> {
     const handle = await openFile(whole);
     if (handle === undefined) return "gone";
     try {
       const before = await handle.stat({ bigint: true });
       if (!before.isFile()) return "changed";
-      const isLog = path.endsWith(".ndjson");
-      const size = Number(before.size);
+      const isLines = path.endsWith(".ndjson");
+      // Of our own logs, what is behind the last newline is a line that is being written, or that a crash tore.
+      const isLog = isLines && path.startsWith(".ants/");
+      const size = isLog ? await wholeLines(handle, Number(before.size)) : Number(before.size);
       const keeps = size <= MAX_KEPT_FILE_BYTES && this.#keptBytes + size <= MAX_KEPT_BYTES;
       const kept: Uint8Array[] = [];
       const hash = createHash("sha256");
       let first: Uint8Array | undefined;
       let tail: Uint8Array = new Uint8Array();
-      let held: Uint8Array = new Uint8Array();
       let hashed = 0;
       for await (const block of blocksOf(handle, size)) {
         first ??= block;
         this.#options.signal.throwIfAborted();
         this.#readBytes += block.length;
         this.#options.onProgress?.(this.#readBytes);
-        // Of a log, what is behind the last newline waits: it may be a line that is being written.
-        const { whole: ready, rest } = isLog ? wholeLines(held, block) : { whole: block, rest: held };
-        held = rest;
-        hash.update(ready);
-        hashed += ready.length;
-        if (keeps) kept.push(ready);
-        const looked = concat(tail, ready);
+        hash.update(block);
+        hashed += block.length;
+        if (keeps) kept.push(block);
+        const looked = concat(tail, block);
         this.#options.look?.(path, looked);
         tail = looked.slice(-OVERLAP_BYTES);
       }
       if (first !== undefined && looksLikeVault(first, tail)) return "vault";
       const after = await handle.stat({ bigint: true });
-      const grew = isLog && after.size >= before.size;
+      const grew = isLines && after.size >= before.size;
       // A file that was replaced by another meanwhile has lost its name, and is what it was.
       const touched = after.ctimeNs !== before.ctimeNs && after.nlink === before.nlink;
       const same = after.size === before.size && after.mtimeNs === before.mtimeNs && !touched;
       if (!grew && !same) return "changed";
-      if (hashed + held.length !== size) return "changed";
+      if (hashed !== size) return "changed";
       const entry = { path, size: hashed, sha256: hash.digest("hex"), mode: Number(before.mode) & 0o777 };
       if (keeps) {
         this.#keptBytes += hashed;
@@ -263,11 +263,16 @@ async function* blocksOf(handle: FileHandle, size: number): AsyncGenerator<Uint8
   }
 }
 
-/** Bytes up to the last newline, and what is behind it. */
-function wholeLines(held: Uint8Array, block: Uint8Array): { whole: Uint8Array; rest: Uint8Array } {
-  const end = block.lastIndexOf(NEWLINE) + 1;
-  if (end === 0) return { whole: new Uint8Array(), rest: concat(held, block) };
-  return { whole: concat(held, block.subarray(0, end)), rest: block.slice(end) };
+/** Of a log's first `size` bytes, how many are lines that are whole; looked for from their end. */
+async function wholeLines(handle: FileHandle, size: number): Promise<number> {
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - LINE_BLOCK_BYTES);
+    const { bytesRead, buffer } = await handle.read(new Uint8Array(end - start), 0, end - start, start);
+    const newline = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE);
+    if (newline >= 0) return start + newline + 1;
+    end = start;
+  }
+  return 0;
 }
 
 async function* inMemory(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
@@ -287,6 +292,8 @@ async function* readAgain(whole: string, { path, size, sha256 }: ManifestFile): 
       yield block;
     }
     if (read !== size || hash.digest("hex") !== sha256) throw changing(path);
+  } catch (error) {
+    throw diskError(error, "read", whole);
   } finally {
     await handle.close();
   }

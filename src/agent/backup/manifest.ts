@@ -14,6 +14,8 @@ export const HOME_PREFIX = "home/";
 export const IDENTITY_PATH = ".ants/identity.ndjson";
 /** Two hundred bytes a file: a home of 300,000 files. */
 export const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
+/** 1,000 updates an era of 8 KiB each, and several eras. */
+export const MAX_IDENTITY_BYTES = 64 * 2 ** 20;
 export const MAX_PATH_BYTES = 4096;
 
 export interface ManifestFile {

@@ -11,6 +11,7 @@ import {
   HOME_PREFIX,
   IDENTITY_PATH,
   MANIFEST_NAME,
+  MAX_IDENTITY_BYTES,
   MAX_MANIFEST_BYTES,
   type ManifestFile,
   parseManifest,
@@ -45,9 +46,6 @@ export interface OpenedArchive {
 }
 
 type Entry = Extract extends AsyncIterable<infer Member> ? Member : never;
-
-/** 1,000 updates an era of 8 KiB each, and several eras. */
-const MAX_IDENTITY_BYTES = 64 * 2 ** 20;
 
 /**
  * Opens an archive: decrypts, reads manifest and identity log, and verifies who signed it. Streams: no more than these

@@ -50,12 +50,16 @@ export class Spool {
     const remove = () => unlink(path).catch(() => {});
     const hash = createHash("sha256");
     let size = 0;
+    // What reading the archive throws is its own, and says nothing of this disk.
+    const failed = (error: unknown) => {
+      throw diskError(error, "write", path);
+    };
     try {
-      const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+      const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).catch(failed);
       try {
         for await (const block of archive) {
           signal.throwIfAborted();
-          await writeFully(handle, block);
+          await writeFully(handle, block).catch(failed);
           hash.update(block);
           size += block.length;
           onProgress?.(size);
@@ -66,7 +70,7 @@ export class Spool {
     } catch (error) {
       await remove();
       signal.throwIfAborted();
-      throw diskError(error, "write", path);
+      throw error;
     }
     return { size, sha256: hash.digest("hex"), bytes: () => blocksOf(path), remove };
   }

@@ -1,9 +1,9 @@
 import { Encrypter } from "age-encryption";
 import { type Header, type Pack, pack } from "tar-stream";
-import { isAntsError } from "../../../keys/errors.js";
+import { AntsError, isAntsError } from "../../../keys/errors.js";
 import type { HomeFile } from "./home-files.js";
 import type { BackupManifest } from "./manifest.js";
-import { encodeManifest, HOME_PREFIX, MANIFEST_NAME } from "./manifest.js";
+import { encodeManifest, HOME_PREFIX, MANIFEST_NAME, MAX_IDENTITY_BYTES, MAX_MANIFEST_BYTES } from "./manifest.js";
 
 /** Everything that goes into an archive. */
 export interface ArchiveContent {
@@ -15,13 +15,14 @@ export interface ArchiveContent {
 /**
  * The bytes of an archive: a tar of the manifest and the home, encrypted to the recipients that the manifest names, with
  * nothing in it that `age` and `tar` don't know. They come as fast as they are taken; `signSeed` is used before the
- * first. Throws "backup-changing" where a file no longer has the bytes that the manifest speaks of, and disk errors.
+ * first. Throws "backup-too-large" where nobody could read it back, "backup-changing" where a file no longer has the bytes that the manifest speaks of, and disk errors.
  */
 export async function* writeArchive(
   { manifest, files }: ArchiveContent,
   signSeed: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const line = encodeManifest(manifest, signSeed);
+  if (line.length > MAX_MANIFEST_BYTES || (files[0]?.size ?? 0) > MAX_IDENTITY_BYTES) throw tooLarge(manifest);
   const tar = pack();
   const packed = packAll(tar, line, manifest, files).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : undefined);
@@ -38,6 +39,15 @@ export async function* writeArchive(
     tar.destroy();
     await packed;
   }
+}
+
+/** What no reader would take is not written: a backup that cannot be restored is none. */
+function tooLarge({ files }: BackupManifest): AntsError {
+  const found = `${files.length} files: the list of them, or the identity log, is longer than an archive can have`;
+  return new AntsError("backup-too-large", found, {
+    hint: "move what needs no backup out of the home, or pack many small files into one",
+    details: { files: files.length },
+  });
 }
 
 /** Encrypts a stream to recipients of age. */

@@ -68,6 +68,10 @@ export const BACKUP_ERRORS = {
     "A folder, file:///folder, ssh://user@host/folder or s3://bucket/prefix?endpoint=https://…&region=….",
     EXIT.usage,
   ),
+  "backup-too-large": fatal(
+    "The home has so many files that no reader would take the list of them: no archive was made.",
+    "Move what needs no backup out of the home, or pack many small files into one.",
+  ),
   "backup-version": fatal(
     "The archive is of a newer version than this program reads.",
     "Update ants; age and tar open it as well.",

@@ -4,6 +4,7 @@ import {
   chmodSync,
   cpSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,12 +15,20 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Header, pack } from "tar-stream";
 import { describe, expect, test } from "vitest";
+import { nodeDisk } from "../../../keys/node/disk.js";
 import { sealVault } from "../../../keys/node/vault.js";
 import { formatVaultCopy } from "../../../keys/node/vault-copy.js";
 import { systemClock } from "../../../keys/ports.js";
 import { hostKey, hostKeys } from "../../../src/agent/backup/backup-keys.js";
-import { type BackupManifest, encodeManifest, parseManifest, staysInside } from "../../../src/agent/backup/manifest.js";
-import { encrypted } from "../../../src/agent/backup/write-archive.js";
+import {
+  type BackupManifest,
+  encodeManifest,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+  staysInside,
+} from "../../../src/agent/backup/manifest.js";
+import { Spool } from "../../../src/agent/backup/spool.js";
+import { encrypted, writeArchive } from "../../../src/agent/backup/write-archive.js";
 import { type BackupHome, backupHome, blocks, furnish, packed, prepared, unpacked } from "../../support/backup-home.js";
 
 const noSleep = { ...systemClock, sleep: async () => {} };
@@ -76,6 +85,26 @@ describe("an archive of a home", () => {
     const place = await backupHome();
     const { backup: _, ...old } = place.vault;
     await expect(packed({ ...place, vault: old })).rejects.toMatchObject({ code: "backup-no-recipient" });
+  });
+
+  test("is not made where nobody could read it back", async () => {
+    const place = await backupHome();
+    const { manifest, files } = await prepared(place);
+    const huge = { ...manifest, excluded: [{ path: "x", why: "y".repeat(MAX_MANIFEST_BYTES) }] };
+    const written = writeArchive({ manifest: huge, files }, place.vault.signSeed);
+    await expect(written.next()).rejects.toMatchObject({ code: "backup-too-large" });
+  });
+
+  test("in the spool: what reading the home throws is not said to be this disk's", async () => {
+    const { home } = await backupHome();
+    const spool = await Spool.open(nodeDisk, home.layout.state, systemClock);
+    async function* failing() {
+      yield new Uint8Array(10);
+      throw new RangeError("the source broke");
+    }
+    const signal = new AbortController().signal;
+    await expect(spool.take("x", failing(), { signal })).rejects.toThrow(new RangeError("the source broke"));
+    expect(readdirSync(join(home.layout.state, "backup-spool"))).toEqual([]);
   });
 
   test("is made by a key that may sign only", async () => {
@@ -156,7 +185,7 @@ describe("what is not in an archive", () => {
 describe("while the agent is at work", () => {
   test("a log ends at a line that was whole, though it grows and its last line is half there", async () => {
     const place = await backupHome();
-    const log = join(place.path, "notes.ndjson");
+    const log = join(place.path, ".ants/backups.ndjson");
     writeFileSync(log, '{"a":1}\n{"b":2}\n{"half');
     let grown = 0;
     const bytes = await packed(place, {
@@ -166,10 +195,40 @@ describe("while the agent is at work", () => {
     });
     const { contents } = await unpacked(blocks(bytes), [place.words]);
     // Other files were read before it, so it had grown by then.
-    const text = contents.get("notes.ndjson")!.toString();
+    const text = contents.get(".ants/backups.ndjson")!.toString();
     expect(text).toMatch(/^\{"a":1\}\n\{"b":2\}\n/);
     expect(text.endsWith("\n")).toBe(true);
     for (const line of text.trim().split("\n")) expect(line).toMatch(/^\{"(a|b|halfway|againway)":\d\}$/);
+  });
+
+  test("a file of lines that is not ours is taken whole, its last line too, also while it grows", async () => {
+    const place = await backupHome();
+    const [still, growing, bare] = ["still", "growing", "bare"].map((name) => join(place.path, `${name}.ndjson`));
+    writeFileSync(still!, '{"a":1}\n{"b":2}');
+    writeFileSync(bare!, "no newline at all");
+    writeFileSync(growing!, '{"a":1}\n');
+    const bytes = await packed(place, { clock: noSleep, onProgress: () => appendFileSync(growing!, '{"more":1}\n') });
+    const { contents } = await unpacked(blocks(bytes), [place.words]);
+    expect(contents.get("still.ndjson")?.toString()).toBe('{"a":1}\n{"b":2}');
+    expect(contents.get("bare.ndjson")?.toString()).toBe("no newline at all");
+    expect(contents.get("growing.ndjson")?.toString()).toMatch(/^\{"a":1\}\n(\{"more":1\}\n)*$/);
+  });
+
+  test("a log whose last line is not whole is cut there, wherever that is, and read once", async () => {
+    const place = await backupHome();
+    const log = join(place.path, ".ants/backup-notes.ndjson");
+    for (const torn of [0, 1, 65_535, 65_536, 3_000_000]) {
+      writeFileSync(log, `{"a":1}\n${"x".repeat(torn)}`);
+      let read = 0;
+      const { contents } = await unpacked(blocks(await packed(place, { onProgress: (all) => (read = all) })), [
+        place.words,
+      ]);
+      expect(contents.get(".ants/backup-notes.ndjson")?.toString()).toBe('{"a":1}\n');
+      expect(read).toBeLessThan(5_000);
+    }
+    writeFileSync(log, "x".repeat(100_000));
+    const { contents } = await unpacked(blocks(await packed(place)), [place.words]);
+    expect(contents.get(".ants/backup-notes.ndjson")).toHaveLength(0);
   });
 
   test("a file that changes while it is read is read again", async () => {
@@ -202,7 +261,6 @@ describe("while the agent is at work", () => {
     writeFileSync(file, Buffer.alloc(2_000_000, 1));
     const content = await prepared(place);
     writeFileSync(file, Buffer.alloc(2_000_000, 2));
-    const { writeArchive } = await import("../../../src/agent/backup/write-archive.js");
     const written = (async () => {
       for await (const _ of writeArchive(content, place.vault.signSeed));
     })();
