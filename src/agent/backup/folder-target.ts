@@ -102,11 +102,12 @@ class FolderTarget implements BackupTarget {
   }
 
   async #info(name: string) {
+    const path = join(this.#folder, name);
     try {
-      return await lstat(join(this.#folder, name));
+      return await lstat(path);
     } catch (error) {
       if (hasErrno(error, "ENOENT")) return undefined;
-      throw error;
+      throw this.#failed(error, "look at", path);
     }
   }
 

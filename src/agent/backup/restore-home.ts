@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { chmod, mkdir, open, readdir, realpath, rename, rm, stat, symlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, realpath, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
@@ -88,6 +88,9 @@ async function placeFor(path: string): Promise<string> {
 async function occupy(part: string): Promise<DiskLock> {
   const { state, lock: lockPath } = homeLayout(part);
   try {
+    // Whoever may write beside the home could lead what is unpacked elsewhere.
+    const found = await lstat(part).catch(() => undefined);
+    if (found !== undefined && !found.isDirectory()) throw strange(part);
     const there = await readdir(part).catch((error: unknown): string[] => {
       if (hasErrno(error, "ENOENT")) return [];
       throw error;

@@ -63,7 +63,8 @@ class S3Target implements BackupTarget {
       throw targetError(this.url, "backup-target", "an archive of more than 5 GiB does not go into one object");
     const { size, sha256 } = upload;
     // Storages that don't know the condition below either say so or pass over it.
-    if ((await this.#head(name)).statusCode === 200) throw exists(this.url, name);
+    const before = await this.#head(name, [403]);
+    if (before.statusCode === 200) throw exists(this.url, name);
     const about = { "content-type": "application/octet-stream", [SHA256_NOTE]: sha256 };
     let tries = 0;
     const write = (headers: Record<string, string>) =>
@@ -72,7 +73,11 @@ class S3Target implements BackupTarget {
         return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: upload.bytes(), size, sha256 } };
       });
     let outcome = await write({ ...about, "if-none-match": "*" });
-    if (outcome.answer.statusCode === 501) outcome = await write(about);
+    if (outcome.answer.statusCode === 501) {
+      // Nobody can say that the name is free: credentials that may only add need a storage that knows the condition.
+      if (before.statusCode !== 404) throw this.#refusal(before, "");
+      outcome = await write(about);
+    }
     const { answer, text } = outcome;
     if (answer.statusCode === 200 || answer.statusCode === 201) return;
     if (answer.statusCode !== 412 && answer.statusCode !== 409) throw this.#refusal(answer, text);
@@ -84,7 +89,10 @@ class S3Target implements BackupTarget {
   async get(name: string): Promise<AsyncIterable<Uint8Array>> {
     const answer = await this.#send({ method: "GET", url: this.#objectUrl(name) });
     if (answer.statusCode === 200) return this.#bytesOf(answer);
-    const text = await textOf(answer, MAX_ANSWER_BYTES);
+    const text = await textOf(answer, MAX_ANSWER_BYTES).catch((cause: unknown) => {
+      this.#options.signal.throwIfAborted();
+      throw this.#brokeOff(cause);
+    });
     throw answer.statusCode === 404 ? missing(this.url, name) : this.#refusal(answer, text);
   }
 
@@ -104,9 +112,10 @@ class S3Target implements BackupTarget {
     return statusCode === 200 && headers["content-length"] === String(size) && headers[SHA256_NOTE] === sha256;
   }
 
-  async #head(name: string): Promise<IncomingMessage> {
+  /** `others`: what is an answer beside "there" and "not there". */
+  async #head(name: string, others: readonly number[] = []): Promise<IncomingMessage> {
     const { answer, text } = await this.#call({ method: "HEAD", url: this.#objectUrl(name) });
-    if (answer.statusCode !== 200 && answer.statusCode !== 404) throw this.#refusal(answer, text);
+    if (![200, 404, ...others].includes(answer.statusCode ?? 0)) throw this.#refusal(answer, text);
     return answer;
   }
 
@@ -120,11 +129,15 @@ class S3Target implements BackupTarget {
       }
     } catch (error) {
       this.#options.signal.throwIfAborted();
-      throw targetError(this.url, "backup-target-unreachable", "the connection broke off", error);
+      throw this.#brokeOff(error);
     } finally {
       answer.destroy();
     }
-    if (came < due) throw targetError(this.url, "backup-target-unreachable", "the connection broke off");
+    if (came < due) throw this.#brokeOff();
+  }
+
+  #brokeOff(cause?: unknown): AntsError {
+    return targetError(this.url, "backup-target-unreachable", "the connection broke off", cause);
   }
 
   /** A request and its small answer, again where it may have been bad luck. */
@@ -137,9 +150,11 @@ class S3Target implements BackupTarget {
         const { statusCode = 0 } = answer;
         const isPassing = statusCode >= 500 && statusCode !== 501 && statusCode !== 507;
         if (!isPassing || attempt === MAX_ATTEMPTS) return { answer, text };
-      } catch (error) {
+      } catch (cause) {
         signal.throwIfAborted();
-        if (attempt === MAX_ATTEMPTS || (isAntsError(error) && error.code !== "backup-target-unreachable")) throw error;
+        // The answer's own bytes may break off, too, and then no more is said than that.
+        const error = isAntsError(cause) ? cause : this.#brokeOff(cause);
+        if (attempt === MAX_ATTEMPTS || error.code !== "backup-target-unreachable") throw error;
       }
       await clock.sleep(pause, signal);
     }

@@ -52,6 +52,7 @@ for f in ants-*.tar.age; do [ -f "$f" ] && echo "$(wc -c < "$f") $f"; done; exit
     return found.sort(byTime);
   }
 
+  // A disk without hard links (FAT) gets a plain renaming: the name was free a moment ago, and holds 32 random bits.
   async put(name: string, upload: Upload): Promise<void> {
     const part = `.${name}.${hex(this.#options.random.bytes(8))}.part`;
     // A connection that breaks ends the input early: only what came whole gets its name, and a hard link takes none away.
@@ -61,7 +62,7 @@ trap 'rm -f ${part}' EXIT; trap 'exit 1' HUP INT TERM
 cat > ${part} || exit 1
 [ "$(wc -c < ${part})" -eq ${upload.size} ] || exit ${EXIT.short}
 sync ${part} 2>/dev/null || sync
-ln ${part} ${name} || { [ -e ${name} ] && exit ${EXIT.exists}; exit 1; }
+ln ${part} ${name} 2>/dev/null || { [ -e ${name} ] && exit ${EXIT.exists}; mv ${part} ${name} || exit 1; }
 rm -f ${part}; sync . 2>/dev/null || sync`;
     await this.#run(script, { input: upload.bytes(), name });
   }

@@ -168,6 +168,13 @@ describe("the place of a restore", () => {
     expect(readFileSync(join(folder, ".other.restoring/mine"), "utf8")).toBe("mine");
   });
 
+  test("is not filled through a link that somebody put beside it", async () => {
+    mkdirSync(join(folder, "elsewhere"));
+    symlinkSync("elsewhere", join(folder, ".copy.restoring"));
+    await expect(restore(join(folder, "copy"))).rejects.toMatchObject({ code: "restore-place" });
+    expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
+  });
+
   test("is filled by one at a time", async () => {
     mkdirSync(join(folder, ".copy.restoring/.ants"), { recursive: true });
     const lock = await nodeDisk.lock(join(folder, ".copy.restoring/.ants/lock"));
