@@ -42,6 +42,13 @@ export class StepReader {
     return reading;
   }
 
+  /** What was known before the event at `seq`: all of it is read anew. Throws disk errors. */
+  async before(seq: number): Promise<StepLedger> {
+    const ledger = new StepLedger();
+    for await (const event of ownEvents(this.#chain, STEP_KINDS, 0, seq - 1)) ledger.add(event, this.#opened(event));
+    return ledger;
+  }
+
   /** The opened body of one step event. Throws `step-unreadable`, disk errors. */
   async body({ id, seq }: Pick<ChainHead, "id" | "seq">): Promise<JsonObject> {
     const at = this.#chain.tree.find(id, seq);

@@ -169,6 +169,7 @@ export class AgentSteps {
     const { input, signal } = options;
     requireNames(key, name);
     requireKept("the input", input);
+    const { epoch } = this.#parts.pen();
     const known = (await this.#reader.read()).get(key);
     if (known !== undefined && known.name !== name) {
       throw new AntsError("step-key", `the step ${key} is ${known.name}, not ${name}`, {
@@ -181,6 +182,8 @@ export class AgentSteps {
 
     const attempt = (known?.attempts ?? 0) + 1;
     const intent = await this.#intend({ key, name, attempt, ...(input === undefined ? {} : { input }) }, signal);
+    const meanwhile = intent.epoch === epoch ? undefined : await this.#meanwhile(known, intent, key, options);
+    if (meanwhile !== undefined) return meanwhile;
     const about = { idempotencyKey: idempotencyKey(this.#parts.did, key), attempt };
     try {
       signal?.throwIfAborted();
@@ -196,6 +199,27 @@ export class AgentSteps {
       return this.#afterError(key, intent, error, options);
     }
     return this.#done(key, intent, result, true, signal);
+  }
+
+  /**
+   * The pen was claimed anew while the intent waited, and another holder may have had it in between and done this very
+   * step. Undefined where the effect is to be run all the same.
+   */
+  async #meanwhile(
+    known: KnownStep | undefined,
+    intent: StepPlace,
+    key: string,
+    options: StepOptions,
+  ): Promise<AnyOutcome | undefined> {
+    const before = (await this.#reader.before(intent.seq)).get(key);
+    if (before === undefined || (before.intent.id === known?.intent.id && before.state === known.state))
+      return undefined;
+    // Of what the other holder left open, this intent is the newest attempt: it is told with this one's outcome.
+    const step = before.state === "unknown" ? { ...before, intent, parked: false } : before;
+    const outcome = await this.#whatIsKnown(step, options);
+    if (outcome !== undefined && before.state === "failed")
+      await this.#end(key, intent, { status: "failed", reason: "it had failed" }, options.signal);
+    return outcome;
   }
 
   /** Undefined where the effect is to be run (again). */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { AgentSteps, stepFailed } from "../../src/agent/steps.js";
+import { AgentSteps, type StepOptions, stepFailed } from "../../src/agent/steps.js";
 import { acquirePen } from "../../src/client/acquire-pen.js";
 import type { Pen } from "../../src/client/pen.js";
 import { penUnconfirmed } from "../../src/client/pen-loss.js";
@@ -10,6 +10,7 @@ import { type SimInstance, World } from "../simulation/world.js";
 /** One run of the agent: one turn of holding the pen. */
 interface Run {
   readonly instance: SimInstance;
+  readonly pen: Pen;
   readonly publisher: Publisher;
   readonly steps: AgentSteps;
 }
@@ -22,13 +23,18 @@ let run: Run;
 let received: string[];
 
 async function start(disk?: SimDisk): Promise<Run> {
+  return inTime(begin(disk));
+}
+
+/** Within a run of the clock. */
+async function begin(disk?: SimDisk): Promise<Run> {
   const instance = await world.start(disk === undefined ? {} : { disk });
-  const pen = await inTime(acquirePen(instance.context, { takeover: true }));
+  const pen = await acquirePen(instance.context, { takeover: true });
   const { clock, random, did } = world;
   const publisher = new Publisher({ did, seed: world.signSeed, pen, clock, random, stateKey: STATE_KEY });
   const { chain } = instance.context;
   const steps = new AgentSteps({ did, chain, publisher, pen: () => pen, stateKeys: [STATE_KEY] });
-  return { instance, publisher, steps };
+  return { instance, pen, publisher, steps };
 }
 
 /** The next run of this agent, after kill -9: on its disk, or on a host where nothing of it is. */
@@ -189,6 +195,65 @@ describe("a step", () => {
       expect((await run.steps.get(key))!.attempts).toBe(2);
     }
     expect(received).toEqual(["a", "b"]);
+  });
+});
+
+describe("a step whose intent waits while the pen is claimed anew, and another holder has it in between", () => {
+  /** Runs a step here while the pen is exchanged; `there` is done by another instance that has it meanwhile. */
+  async function exchanged(there: (other: Run) => Promise<unknown>, options: StepOptions = {}): Promise<unknown> {
+    const { instance, publisher } = run;
+    let { pen } = run;
+    const { chain } = instance.context;
+    const { did } = world;
+    const steps = new AgentSteps({ did, chain, publisher, pen: () => pen, stateKeys: [STATE_KEY] });
+    let started: Promise<unknown> = Promise.resolve();
+    await inTime(
+      publisher.changePen(async () => {
+        // Its intent waits for the next pen.
+        started = steps.run("a", "pay", effect("here"), options).catch((error) => error);
+        await world.clock.sleep(1);
+        await pen.release();
+        const other = await begin();
+        await there(other);
+        await other.publisher.close();
+        await other.instance.kill();
+        pen = await acquirePen(instance.context, { takeover: true });
+        return pen;
+      }),
+    );
+    const outcome = await inTime(started);
+    run = { ...run, steps };
+    return outcome;
+  }
+
+  const pay = (other: Run, did: () => unknown) => other.steps.run("a", "pay", did).catch(() => {});
+
+  test("is not run again where that one did it", async () => {
+    const outcome = await exchanged((other) => pay(other, effect("there")));
+    expect(outcome).toEqual({ status: "done", result: 5, ran: false });
+    expect(received).toEqual(["there"]);
+  });
+
+  test("is parked where nobody knows whether that one did it", async () => {
+    expect(await exchanged((other) => pay(other, lostAnswer("there")))).toMatchObject({ code: "step-unknown" });
+    expect(received).toEqual(["there"]);
+    expect(await run.steps.unknown()).toMatchObject([{ key: "a", parked: true }]);
+  });
+
+  test("stays failed where it failed there", async () => {
+    const fail = () => {
+      throw stepFailed("the shop is closed");
+    };
+    const failed = { status: "failed", reason: "the shop is closed", ran: false };
+    expect(await exchanged((other) => pay(other, fail))).toEqual(failed);
+    expect(received).toEqual([]);
+    expect((await run.steps.get("a"))!.state).toBe("failed");
+  });
+
+  test("is run where that one did something else", async () => {
+    const other = (there: Run) => there.steps.run("b", "greet", effect("b"));
+    expect(await exchanged(other)).toMatchObject({ status: "done", ran: true });
+    expect(received).toEqual(["b", "here"]);
   });
 });
 
