@@ -4,8 +4,9 @@ import { AntsError } from "../../keys/errors.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import type { JoinedAgent } from "../../keys/node/join-answer.js";
-import { openVault } from "../../keys/node/vault.js";
-import { readVaultFile, writeVaultFile } from "../../keys/node/vault-file.js";
+import { type OpenVault, openVault } from "../../keys/node/vault.js";
+import type { HighWater } from "../../keys/node/vault-content.js";
+import { readVaultFile, updateVaultFile, writeVaultFile } from "../../keys/node/vault-file.js";
 import { IdentityLog } from "../client/identity-log.js";
 import type { CommandContext } from "./context.js";
 import { describeSource, readPassphrase } from "./passphrase.js";
@@ -26,16 +27,24 @@ export function receivedIdentity({ vault, identity }: JoinedAgent, signer: strin
   });
 }
 
+/** A received vault as it is on this device now: to be worked with and closed by whoever got it. */
+export interface KeptVault {
+  readonly vault: OpenVault;
+  /** What its file opens with, for people. */
+  readonly source: string;
+}
+
 /**
- * Writes a vault that was received under this device's own passphrase; one that a cut-off attempt left here is taken for
- * it. Resolves with what it opens with, for people. Throws "vault-exists" and what reading the passphrase throws.
+ * Writes a vault that was received under this device's own passphrase. Where one of the same key is there already (a copy
+ * that was kept for this day, or what a cut-off attempt left), its ways in stay, and its content becomes the received
+ * one, unless it knows of later events. Throws "vault-exists" and what reading the passphrase throws.
  */
 export async function keepReceivedVault(
   { out, env, signal }: CommandContext,
   { vault }: Pick<JoinedAgent, "vault">,
   path: string,
   ephemeral: { readonly allowEphemeral: boolean },
-): Promise<string> {
+): Promise<KeptVault> {
   const present = (await nodeDisk.read(path)) !== undefined;
   const { passphrase, source } = await readPassphrase({
     purpose: present ? "unlock" : "create",
@@ -47,17 +56,41 @@ export async function keepReceivedVault(
   try {
     if (!present) {
       await writeVaultFile(path, vault.withSlot(passphraseSlot(passphrase, env)), ephemeral);
-      return describeSource(source);
+      return { vault, source: describeSource(source) };
     }
     const here = openVault(await readVaultFile(path), { passphrase });
-    const same = here.did === vault.did && equalBytes(here.content.signSeed, vault.content.signSeed);
-    here.close();
-    if (same) return describeSource(source);
+    try {
+      await takeOver(here, vault, path);
+    } catch (error) {
+      here.close();
+      throw error;
+    }
+    return { vault: here, source: describeSource(source) };
   } finally {
     zero(passphrase);
   }
-  throw new AntsError("vault-exists", `there is another vault at ${path}`, {
-    hint: "name another place with --vault",
-    details: { path },
-  });
+}
+
+/** Brings what was received into the vault that is here, in memory and in its file. */
+async function takeOver(here: OpenVault, received: OpenVault, path: string): Promise<void> {
+  await updateVaultFile(
+    path,
+    (present) => {
+      here.refresh(present);
+      if (here.did !== received.did || !equalBytes(here.content.signSeed, received.content.signSeed))
+        throw new AntsError("vault-exists", `there is another vault at ${path}`, {
+          hint: "name another place with --vault",
+          details: { path },
+        });
+      if (isLater(here.content.highWater, received.content.highWater)) return present;
+      // A copy: both vaults are closed, each with what it holds.
+      return here.reseal(structuredClone(received.content));
+    },
+    { label: "ants, keeping a vault that was received" },
+  );
+}
+
+function isLater(mark: HighWater | undefined, than: HighWater | undefined): boolean {
+  if (mark === undefined || than === undefined) return mark !== undefined;
+  return mark.epoch !== than.epoch ? mark.epoch > than.epoch : mark.seq > than.seq;
 }

@@ -101,7 +101,8 @@ async function takeAnswer(
       throw new AntsError("vault-in-home", `refused to keep the key in ${path}: that is within the home ${home}`, {
         details: { path, home },
       });
-    const source = await keepReceivedVault(context, joined, path, ephemeral);
+    const { vault, source } = await keepReceivedVault(context, joined, path, ephemeral);
+    vault.close();
     const lines = log.operations().map(({ line }) => line);
     const config = { did, label: options.label ?? joined.label, founded: false };
     await AgentHome.create(nodeDisk, home, config, joinLines(lines));

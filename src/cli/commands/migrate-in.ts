@@ -7,7 +7,6 @@ import { nodeDisk } from "../../../keys/node/disk.js";
 import { type JoinedAgent, openJoinAnswer } from "../../../keys/node/join-answer.js";
 import { makeMoveRequest, moveCode, sealingRequest } from "../../../keys/node/move-request.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
-import { readVaultFile } from "../../../keys/node/vault-file.js";
 import { createFile } from "../../../keys/node/whole-file.js";
 import type { DiskLock } from "../../../keys/ports.js";
 import { systemRandom } from "../../../keys/ports.js";
@@ -28,7 +27,7 @@ import type { CommandContext, CommandResult } from "../context.js";
 import { surveyAgent } from "../owner-survey.js";
 import { forgetPendingMove, keepPendingMove, type PendingMove, readPendingMove } from "../pending-move.js";
 import { allowsEphemeral, isInside, moveFolder, vaultPath } from "../places.js";
-import { keepReceivedVault, receivedIdentity } from "../received-vault.js";
+import { type KeptVault, keepReceivedVault, receivedIdentity } from "../received-vault.js";
 import { usageError } from "../usage.js";
 
 export interface MigrateInOptions {
@@ -165,15 +164,14 @@ async function settle(context: CommandContext, options: TakeOptions, arrival: Ar
     if (isNew && isAntsError(error, "handover-used")) await rm(path, { recursive: true, force: true });
     throw error;
   }
+  let kept: KeptVault;
   try {
-    const source = await keepReceivedVault(context, joined, vaultFile, options);
-    out.note(`the vault opens with ${source}, or with the recovery words`);
-    // The file is the keys' home from now on: what it has beyond them (from an attempt that was cut off) stays.
-    joined.vault.refresh(await readVaultFile(vaultFile));
+    kept = await keepReceivedVault(context, joined, vaultFile, options);
   } catch (error) {
     await lock.release();
     throw error;
   }
+  out.note(`the vault opens with ${kept.source}, or with the recovery words`);
   out.note(way.kind === "handover" ? "the pen was handed over: claiming it" : "claiming the pen");
   const how = {
     handover: way.kind === "handover" ? { handover: way.id, instance: pending.request.instance } : {},
@@ -181,7 +179,7 @@ async function settle(context: CommandContext, options: TakeOptions, arrival: Ar
     takeover: { takeover: true },
   }[way.kind];
   return openUnlocked(
-    { home, lock, vault: joined.vault, vaultPath: vaultFile },
+    { home, lock, vault: kept.vault, vaultPath: vaultFile },
     { ...how, activate: true, signal, timeoutMs: options.timeout * 1000 },
   );
 }
