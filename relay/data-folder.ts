@@ -4,13 +4,16 @@ import type { ParsedOperation } from "../keys/identity/operation.js";
 import type { Resolution } from "../keys/identity/resolve.js";
 import type { Clock, Disk, DiskLock, Random } from "../keys/ports.js";
 import { signCheckpoint } from "../src/protocol/checkpoint.js";
+import { forkPlace } from "../src/protocol/fork.js";
 import { readDetails } from "./admission/agent-state.js";
-import { ForkEvidence, type ForkProof } from "./fork-evidence.js";
+import { ForkEvidence, type ForkPlace, type ForkProof, isAddressed, withoutBody } from "./fork-evidence.js";
 import { readBootId } from "./index/boot-id.js";
 import { IndexDb } from "./index/index-db.js";
+import type { Fork } from "./index/index-group.js";
 import { HeadFile } from "./log/head-file.js";
 import type { LogFiles } from "./log/log-files.js";
 import { readEntry } from "./log/log-ids.js";
+import type { LogSlice } from "./log/log-slice.js";
 import { openTree, type Progress } from "./log/open-tree.js";
 import { SegmentLog } from "./log/segment-log.js";
 import type { TreeLog } from "./log/tree-log.js";
@@ -33,6 +36,12 @@ export interface DataFolderOptions {
   /** Called now and then while a long start goes on. */
   readonly onProgress?: Progress;
 }
+
+/** Places of one agent's log that are looked at for forks, those with the highest seq first. */
+const MAX_FORK_SEARCH = 64;
+/** Lines that are read for proofs at once, each of which waits with its other half. */
+const MAX_KEEPING = 64;
+const ONE_ENTRY = { maxBytes: 1, maxEntries: 1 };
 
 /** Where things are in a data folder. */
 export function layoutOf(folder: string) {
@@ -72,6 +81,8 @@ export class DataFolder {
   readonly #head: HeadFile;
   readonly #evidence: ForkEvidence;
   readonly #lock: DiskLock;
+  /** Lines being read for proofs. */
+  readonly #keeping = new Set<Promise<void>>();
   readonly #newest = new NewestOperations((position) => this.#operationAt(position));
 
   private constructor(parts: Parts) {
@@ -139,26 +150,47 @@ export class DataFolder {
     return record === undefined ? 0 : this.#newest.read(record.did, readDetails(record.details).operations, count);
   }
 
-  /** Pairs of an agent's lines for one epoch and seq: from the log, and of what was refused. At most `limit`. */
-  forkProofs(did: string, limit: number): ForkProof[] {
+  /**
+   * Fork proofs of an agent that anybody may see, one a place, without the bodies of their events: first those by keys of
+   * its newest operation, the newest first. Read one by one as they are asked for. None of them has an addressed event.
+   */
+  async *forkProofs(did: string): AsyncGenerator<ForkProof> {
+    await Promise.all(this.#keeping);
+    const refused = this.#evidence.proofs(did);
     const record = this.index.agent(did);
-    const proofs: ForkProof[] = [...this.#evidence.proofs(did)];
-    if (record === undefined) return proofs.slice(0, limit);
-    for (const { positions } of this.index.forks(record.no, limit)) {
-      const [first, ...rivals] = positions.map((position) => this.#lineAt(position));
-      for (const rival of rivals) proofs.push([first!, rival]);
+    const stored = new Map<string, Fork>();
+    if (record !== undefined) {
+      for (const fork of this.index.forks(record.no, MAX_FORK_SEARCH)) stored.set(forkPlace(fork), fork);
     }
-    return proofs.slice(0, limit);
+    const live = this.newestIdentity(did)?.signKeys ?? [];
+    const isLive = (name: string) => live.some((key) => name.endsWith(` ${key}`));
+    const names = new Set([...[...refused.keys()].reverse(), ...stored.keys()]);
+    for (const name of [...names].sort((a, b) => Number(isLive(b)) - Number(isLive(a)))) {
+      const proof = refused.get(name) ?? (await this.#readProof(stored.get(name)!));
+      if (proof !== undefined) yield proof;
+    }
   }
 
-  /** Keeps a refused line with the one that was there first. In the background: evidence is worth much, not waiting. */
-  keepForkProof(did: string, proof: ForkProof): void {
-    this.#evidence.add(did, proof).catch(() => undefined);
+  /**
+   * Keeps a refused line with the one of the same key that was there first, at `position`. In the background: evidence
+   * is worth much, not waiting; and of a flood of forks some are enough.
+   */
+  keepForkProof(place: ForkPlace, position: number, refused: Uint8Array): void {
+    if (this.#keeping.size >= MAX_KEEPING || this.#evidence.has(place)) return;
+    const keeping = this.#lineAt(position)
+      .then((line) => {
+        this.#evidence.add(place, [line, refused]).catch(() => undefined);
+      })
+      .catch(() => undefined)
+      .finally(() => this.#keeping.delete(keeping));
+    this.#keeping.add(keeping);
   }
 
   /** Writes what is derived, as far as the disk takes it, so that the next start is quick, and lets go of the folder. */
   async close(): Promise<void> {
     try {
+      await Promise.all(this.#keeping);
+      await this.#evidence.settled();
       await this.log.close();
       await this.tree.flush().catch(() => undefined);
       await this.tree.keepPartial(this.log.lastSegmentFirst - 1).catch(() => undefined);
@@ -168,18 +200,28 @@ export class DataFolder {
     }
   }
 
+  /** Undefined where one of them is addressed. */
+  async #readProof({ positions }: Fork): Promise<ForkProof | undefined> {
+    const [first, second] = [await this.#lineAt(positions[0]), await this.#lineAt(positions[1])];
+    return isAddressed(first) || isAddressed(second) ? undefined : [withoutBody(first), withoutBody(second)];
+  }
+
   #operationAt(position: number): ParsedOperation {
-    const entry = readEntry({ position, line: this.#lineAt(position) });
+    const entry = readEntry({ position, line: lineOf(this.log.readBlocking(position, ONE_ENTRY)) });
     if (entry.type === "identity") return entry.operation;
     throw new AntsError("index-failed", `position ${position} is no identity operation, as the index says`, {
       hint: "stop the relay, delete data/index and restart it: the index is rebuilt from the log",
     });
   }
 
-  #lineAt(position: number): Uint8Array {
-    const { bytes } = this.log.readBlocking(position, { maxBytes: 1, maxEntries: 1 });
-    return bytes.subarray(0, bytes.length - 1);
+  async #lineAt(position: number): Promise<Uint8Array> {
+    return lineOf(await this.log.read(position, ONE_ENTRY));
   }
+}
+
+/** The only line of a slice, without its newline. */
+function lineOf({ bytes }: LogSlice): Uint8Array {
+  return bytes.subarray(0, bytes.length - 1);
 }
 
 async function openParts(options: DataFolderOptions, lock: DiskLock): Promise<Parts> {
@@ -197,7 +239,8 @@ async function openParts(options: DataFolderOptions, lock: DiskLock): Promise<Pa
   try {
     const tree = await openTree(layout.tree, files, log, head.head, onProgress);
     const index = await openIndex(options, identity.stream, log, tree);
-    const evidence = await ForkEvidence.open(disk, layout.forks);
+    const numberOf = (did: string) => index.agent(did)?.no;
+    const evidence = await ForkEvidence.open({ disk, files, path: layout.forks, numberOf });
     return { log, tree, index, identity, origin, head, evidence, lock };
   } catch (error) {
     await log.close();

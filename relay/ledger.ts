@@ -340,12 +340,12 @@ export class Ledger {
   }
 
   #keepForkProof({ bytes, lengths }: VerifiedFrame, i: number, entry: VerifiedEntry, { forkOf }: Objection): void {
-    if (forkOf === undefined || entry.type !== "event") return;
+    if (forkOf === undefined || entry.type !== "event" || entry.to.length > 0) return;
     const rival = this.#admission.agent(entry.did)?.find(forkOf, entry.seq);
-    if (rival === undefined || rival.position > this.position) return;
+    // Two keys of one agent prove nothing of either.
+    if (rival === undefined || rival.key !== entry.key || rival.position > this.position) return;
     const end = lineEnds(lengths)[i]!;
-    const refused = bytes.slice(end - lengths[i]!, end - 1);
-    this.folder.keepForkProof(entry.did, [lineAt(this.folder, rival.position), refused]);
+    this.folder.keepForkProof(entry, rival.position, bytes.slice(end - lengths[i]!, end - 1));
   }
 }
 

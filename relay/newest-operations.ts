@@ -13,6 +13,8 @@ const MAX_OPERATIONS = 4_096;
 export interface NewestOperation {
   readonly hash: string;
   readonly isDeactivated: boolean;
+  /** Multikeys. */
+  readonly signKeys: readonly string[];
   readonly handles: readonly string[];
   readonly relays: readonly RelayAddress[];
 }
@@ -72,7 +74,8 @@ function newestOf(set: OperationSet): NewestOperation | undefined {
   const held = resolveHeld(set);
   if (held === undefined) return undefined;
   const { hash, op } = held.head.operation;
-  return { hash, isDeactivated: held.status === "deactivated", handles: op.handles, relays: op.relays };
+  const { handles, keys, relays } = op;
+  return { hash, isDeactivated: held.status === "deactivated", signKeys: keys.sign, handles, relays };
 }
 
 function dropFirst<Value>(map: Map<string, Value>): Value | undefined {

@@ -197,9 +197,9 @@ export class Reading {
     return index.named(escrowName(escrow), afterNo, limit).flatMap((no) => index.agentByNo(no)?.did ?? []);
   }
 
-  /** Fork proofs of an agent: pairs of lines, from the log and from what was refused. */
-  async forks(did: string, limit: number): Promise<ForkProof[]> {
-    return this.#folder.forkProofs(did, limit);
+  /** Fork proofs of an agent, from the log and from what was refused; see {@link DataFolder.forkProofs}. */
+  forks(did: string): AsyncGenerator<ForkProof> {
+    return this.#folder.forkProofs(did);
   }
 
   async #sign(): Promise<string> {

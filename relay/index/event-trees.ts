@@ -9,6 +9,9 @@ import { SpilledEvents } from "./spilled-events.js";
 
 type Place = Extract<TreeChange, { op: "place" }>;
 
+/** Of the events in one place, how many are looked at for forks: more than a keeper stores of one era. */
+const MAX_EVENTS_OF_FORK = 16;
+
 /** An event and what names it in its tree. */
 interface Spot {
   readonly seq: number;
@@ -100,10 +103,10 @@ export class EventTrees {
   }
 
   forks(agentNo: number, limit: number): Fork[] {
-    return this.#facts.withPrefix(factKey(FACT.fork, [agentNo, 4]), limit).map(({ key }) => {
+    return this.#facts.lastWithPrefix(factKey(FACT.fork, [agentNo, 4]), limit).flatMap(({ key }) => {
       const seq = key.readUIntBE(5, 6);
       const epoch = key.readUIntBE(11, 6);
-      return { epoch, seq, positions: this.eventsIn(agentNo, epoch, seq, limit + 1).map(({ position }) => position) };
+      return forksAmong(this.eventsIn(agentNo, epoch, seq, MAX_EVENTS_OF_FORK));
     });
   }
 
@@ -226,6 +229,17 @@ export class EventTrees {
       },
     };
   }
+}
+
+/** For each key that signed several of these events, the first two. */
+function forksAmong(events: readonly StoredEvent[]): Fork[] {
+  const forks = new Map<string, Fork>();
+  for (const [i, { epoch, seq, key, position }] of events.entries()) {
+    const first = events.find((other) => other.key === key)!;
+    if (first === events[i] || forks.has(key)) continue;
+    forks.set(key, { epoch, seq, key, positions: [first.position, position] });
+  }
+  return [...forks.values()];
 }
 
 function bucketOf(seq: number): number {

@@ -38,17 +38,36 @@ export class Facts {
 
   /** All facts whose key begins with `prefix`, in key order, from the key `from` on, at most `limit`. */
   withPrefix(prefix: Buffer, limit: number, from: Buffer = prefix): Row[] {
-    const start = prefix.toString("latin1");
     const first = from.toString("latin1");
-    const changed = [...this.#pending].filter(([name]) => name.startsWith(start) && name >= first);
+    const stored = (limit: number) => this.#tables.range(this.#tables.facts, { from, until: after(prefix), limit });
+    return this.#merged(prefix, limit, stored, (name) => name >= first);
+  }
+
+  /** The last `limit` facts whose key begins with `prefix`, the last one first. */
+  lastWithPrefix(prefix: Buffer, limit: number): Row[] {
+    const range = { from: after(prefix), until: prefix, reverse: true };
+    const stored = (limit: number) => this.#tables.range(this.#tables.facts, { ...range, limit });
+    return this.#merged(prefix, limit, stored, () => true, true);
+  }
+
+  /** The first `limit` rows, in key order or against it, of what is stored and what is pending. */
+  #merged(
+    prefix: Buffer,
+    limit: number,
+    stored: (limit: number) => Row[],
+    isAsked: (name: string) => boolean,
+    reverse = false,
+  ): Row[] {
+    const start = prefix.toString("latin1");
+    const changed = [...this.#pending].filter(([name]) => name.startsWith(start) && isAsked(name));
     const removed = changed.filter(([, value]) => value === undefined).length;
-    const range = { from, until: after(prefix), limit: limit + removed };
-    const rows = new Map(this.#tables.range(this.#tables.facts, range).map((row) => [row.key.toString("latin1"), row]));
+    const rows = new Map(stored(limit + removed).map((row) => [row.key.toString("latin1"), row]));
     for (const [name, value] of changed) {
       if (value === undefined) rows.delete(name);
       else rows.set(name, { key: Buffer.from(name, "latin1"), value });
     }
     const names = [...rows.keys()].sort();
+    if (reverse) names.reverse();
     return names.slice(0, limit).map((name) => rows.get(name)!);
   }
 

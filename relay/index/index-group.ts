@@ -147,12 +147,14 @@ export interface IndexGroup {
   readonly listings?: readonly DomainListing[];
 }
 
-/** Two or more events of one author that hold the same epoch and seq: a proof of forking that anyone can verify. */
+/** Two events that one key signed for the same epoch and seq: a proof of forking that anyone can verify. */
 export interface Fork {
   readonly epoch: number;
   readonly seq: number;
-  /** Log positions in the order of arrival; the first ones where there are more than the asker's limit. */
-  readonly positions: readonly number[];
+  /** Multikey. */
+  readonly key: string;
+  /** Log positions of the first two, in the order of arrival. */
+  readonly positions: readonly [number, number];
 }
 
 /** The index's answers. All are about applied groups only; all are synchronous and cost a few microseconds. */
@@ -181,7 +183,7 @@ export interface IndexReader {
   chainAt(agentNo: number, seq: number): StoredEvent | undefined;
   /** The chain from this seq on, at most `limit` events. */
   chainFrom(agentNo: number, seq: number, limit: number): StoredEvent[];
-  /** Forks in the order of (seq, epoch), at most `limit`. */
+  /** Forks at the `limit` highest of the places (seq, epoch) that have several events, the highest first; one a key. */
   forks(agentNo: number, limit: number): Fork[];
   /** Foreign events of this author that follow the event `prev` ("" for those at seq 0). */
   foreignAfter(agentNo: number, prev: string): ForeignEvent[];

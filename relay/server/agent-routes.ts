@@ -9,14 +9,12 @@ import { FRAME_TYPE, reply, replyJson } from "./http-reply.js";
 import { submit } from "./log-routes.js";
 import { integerQuery, onlyQuery } from "./query.js";
 import { readBody } from "./request-body.js";
-import { ANYONE, isAddressed } from "./viewer.js";
+import { ANYONE } from "./viewer.js";
 
 /** Proofs that one answer holds; one is enough to convict. */
 const MAX_FORK_PROOFS = 16;
 /** Agents with one escrow key that one answer names. */
 const MAX_CANDIDATES = 256;
-/** Proofs looked at for them. */
-const MAX_FORK_SEARCH = 4 * MAX_FORK_PROOFS;
 const NEWLINE = 0x0a;
 
 export const agentRoutes: readonly Route[] = [
@@ -120,24 +118,23 @@ async function chain(exchange: Exchange): Promise<void> {
 }
 
 /**
- * Proofs that this agent's key signed two events for one place, as pairs of lines; empty where there are none. A pair
- * with an addressed event is for its parties only, and nobody is known by HTTP; its pruned form would still name them.
+ * Proofs that this agent's key signed two events for one place, as pairs of lines without bodies; empty where there are
+ * none. A pair with an addressed event is for its parties only, and nobody is known by HTTP; it would name them.
  */
 async function forks(exchange: Exchange): Promise<void> {
   onlyQuery(exchange, []);
   const did = didOf(exchange);
   const { reading, turns } = exchange.context;
   if (reading.agent(did) === undefined) throw unknownAgent(did);
-  await turns.next(exchange.address);
-  const proofs = await reading.forks(did, MAX_FORK_SEARCH);
   const maxBytes = pageBytes(exchange.context);
   const lines: Uint8Array[] = [];
   let bytes = 0;
-  for (const proof of proofs) {
-    if (proof.some((line) => isAddressed(line))) continue;
+  await turns.next(exchange.address);
+  for await (const proof of reading.forks(did)) {
     lines.push(...proof);
     bytes += proof[0].length + proof[1].length;
     if (lines.length >= 2 * MAX_FORK_PROOFS || bytes >= maxBytes) break;
+    await turns.next(exchange.address);
   }
   await reply(exchange, 200, FRAME_TYPE, asLines(lines));
 }

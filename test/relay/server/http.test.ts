@@ -4,6 +4,7 @@ import { fromBase64url, fromHex, fromUtf8, utf8 } from "../../../keys/bytes.js";
 import { leafHash } from "../../../keys/merkle/hashes.js";
 import { verifyConsistency, verifyInclusion } from "../../../keys/merkle/proof.js";
 import { verifyCheckpoint } from "../../../src/protocol/checkpoint.js";
+import { pruneEvent } from "../../../src/protocol/event.js";
 import { encodeFrame } from "../../../src/protocol/frame.js";
 import { type EntriesMessage, readRelayFrame } from "../../../src/protocol/messages.js";
 import { Author, note } from "./author.js";
@@ -201,7 +202,9 @@ describe("GET /agents/<did>", () => {
     forker.head = head;
     const response = await post("/entries", encodeFrame({ t: "publish", ref: 0, epoch: 1 }, [rival!]));
     expect(await response.json()).toMatchObject({ t: "refused", code: "fork" });
-    expect(await (await get(`/agents/${forker.did}/forks`)).text()).toBe(`${first}\n${rival}\n`);
+    expect(await (await get(`/agents/${forker.did}/forks`)).text()).toBe(
+      `${pruneEvent(first!)}\n${pruneEvent(rival!)}\n`,
+    );
   });
 
   test("shows no fork of which an event is addressed: neither who it is for nor what it says", async () => {
@@ -218,7 +221,9 @@ describe("GET /agents/<did>", () => {
       const response = await post("/entries", encodeFrame({ t: "publish", ref: 0, epoch: 1 }, [rival]));
       expect(await response.json()).toMatchObject({ t: "refused", code: "fork" });
     }
-    expect(await (await get(`/agents/${forker.did}/forks`)).text()).toBe(`${first}\n${rivals[1]}\n`);
+    expect(await (await get(`/agents/${forker.did}/forks`)).text()).toBe(
+      `${pruneEvent(first!)}\n${pruneEvent(rivals[1]!)}\n`,
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { fromHex, hex } from "../../../keys/bytes.js";
 import { Frontier } from "../../../keys/merkle/frontier.js";
 import { leafHash } from "../../../keys/merkle/hashes.js";
 import type { DataFolder } from "../../../relay/data-folder.js";
-import type { ForkProof } from "../../../relay/fork-evidence.js";
+import type { ForkPlace, ForkProof } from "../../../relay/fork-evidence.js";
 import type { LogSlice } from "../../../relay/log/log-slice.js";
 import { MemoryIndex } from "../memory-index.js";
 import type { SimClock } from "../sim-clock.js";
@@ -69,8 +69,8 @@ export class MemoryFolder {
     return this.#medium.stream;
   }
 
-  keepForkProof(_did: string, proof: ForkProof): void {
-    this.forks.push(proof);
+  keepForkProof(_place: ForkPlace, position: number, refused: Uint8Array): void {
+    this.forks.push([this.line(position), refused]);
   }
 
   /** The power fails: of what was not synced the first lines may be there. */
