@@ -1,6 +1,6 @@
 import { AntsError } from "../../keys/errors.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
-import type { ChainHead } from "../protocol/event.js";
+import type { ChainHead, ParsedEvent } from "../protocol/event.js";
 import { DEFAULT_LIMITS, MAX_FRAME_ENTRIES } from "../protocol/limits.js";
 import type { AckMessage, RefusedMessage } from "../protocol/messages.js";
 import { errorOfRefusal } from "../protocol/refusal.js";
@@ -8,6 +8,7 @@ import type { RelayInfo } from "../protocol/relay-info.js";
 import { Backoff, pauseAskedFor } from "./backoff.js";
 import type { ChainStore } from "./chain-store.js";
 import type { AuthLine, RelayConnection } from "./connection.js";
+import { LinkedAbort } from "./deadline.js";
 import { Gate } from "./gate.js";
 import { publishIdentity } from "./identity-exchange.js";
 import type { IdentityLog } from "./identity-log.js";
@@ -31,6 +32,8 @@ export type LaneStatus =
 
 export interface LaneContext {
   readonly epoch: number;
+  /** The claim that opened the epoch: what the relay is asked with when there is nothing else to send. */
+  readonly claim: ParsedEvent;
   readonly chain: ChainStore;
   readonly identity: IdentityLog;
   readonly outbox: Outbox;
@@ -39,18 +42,33 @@ export interface LaneContext {
   readonly authLine: AuthLine;
   /** A relay acknowledged the chain from `fromSeq` on, at these positions. */
   acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void;
+  /** The relay took a whole frame of this epoch, which was sent after so many disputes had begun. */
+  confirmed(lane: Lane, afterDispute: number): void;
   /** The relay says that the epoch is over, for this reason. */
   disputed(lane: Lane, loss: PenLoss): void;
+  /** How many disputes have begun in this epoch. */
+  disputes(): number;
 }
 
 interface Flight {
   readonly from: number;
   readonly count: number;
+  /** It brings nothing: the claim once more, which the relay has. */
+  readonly isQuestion: boolean;
+  /** How many disputes had begun when it was sent: what it confirms was so after these. */
+  readonly afterDispute: number;
   readonly answer: Promise<AckMessage | RefusedMessage>;
 }
 
 /** Frames under way at once: enough to fill a long line, few enough that a refusal wastes little. */
 const MAX_FRAMES_UNDER_WAY = 4;
+/**
+ * A holder that writes nothing asks each relay so often whether its epoch still stands, and at every new connection. A
+ * relay tells nobody by itself that another was promised; so this is how long an idle holder may go on with effects after
+ * it was displaced. Not less: every agent costs each of its relays one frame in this time, of one line that the relay has,
+ * so nothing is written for it. Not more: people wait for a takeover.
+ */
+const IDLE_QUESTION_MS = 5_000;
 /** Left of a frame for its envelope. */
 const ENVELOPE_BYTES = 1_024;
 /** A relay that refuses for good may change its mind, or its configuration. */
@@ -77,7 +95,6 @@ export class Lane {
   #sentSeq = -1;
   #stepBack = FIRST_STEP_BACK;
   #authenticating: Promise<void> | undefined;
-  #isToConfirm = false;
 
   /** `head`: what the relay said when it gave its promise; its mark is taken where it gave none. */
   constructor(relay: RelayAddress, connection: RelayConnection, context: LaneContext, head?: ChainHead) {
@@ -114,9 +131,8 @@ export class Lane {
     this.#more.open();
   }
 
-  /** Asks the relay whether it still takes this epoch: sends what it has last once more, if there is nothing newer. */
+  /** A dispute began: asks the relay whether it still takes this epoch, if nothing goes there anyway. */
   confirm(): void {
-    this.#isToConfirm = true;
     this.#more.open();
   }
 
@@ -146,7 +162,7 @@ export class Lane {
 
   /** Sends and takes answers until the connection breaks, or a refusal asks for a pause. */
   async #send(relay: RelayInfo, signal: AbortSignal): Promise<void> {
-    const { chain, epoch } = this.#context;
+    const { chain, epoch, claim, ports } = this.#context;
     const limits = {
       maxBytes: Math.min(relay.limits.maxFrameBytes, DEFAULT_LIMITS.maxFrameBytes) - ENVELOPE_BYTES,
       maxEntries: Math.min(relay.limits.maxFrameEntries, MAX_FRAME_ENTRIES),
@@ -154,41 +170,68 @@ export class Lane {
     this.#authenticating = undefined;
     const underWay: Flight[] = [];
     let next = this.#base;
-    let isConfirming = false;
+    /** After which dispute, and when, something was sent on this connection for the last time. */
+    let afterDispute = -1;
+    let sentMs = ports.clock.monotonicMs();
+    const send = (from: number, lines: readonly Uint8Array[], isQuestion: boolean): void => {
+      afterDispute = this.#context.disputes();
+      sentMs = ports.clock.monotonicMs();
+      const answer = this.#connection.publish(lines, { epoch, signal });
+      // Answers are awaited in order; one that fails meanwhile must not count as unhandled.
+      answer.catch(() => undefined);
+      underWay.push({ from, count: lines.length, isQuestion, afterDispute, answer });
+    };
     while (!signal.aborted) {
-      if (this.#isToConfirm && !isConfirming) {
-        isConfirming = true;
-        next = Math.min(next, chain.head?.seq ?? 0);
-      }
       while (underWay.length < MAX_FRAMES_UNDER_WAY && next <= (chain.head?.seq ?? -1)) {
         const from = next;
         const lines = await chain.read(from, limits);
         if (this.#connection.relay?.stream !== this.relay.stream) return;
-        const answer = this.#connection.publish(lines, { epoch, signal });
-        // Answers are awaited in order; one that fails meanwhile must not count as unhandled.
-        answer.catch(() => undefined);
-        underWay.push({ from, count: lines.length, answer });
+        send(from, lines, false);
         next = from + lines.length;
         this.#sentSeq = Math.max(this.#sentSeq, next - 1);
       }
+      const silentMs = ports.clock.monotonicMs() - sentMs;
+      const isDue = afterDispute < this.#context.disputes() || (underWay.length === 0 && silentMs >= IDLE_QUESTION_MS);
+      // A relay that has the claim not yet gets it, and nothing has to be asked.
+      if (isDue && underWay.length < MAX_FRAMES_UNDER_WAY && this.#base > claim.event.seq) {
+        send(claim.event.seq, [claim.line], true);
+      }
       const [oldest] = underWay;
-      this.#status = { state: oldest === undefined ? "up-to-date" : "sending" };
       if (oldest === undefined) {
-        await this.#nextWake(signal);
+        this.#status = { state: "up-to-date" };
+        await this.#idle(Math.ceil(isDue ? IDLE_QUESTION_MS : IDLE_QUESTION_MS - silentMs), signal);
         continue;
       }
+      const isAsking = underWay.every(({ isQuestion }) => isQuestion);
+      if (!isAsking || this.#status.state === "unreachable") this.#status = { state: "sending" };
       const roomForMore = underWay.length < MAX_FRAMES_UNDER_WAY;
       if (roomForMore && (await Promise.race([oldest.answer, this.#nextWake(signal)])) === "woken") continue;
       const message = await oldest.answer;
       underWay.shift();
       if (message.t === "ack") {
-        this.#isToConfirm = isConfirming = false;
-        this.#acknowledged(oldest.from, oldest.count, message.at ?? []);
+        this.#context.confirmed(this, oldest.afterDispute);
+        if (oldest.isQuestion) this.#backoff.reset();
+        else this.#acknowledged(oldest.from, oldest.count, message.at ?? []);
       } else {
         await this.#refused(oldest, message, underWay, signal);
         underWay.length = 0;
         next = this.#base;
+        afterDispute = -1;
       }
+    }
+  }
+
+  /** Until there is something to send, or for so long at most. */
+  async #idle(ms: number, signal: AbortSignal): Promise<void> {
+    const timer = new LinkedAbort(signal);
+    this.#context.ports.clock.sleep(ms, timer.signal).then(
+      () => this.#more.open(),
+      () => undefined,
+    );
+    try {
+      await this.#nextWake(signal);
+    } finally {
+      timer.abort();
     }
   }
 
@@ -237,8 +280,10 @@ export class Lane {
     signal: AbortSignal,
   ): Promise<void> {
     const refusedSeq = flight.from + (message.i ?? 0);
-    this.#acknowledged(flight.from, message.i ?? 0, message.at ?? []);
-    this.#base = refusedSeq;
+    if (!flight.isQuestion) {
+      this.#acknowledged(flight.from, message.i ?? 0, message.at ?? []);
+      this.#base = refusedSeq;
+    }
     // Before anything is waited for: effects stop as soon as it is known.
     this.#observe(message);
     for (const { answer } of later) {

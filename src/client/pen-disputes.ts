@@ -8,19 +8,30 @@ import { hasQuorum, relayKey } from "./quorum.js";
  */
 export class PenDisputes {
   readonly #disputing = new Set<string>();
-  /** Relays that acknowledged something of this epoch since a relay was the first time heard to contradict. */
+  /** Relays that acknowledged what was sent after the last dispute began. */
   readonly #confirming = new Set<string>();
+  #begun = 0;
+
+  /** How many disputes have begun; what is sent carries this number. */
+  get begun(): number {
+    return this.#begun;
+  }
 
   /** A relay (by its key) contradicts. True when it is the first to, or the next: then the others must be asked. */
   contradicts(key: string): boolean {
     if (this.#disputing.has(key)) return false;
     this.#disputing.add(key);
     this.#confirming.clear();
+    this.#begun += 1;
     return true;
   }
 
-  /** A relay acknowledged something in this epoch. An honest one that ever contradicted never does. */
-  confirms(key: string): void {
+  /**
+   * A relay acknowledged what was sent when so many disputes had begun. An older acknowledgement says nothing: it may
+   * have been under way when a quorum promised a newer epoch. An honest relay that ever contradicted never does it.
+   */
+  confirms(key: string, afterDispute: number): void {
+    if (afterDispute < this.#begun) return;
     this.#disputing.delete(key);
     if (this.#disputing.size > 0) this.#confirming.add(key);
   }

@@ -77,13 +77,16 @@ export class Pen {
     for (const relay of relaysOf([...round.sets, this.#set])) {
       const laneContext = {
         epoch: this.epoch,
+        claim,
         chain: context.chain,
         identity: context.identity,
         outbox: context.outbox,
         ports: context.ports,
         authLine: authLineOf(context),
         acknowledged: (lane: Lane, fromSeq: number, at: readonly number[]) => this.#acknowledged(lane, fromSeq, at),
+        confirmed: (lane: Lane, afterDispute: number) => this.#disputes.confirms(lane.key, afterDispute),
         disputed: (lane: Lane, loss: PenLoss) => this.#disputed(lane, loss),
+        disputes: () => this.#disputes.begun,
       };
       const head = round.heads.get(relayKey(relay));
       const lane = new Lane(relay, context.relays.get(relay.url), laneContext, head);
@@ -143,14 +146,6 @@ export class Pen {
     return () => this.#listeners.delete(listener);
   }
 
-  /** An event of this agent was seen elsewhere, in a follow for example: if it contradicts this epoch, the pen is lost. */
-  observe(relay: string, head: ChainHead): void {
-    if (head.epoch > this.epoch) this.#lose({ reason: "fenced", relay, head });
-    else if (head.epoch === this.epoch && this.#context.chain.tree.find(head.id, head.seq) === undefined) {
-      this.#lose({ reason: "foreign-event", relay, head });
-    }
-  }
-
   /**
    * Signs and stores events: `sign` is called with their place when those before them are on disk. Resolves when these
    * are too; then they are on their way to all relays. Throws `pen-lost`, or what `sign` throws, with nothing stored.
@@ -189,7 +184,6 @@ export class Pen {
   #acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void {
     if (this.#loss !== undefined) return;
     this.#acknowledgements += 1;
-    this.#disputes.confirms(lane.key);
     const reached = (key: string) => this.#lanes.get(key)?.lane.acknowledgedSeq ?? -1;
     const claimSeq = this.claim.event.seq;
     if (!this.#isHeld && this.#claimSets.every((set) => hasQuorum(set, (key) => reached(key) >= claimSeq))) {

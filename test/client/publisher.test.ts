@@ -238,7 +238,7 @@ describe("what cannot be known", () => {
     const second = publisher.publish(notes(1));
     await world.clock.pass(1);
     const third = publisher.publish(notes(1));
-    pen.observe("elsewhere", { epoch: 9, seq: 99, id: "0".repeat(64) });
+    void pen.release();
     const outcomes = await world.clock.run(Promise.allSettled([first, second, third]));
     expect(outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.code)).toEqual([
       "publish-unknown",

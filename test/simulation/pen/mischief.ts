@@ -24,7 +24,6 @@ export type Fault =
   | "relay-rebuild"
   | "relay-change"
   | "interrupt"
-  | "observe"
   | "theft"
   | "rotate";
 
@@ -46,7 +45,6 @@ const WEIGHTS: Readonly<Record<Fault, number>> = {
   "relay-rebuild": 3,
   "relay-change": 8,
   interrupt: 2,
-  observe: 6,
   theft: 6,
   rotate: 3,
 };
@@ -149,8 +147,6 @@ export class Mischief {
         return this.#changeRelays();
       case "interrupt":
         return this.#withAlive(({ interrupt }) => interrupt.abort(new AntsError("interrupted", "somebody pressed ^C")));
-      case "observe":
-        return this.#observe();
       case "theft":
         return this.#steal();
       case "rotate":
@@ -320,17 +316,6 @@ export class Mischief {
     if (!relays.every(({ isUp }) => isUp)) return false;
     this.#nextSet += 1;
     holder.wishes.push({ kind: "relays", relays: relays.map(({ address }) => address), faults });
-    return true;
-  }
-
-  /** A holder that follows itself sees where a relay's chain ends. */
-  #observe(): boolean {
-    const { alive, relays, did } = this.#world;
-    const holder = alive.find(({ state, process }) => state === "holding" && !process.isPaused);
-    const relay = this.#world.pick(relays);
-    const head = relay.head(did);
-    if (holder === undefined || head === undefined || !relay.isUp) return false;
-    holder.pen!.observe(relay.url, head);
     return true;
   }
 
