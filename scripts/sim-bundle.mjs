@@ -2,7 +2,7 @@
 // simulated is the production source as it is in that tree.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
@@ -13,37 +13,55 @@ const ENDS = {
   "#lookup": "src/client/lookup/web.ts",
 };
 
+/** Modules whose readers remember, in a run, what a line was read as; see test/simulation/pen/remembered/lines.ts. */
+const REMEMBERED = new Map([
+  ["keys/identity/operation.ts", "operation.ts"],
+  ["src/protocol/entry.ts", "entry.ts"],
+  ["src/protocol/event.ts", "event.ts"],
+  ["src/protocol/promise.ts", "promise.ts"],
+]);
+
 /**
- * Resolves with `simulate` of test/simulation/pen/simulate.ts. `entry`: another module of the tree.
- * Throws where the tree does not bundle.
+ * Bundles test/simulation/pen/simulate.ts of a tree into a folder; resolves with the module's path. Throws where the tree
+ * does not bundle.
  */
-export async function loadSimulation(root, { entry = "test/simulation/pen/simulate.ts", keepIn } = {}) {
-  const folder = keepIn ?? mkdtempSync(join(tmpdir(), "ants-sim-"));
+export async function bundleSimulation(root, folder) {
   const outfile = join(folder, "simulation.mjs");
-  try {
-    await build({
-      entryPoints: [join(root, entry)],
-      outfile,
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      logLevel: "silent",
-      sourcemap: keepIn === undefined ? false : "linked",
-      // Native modules are found from the tree, wherever the bundle lies.
-      inject: [join(root, "test/simulation/pen/abort.ts")],
-      define: { "import.meta.url": JSON.stringify(pathToFileURL(join(root, "package.json")).href) },
-      plugins: [
-        {
-          name: "conditional-ends",
-          setup({ onResolve }) {
-            onResolve({ filter: /^#(platform|socket|lookup)$/ }, ({ path }) => ({ path: join(root, ENDS[path]) }));
-          },
+  await build({
+    entryPoints: [join(root, "test/simulation/pen/simulate.ts")],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "silent",
+    sourcemap: "linked",
+    inject: [join(root, "test/simulation/pen/abort.ts")],
+    // Native modules are found from the tree, wherever the bundle lies.
+    define: { "import.meta.url": JSON.stringify(pathToFileURL(join(root, "package.json")).href) },
+    plugins: [
+      {
+        name: "stand-ins",
+        setup({ onResolve }) {
+          onResolve({ filter: /^#(platform|socket|lookup)$/ }, ({ path }) => ({ path: join(root, ENDS[path]) }));
+          const folder = join(root, "test/simulation/pen/remembered");
+          onResolve({ filter: /\/(operation|entry|event|promise)\.js$/ }, ({ path, resolveDir }) => {
+            const stand = REMEMBERED.get(relative(root, join(resolveDir, path)).replace(/\.js$/, ".ts"));
+            return stand === undefined || resolveDir === folder ? undefined : { path: join(folder, stand) };
+          });
         },
-      ],
-    });
-    return await import(pathToFileURL(outfile).href);
+      },
+    ],
+  });
+  return outfile;
+}
+
+/** Resolves with `simulate` of test/simulation/pen/simulate.ts. Throws where the tree does not bundle. */
+export async function loadSimulation(root) {
+  const folder = mkdtempSync(join(tmpdir(), "ants-sim-"));
+  try {
+    return await import(pathToFileURL(await bundleSimulation(root, folder)).href);
   } finally {
-    if (keepIn === undefined) rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }

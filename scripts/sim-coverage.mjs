@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { loadSimulation } from "./sim-bundle.mjs";
+import { bundleSimulation } from "./sim-bundle.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MEASURED = /src\/client\/(pen[^/]*|acquire-pen|promise-round|fork-choice)\.ts$|src\/protocol\/chain\.ts$/;
@@ -28,7 +28,7 @@ await session.post("Profiler.enable");
 await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
 const folder = mkdtempSync(join(tmpdir(), "ants-sim-coverage-"));
 try {
-  const { simulate } = await loadSimulation(ROOT, { keepIn: folder });
+  const { simulate } = await import(pathToFileURL(await bundleSimulation(ROOT, folder)).href);
   const from = Number(values.from);
   for (let seed = from; seed < from + Number(values.seeds); seed++) {
     const { violation } = await simulate(seed);

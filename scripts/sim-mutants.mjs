@@ -83,7 +83,15 @@ async function runOne({ name, tree }) {
 }
 
 function simulated(tree) {
-  const args = [join(ROOT, "scripts/sim.mjs"), "--root", tree, "--seeds", values.seeds, "--quiet"];
+  const args = [
+    "--single-threaded-gc",
+    join(ROOT, "scripts/sim.mjs"),
+    "--root",
+    tree,
+    "--seeds",
+    values.seeds,
+    "--quiet",
+  ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {

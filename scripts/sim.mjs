@@ -1,16 +1,23 @@
 // Runs seeds of the simulation of the pen (docs/simulation.md) and prints what they exercised. The first seed that breaks
 // an invariant is run again with every step printed, and the exit code is 1.
-// Run: npm run sim -- [--seeds N] [--from S] [--trace] [--json]
-//   --seeds N   how many (default 200)      --from S   the first one (default 1)
-//   --trace     every step of every seed    --json     the summary as JSON
-//   --root DIR  another source tree         --quiet    one line about a failing seed, and no run of it again
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+// Run: npm run sim -- [--seeds N] [--from S] [--jobs N] [--for SECONDS] [--trace] [--json]
+//   --seeds N   how many (default 200)          --from S   the first one (default 1)
+//   --jobs N    processes (default 1)           --for S    hands out no more seeds after so many seconds
+//   --trace     every step of every seed        --json     the summary as JSON
+//   --root DIR  another source tree             --quiet    one line about a failing seed, and no run of it again
+// ^C ends it as --for does: what was begun is finished, and the range that was done is reported.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { loadSimulation } from "./sim-bundle.mjs";
+import { bundleSimulation } from "./sim-bundle.mjs";
+import { runJobs } from "./sim-jobs.mjs";
+import { runSeeds } from "./sim-summary.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const PROGRESS_MS = 1_000;
+/** Between two lines of progress, on a terminal and where they are kept. */
+const PROGRESS_MS = process.stderr.isTTY ? 1_000 : 10_000;
 /** The least share of all seeds that must have seen it: what is not exercised proves nothing. */
 const LEAST_SHARES = { "two claimants": 0.3, "fenced writer": 0.1, "relay changes": 0.05 };
 /** Below this a share says nothing. */
@@ -20,6 +27,8 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "200" },
     from: { type: "string", default: "1" },
+    jobs: { type: "string", default: "1" },
+    for: { type: "string", default: "Infinity" },
     root: { type: "string", default: ROOT },
     trace: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -28,111 +37,111 @@ const { values } = parseArgs({
 });
 const seeds = Number(values.seeds);
 const from = Number(values.from);
-if (!Number.isSafeInteger(seeds) || seeds < 1 || !Number.isSafeInteger(from)) {
-  fail("--seeds and --from take integers", "npm run sim -- --seeds 2000 --from 1");
+const jobs = Number(values.jobs);
+const seconds = Number(values.for);
+const isCount = (n) => Number.isSafeInteger(n) && n >= 1;
+if (!isCount(seeds) || !isCount(jobs) || !Number.isSafeInteger(from) || !(seconds > 0)) {
+  fail("--seeds, --from and --jobs take integers, --for seconds", "npm run sim -- --seeds 2000 --from 1 --jobs 2");
 }
 
 // The client makes errors that are answers; their stack traces cost more than all the rest.
 Error.stackTraceLimit = 0;
-const { simulate } = await loadSimulation(resolve(values.root));
 const print = (line) => process.stdout.write(`${line}\n`);
 const startMs = performance.now();
-const startCpu = process.cpuUsage();
-/** By name: seeds that saw it, and how often in all. */
-const totals = new Map();
-const shapes = new Map();
-let simulatedMs = 0;
-let done = 0;
 let lastProgressMs = startMs;
+let isStopped = false;
+process.once("SIGINT", () => {
+  isStopped = true;
+});
+const shouldStop = () => isStopped || performance.now() - startMs > 1000 * seconds;
 
-for (let seed = from; seed < from + seeds; seed++) {
-  const report = await simulate(seed, values.trace ? print : undefined);
-  done += 1;
-  simulatedMs += report.simulatedMs;
-  shapes.set(report.shape, (shapes.get(report.shape) ?? 0) + 1);
-  for (const [name, count] of report.counts) {
-    const total = totals.get(name) ?? { seeds: 0, count: 0 };
-    totals.set(name, { seeds: total.seeds + 1, count: total.count + count });
-  }
-  if (values.trace) print(`seed ${seed} (${report.shape}): trace hash ${report.hash.toString(16).padStart(8, "0")}`);
-  if (report.violation !== undefined) await explain(report);
-  showProgress(seed);
+const folder = mkdtempSync(join(tmpdir(), "ants-sim-"));
+try {
+  const bundle = await bundleSimulation(resolve(values.root), folder);
+  const { simulate } = await import(pathToFileURL(bundle).href);
+  const { summary, failed } = await (jobs === 1 || values.trace ? runHere(simulate) : runThere(bundle));
+  clearProgress();
+  if (failed === undefined) summarise(summary);
+  else await explain(simulate, failed);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }
-summarise();
+
+function runHere(simulate) {
+  let done = 0;
+  return runSeeds(simulate, from, seeds, {
+    trace: values.trace ? print : undefined,
+    each({ seed, shape, hash }) {
+      done += 1;
+      if (values.trace) print(`seed ${seed} (${shape}): trace hash ${hash.toString(16).padStart(8, "0")}`);
+      else showProgress(done);
+      // Lets ^C through.
+      return done % 16 === 0 ? new Promise((next) => setImmediate(() => next(shouldStop() ? "stop" : "go"))) : "go";
+    },
+  });
+}
+
+function runThere(bundle) {
+  return runJobs({ bundle, from, seeds, jobs, shouldStop, progress: (summary) => showProgress(summary.seeds) });
+}
 
 /** The run of a seed that broke an invariant, step by step. */
-async function explain({ seed, shape, violation: { rule, message } }) {
-  clearProgress();
+async function explain(simulate, { seed, shape, violation: { rule, message } }) {
   if (!values.trace && !values.quiet) {
     Error.stackTraceLimit = 30;
     print(`seed ${seed} (${shape}), step by step: simulated seconds, and what happened`);
     await simulate(seed, print);
   }
-  fail(
-    `seed ${seed} breaks ${rule}: ${message} (after ${done} seeds)`,
-    `npm run sim -- --seeds 1 --from ${seed} --trace`,
+  process.stderr.write(
+    `error: seed ${seed} breaks ${rule}: ${message} (after ${seed - from + 1} seeds)\n` +
+      `hint: npm run sim -- --seeds 1 --from ${seed} --trace\n`,
   );
+  process.exitCode = 1;
 }
 
-function showProgress(seed) {
+function showProgress(done) {
   const nowMs = performance.now();
-  if (nowMs - lastProgressMs < PROGRESS_MS || values.trace) return;
+  if (nowMs - lastProgressMs < PROGRESS_MS) return;
   lastProgressMs = nowMs;
   const rate = (1000 * done) / (nowMs - startMs);
-  const leftS = Math.round((seeds - done) / rate);
-  const line = `seed ${seed}, ${done} of ${seeds}, ${rate.toFixed(0)} a second, ${leftS} s left`;
-  if (process.stderr.isTTY) process.stderr.write(`\r${line.padEnd(70)}`);
-  else if (Math.floor(nowMs / 30_000) !== Math.floor((nowMs - PROGRESS_MS) / 30_000)) process.stderr.write(`${line}\n`);
+  const leftS = Math.round(Math.min((seeds - done) / rate, seconds - (nowMs - startMs) / 1000));
+  const line = `${done} of ${seeds} seeds, no violation, ${rate.toFixed(1)} a second, ${leftS} s left`;
+  process.stderr.write(process.stderr.isTTY ? `\r${line.padEnd(70)}` : `${line}\n`);
 }
 
 function clearProgress() {
   if (process.stderr.isTTY) process.stderr.write(`\r${"".padEnd(70)}\r`);
 }
 
-function summarise() {
-  clearProgress();
-  const seconds = (performance.now() - startMs) / 1000;
-  const { user, system } = process.cpuUsage(startCpu);
-  const rates = { wall: done / seconds, cpu: done / ((user + system) / 1e6) };
-  if (values.json) {
-    const counts = Object.fromEntries(totals);
+function summarise(summary) {
+  const wallSeconds = (performance.now() - startMs) / 1000;
+  const rates = { wall: summary.seeds / wallSeconds, cpu: summary.seeds / summary.cpuSeconds };
+  const range = { from, to: from + summary.seeds - 1 };
+  if (values.json) print(JSON.stringify({ ...range, violations: 0, jobs, seconds: wallSeconds, rates, ...summary }));
+  else {
+    print(`seeds ${range.from} to ${range.to}: no violation in ${summary.seeds}`);
     print(
-      JSON.stringify({
-        from,
-        seeds: done,
-        violations: 0,
-        seconds,
-        rates,
-        simulatedMs,
-        shapes: Object.fromEntries(shapes),
-        counts,
-      }),
+      `${wallSeconds.toFixed(1)} s, ${rates.wall.toFixed(1)} seeds a second with --jobs ${jobs}, ` +
+        `${rates.cpu.toFixed(1)} a second of processor time`,
     );
-  } else {
-    print(`${done} seeds from ${from}: no violation; ${seconds.toFixed(1)} s, ${rates.wall.toFixed(1)} seeds a second`);
-    print(
-      `(${rates.cpu.toFixed(1)} a second of processor time), ${(simulatedMs / 3_600_000).toFixed(1)} simulated hours\n`,
-    );
-    print("  share of seeds   times  what");
-    for (const [name, { seeds, count }] of [...totals].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      print(`${((100 * seeds) / done).toFixed(1).padStart(14)} % ${String(count).padStart(7)}  ${name}`);
+    print(`${(summary.simulatedMs / 3_600_000).toFixed(1)} simulated hours\n`);
+    print("  of all seeds   times   what happened");
+    const share = (count) => `${((100 * count) / summary.seeds).toFixed(1).padStart(11)} %`;
+    for (const [name, { seeds: saw, count }] of Object.entries(summary.counts).sort(([a], [b]) => (a < b ? -1 : 1))) {
+      print(`${share(saw)} ${String(count).padStart(9)}   ${name}`);
     }
-    for (const [shape, count] of shapes)
-      print(`${((100 * count) / done).toFixed(1).padStart(14)} % ${"".padStart(7)}  (${shape})`);
+    for (const [name, count] of Object.entries(summary.shapes)) print(`${share(count)}             (${name})`);
   }
-  if (done < LEAST_SEEDS) return;
-  for (const [name, least] of Object.entries(LEAST_SHARES)) {
-    const share = (totals.get(name)?.seeds ?? 0) / done;
-    if (share < least)
-      fail(
-        `only ${(100 * share).toFixed(1)} % of the seeds had ${name}: ${100 * least} % are wanted`,
-        "make the faults of test/simulation/pen more frequent",
-      );
-  }
+  const lacking = Object.entries(LEAST_SHARES).filter(([name, least]) => summary.share(name) < least);
+  if (summary.seeds < LEAST_SEEDS || lacking.length === 0) return;
+  process.stderr.write(
+    `error: too little was exercised: ${lacking.map(([name, least]) => `${name} in under ${100 * least} % of all seeds`).join(", ")}\n` +
+      "hint: change the weights in test/simulation/pen/mischief.ts\n",
+  );
+  process.exitCode = 1;
 }
 
 function fail(message, hint) {
-  clearProgress();
   process.stderr.write(`error: ${message}\nhint: ${hint}\n`);
   process.exit(1);
 }

@@ -6,12 +6,8 @@ import * as node from "../../../keys/platform/node.js";
  * the form of real ones and hold exactly where the seed's owner made them, which is all that the rules of the pen build on;
  * what Ed25519 itself accepts is tested elsewhere, with the real thing.
  */
-/** More than any one run makes: the generation before this one is remembered, too. */
-const MAX_REMEMBERED = 50_000;
-
 const [real] = node.backends;
-let made = new Set<string>();
-let madeBefore: ReadonlySet<string> = new Set<string>();
+const made = new Set<string>();
 const publicKeys = new Map<string, Uint8Array>();
 
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
@@ -19,8 +15,7 @@ const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset
 const remembering: Ed25519Backend = {
   name: real!.name,
   verify(signature, message, publicKey) {
-    const key = latin1(signature) + latin1(publicKey) + latin1(node.sha256(message));
-    return made.has(key) || madeBefore.has(key);
+    return made.has(latin1(signature) + latin1(publicKey) + latin1(node.sha256(message)));
   },
   sign(message, seed) {
     const signature = new Uint8Array(64);
@@ -29,10 +24,6 @@ const remembering: Ed25519Backend = {
     // A canonical point, and a scalar below the order.
     signature[31]! &= 0x3f;
     signature[63] = 0;
-    if (made.size >= MAX_REMEMBERED) {
-      madeBefore = made;
-      made = new Set();
-    }
     made.add(latin1(signature) + latin1(remembering.publicKey(seed)) + latin1(node.sha256(message)));
     return signature;
   },
@@ -47,6 +38,11 @@ const remembering: Ed25519Backend = {
     return known.slice();
   },
 };
+
+/** The next run begins: it has keys of its own, and nothing that was signed before is in it. */
+export function forgetSignatures(): void {
+  made.clear();
+}
 
 export const { sha256, sha256Hex, sha256Text, sha256TextHex } = node;
 export const backends: readonly Ed25519Backend[] = [remembering];

@@ -4,6 +4,8 @@ import type { Host, Instance } from "./instance.js";
 import { liar } from "./liar.js";
 import { FAULTS, type Fault, Mischief } from "./mischief.js";
 import { PenWorld } from "./pen-world.js";
+import { forgetSignatures } from "./platform.js";
+import { forgetLines } from "./remembered/lines.js";
 import type { SimRelay } from "./sim-relay.js";
 
 /** What one seed came to. */
@@ -52,6 +54,8 @@ const RARE: ReadonlyMap<Fault, number> = new Map([
 
 /** Runs one seed from its first event to its last. The same seed always gives the same run. */
 export async function simulate(seed: number, trace?: (line: string) => void): Promise<SimReport> {
+  forgetLines();
+  forgetSignatures();
   // The plan has a source of its own, so that neighbouring seeds have nothing in common.
   const random = new SimRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
   for (let i = 0; i < 4; i++) random.next();
