@@ -27,7 +27,7 @@ const PUBLIC_FORMS: readonly RegExp[] = [
 const STATEMENT = [/"did":"did:ants:[a-z2-7]{52}"/, /"sigs?":/];
 /** Its own fields, by name and exact form: hashes, keys, signatures, and what is sealed. */
 const STATEMENT_FIELDS: readonly RegExp[] = [
-  /"(?:id|prev|identity|bodyHash|handover)":"[0-9a-f]{64}"/g,
+  /"(?:id|prev|identity|bodyHash|handover|request)":"[0-9a-f]{64}"/g,
   /"(?:sig|salt|enc|sealed|box|k|instance|stream|escrow)":"[A-Za-z0-9_-]{16,}"/g,
   /"(?:path|commit|over|reveal|ids)":\["[A-Za-z0-9_",-]+"\]/g,
   /"did:ants:[a-z2-7]{52}":"[A-Za-z0-9_-]+"/g,
