@@ -15,10 +15,10 @@ export interface Instances {
 
 /**
  * Draws this run's instance and notes it for the next one, which may then say whom it follows. Call with the home's
- * lock held. Notes of another boot are passed over: that home may be a copy whose original runs elsewhere.
+ * lock held. Notes of another boot or folder are passed over: this home may be a copy whose original runs elsewhere.
  *
  * @param given the instance that a hand-over names, which was drawn for this one start
- * @param bootId what tells this boot of this host from all others; without it nothing earlier counts
+ * @param bootId what tells this boot of this host, and this folder on it, from all others; without it nothing earlier counts
  */
 export async function drawInstance(
   disk: Disk,
@@ -33,6 +33,11 @@ export async function drawInstance(
   const kept = [...notes.slice(1 - MAX_REMEMBERED), { boot: bootId, instance: own }];
   await disk.replace(path, utf8(kept.map((note) => `${JSON.stringify(note)}\n`).join("")));
   return { own, earlier: new Set(notes.map(({ instance }) => instance)) };
+}
+
+/** The instances of a home's runs that are noted in it, of any boot. */
+export async function notedInstances(disk: Disk, path: string): Promise<ReadonlySet<string>> {
+  return new Set(readNotes(await disk.read(path)).map(({ instance }) => instance));
 }
 
 interface Note {

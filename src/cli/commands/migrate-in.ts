@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { realpath, rm } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { utf8, zero } from "../../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
@@ -10,24 +10,32 @@ import { assertDurablePlace } from "../../../keys/node/place.js";
 import { createFile } from "../../../keys/node/whole-file.js";
 import type { DiskLock } from "../../../keys/ports.js";
 import { systemRandom } from "../../../keys/ports.js";
+import type { BackupManifest } from "../../agent/backup/manifest.js";
 import { readArchive } from "../../agent/backup/read-archive.js";
 import { restoreHome } from "../../agent/backup/restore-home.js";
 import { dormantMark } from "../../agent/dormant.js";
 import { AgentHome, homeLayout } from "../../agent/home.js";
 import { type MoveBundle, notABundle, readBundle } from "../../agent/move-bundle.js";
-import type { Agent } from "../../agent/open-agent.js";
 import { openUnlocked } from "../../agent/open-home.js";
-import { ownEvents } from "../../agent/own-events.js";
-import { ChainStore } from "../../client/chain-store.js";
+import { StepReader } from "../../agent/step-reader.js";
+import type { KnownStep } from "../../agent/step-records.js";
 import { systemPorts } from "../../client/ports.js";
-import { RelayPool } from "../../client/relay-pool.js";
-import { CLAIM_KIND, type Event } from "../../protocol/event.js";
-import { HANDOVER_KIND, handoverOf } from "../../protocol/handover.js";
+import type { ChainHead } from "../../protocol/event.js";
+import { readChain } from "../chain-reading.js";
+import { confirm } from "../confirm.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { surveyAgent } from "../owner-survey.js";
-import { forgetPendingMove, keepPendingMove, type PendingMove, readPendingMove } from "../pending-move.js";
+import { findWay, type Way } from "../move-way.js";
+import {
+  forgetExpiredMoves,
+  forgetPendingMove,
+  keepPendingMove,
+  type PendingMove,
+  readPendingMove,
+} from "../pending-move.js";
 import { allowsEphemeral, isInside, moveFolder, vaultPath } from "../places.js";
 import { type KeptVault, keepReceivedVault, receivedIdentity } from "../received-vault.js";
+import { printable } from "../text.js";
+import { openTerminal } from "../tty.js";
 import { usageError } from "../usage.js";
 
 export interface MigrateInOptions {
@@ -35,6 +43,8 @@ export interface MigrateInOptions {
   readonly request?: string;
   readonly bundle?: string;
   readonly takeover?: true;
+  /** The agent that is to come; a person is asked without it. */
+  readonly did?: string;
   readonly vault?: string;
   readonly allowEphemeral?: true;
   readonly timeout: number;
@@ -53,10 +63,16 @@ export async function migrateIn(context: CommandContext, options: MigrateInOptio
 
 async function ask({ out, env, home }: CommandContext, { request: file }: MigrateInOptions): Promise<CommandResult> {
   await requireNoHome(home);
+  const folder = moveFolder(env);
+  await forgetExpiredMoves(nodeDisk, folder, systemPorts.clock.nowMs());
   const { request, secret } = makeMoveRequest(systemPorts.clock.nowMs(), systemRandom);
   try {
+    // First: nobody may get a request whose secret could be lost.
+    await keepPendingMove(nodeDisk, folder, { request, secret });
     if (file !== undefined) await writeRequest(resolve(file), request.line);
-    await keepPendingMove(nodeDisk, moveFolder(env), { request, secret });
+  } catch (error) {
+    await forgetPendingMove(nodeDisk, folder, request.hash);
+    throw error;
   } finally {
     zero(secret);
   }
@@ -88,6 +104,7 @@ async function take(context: CommandContext, options: TakeOptions): Promise<Comm
   const bundle = await readBundle(options.bundle);
   try {
     const { did, request } = bundle.answer;
+    if (options.did !== undefined && options.did !== did) throw otherAgent(did, options.did, options.bundle);
     const folder = moveFolder(env);
     const pending = await readPendingMove(nodeDisk, folder, request);
     const vaultFile = vaultPath(options.vault, did, env);
@@ -98,10 +115,8 @@ async function take(context: CommandContext, options: TakeOptions): Promise<Comm
     keepMemoryOutOfCoreDumps();
     const joined = openKeys(bundle, pending, options.bundle);
     try {
-      const agent = await settle(context, options, { bundle, pending, joined, vaultFile });
-      const { epoch, seq } = agent.pen.head;
-      const unknown = await agent.steps.unknown();
-      await agent.close();
+      if (options.did === undefined) await requireWanted(context, joined, did);
+      const { epoch, seq, unknown } = await settle(context, options, { bundle, pending, joined, vaultFile });
       await forgetPendingMove(nodeDisk, folder, request);
       await out.result(
         {
@@ -149,24 +164,40 @@ function openKeys({ answer }: MoveBundle, { request, secret }: PendingMove, path
   }
 }
 
-/** From a sealed bundle to an agent that holds the pen. */
-async function settle(context: CommandContext, options: TakeOptions, arrival: Arrival): Promise<Agent> {
-  const { home: path, signal, out } = context;
+/** Where the agent stands that arrived. */
+interface Arrived {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly unknown: readonly KnownStep[];
+}
+
+/** From a sealed bundle to an agent that had the pen here. */
+async function settle(context: CommandContext, options: TakeOptions, arrival: Arrival): Promise<Arrived> {
+  const { home: path, env, signal, out } = context;
   const { bundle, pending, joined, vaultFile } = arrival;
   const unpacked = await unpack(context, options, bundle, pending);
+  if (unpacked.isAwake) return standing(unpacked.home, joined);
   const { home, lock, isNew } = unpacked;
   let way: Way;
   try {
-    way = await findWay(context, options, unpacked, joined, pending);
+    way = await findWay(context, {
+      ...unpacked,
+      instance: pending.request.instance,
+      vault: joined.vault,
+      takeover: options.takeover === true,
+      timeoutMs: options.timeout * 1000,
+    });
   } catch (error) {
     await lock.release();
     // A bundle that was used leaves nothing here.
-    if (isNew && isAntsError(error, "handover-used")) await rm(path, { recursive: true, force: true });
+    if (isNew && (isAntsError(error, "handover-used") || isAntsError(error, "move-stale")))
+      await rm(path, { recursive: true, force: true });
     throw error;
   }
   let kept: KeptVault;
   try {
     kept = await keepReceivedVault(context, joined, vaultFile, options);
+    await keepPendingMove(nodeDisk, moveFolder(env), { ...pending, home: home.path });
   } catch (error) {
     await lock.release();
     throw error;
@@ -178,33 +209,52 @@ async function settle(context: CommandContext, options: TakeOptions, arrival: Ar
     claimed: {},
     takeover: { takeover: true },
   }[way.kind];
-  return openUnlocked(
+  const agent = await openUnlocked(
     { home, lock, vault: kept.vault, vaultPath: vaultFile },
     { ...how, activate: true, signal, timeoutMs: options.timeout * 1000 },
   );
+  const { epoch, seq } = agent.pen.head;
+  const unknown = await agent.steps.unknown();
+  await agent.close();
+  return { epoch, seq, unknown };
 }
 
-interface Unpacked {
-  readonly home: AgentHome;
-  readonly lock: DiskLock;
-  /** It was not there before. */
-  readonly isNew: boolean;
+/** It arrived before, and only that was not noted: what the chain on this disk says. */
+async function standing(home: AgentHome, { vault }: JoinedAgent): Promise<Arrived> {
+  const { chain } = await readChain(home);
+  try {
+    const { stateKey, earlier } = vault.content;
+    const keys = [stateKey, ...earlier.map((era) => era.stateKey)];
+    const unknown = (await new StepReader(chain, keys).survey()).unknown();
+    return { epoch: chain.head?.epoch ?? 0, seq: chain.head?.seq ?? -1, unknown };
+  } finally {
+    await chain.close();
+  }
 }
+
+/** A home of this bundle. */
+type Unpacked =
+  | {
+      readonly isAwake: false;
+      readonly home: AgentHome;
+      readonly lock: DiskLock;
+      /** Where the chain in the bundle ends. */
+      readonly packed: ChainHead | undefined;
+      /** It was not there before. */
+      readonly isNew: boolean;
+    }
+  /** An attempt that was cut off right at its end has woken it. */
+  | { readonly isAwake: true; readonly home: AgentHome };
 
 /** The home, asleep: unpacked now, or by an attempt that was cut off. */
 async function unpack(
   { home: path, signal }: CommandContext,
   options: TakeOptions,
   { answer, archive }: MoveBundle,
-  { secret }: PendingMove,
+  pending: PendingMove,
 ): Promise<Unpacked> {
   const name = basename(options.bundle);
-  if ((await nodeDisk.read(homeLayout(path).config)) !== undefined) {
-    const home = await AgentHome.open(nodeDisk, path);
-    const mark = await dormantMark(nodeDisk, home);
-    if (home.config.did !== answer.did || mark?.tier !== "move") throw homeExists(path);
-    return { home, lock: await home.lock(), isNew: false };
-  }
+  const { secret } = pending;
   const opened = await readArchive(archive, [{ secret }]).catch((error: unknown) => {
     if (isAntsError(error, "backup-damaged") || isAntsError(error, "backup-no-key"))
       throw notABundle(options.bundle, error.message, error);
@@ -215,68 +265,53 @@ async function unpack(
     await opened.close();
     throw notABundle(options.bundle, `its archive is of another agent or purpose (${did}, ${tier})`);
   }
+  const { head: packed } = opened.manifest;
+  if ((await nodeDisk.read(homeLayout(path).config)) !== undefined) {
+    await opened.close();
+    return present(path, pending, opened.manifest);
+  }
   try {
     const { home, lock } = await restoreHome({ archive: opened, name, to: path, clock: systemPorts.clock, signal });
-    return { home, lock, isNew: true };
+    return { isAwake: false, home, lock, packed, isNew: true };
   } catch (error) {
     if (isAntsError(error, "backup-damaged")) throw notABundle(options.bundle, error.message, error);
     throw error;
   }
 }
 
-/** How this host comes to the pen. */
-type Way =
-  /** By the event that ends the chain. */
-  | { readonly kind: "handover"; readonly id: string }
-  /** An attempt that was cut off has claimed already. */
-  | { readonly kind: "claimed" }
-  /** The old host is said to be gone. */
-  | { readonly kind: "takeover" };
-
-/**
- * Reads what the relays have, and finds the hand-over to this request at the end of the chain. Throws
- * "move-no-handover", "handover-used".
- */
-async function findWay(
-  context: CommandContext,
-  { timeout, takeover }: TakeOptions,
-  { home, isNew }: Unpacked,
-  joined: JoinedAgent,
-  { request }: PendingMove,
-): Promise<Way> {
-  const { did } = home.config;
-  const { instance } = request;
-  await using pool = new RelayPool(systemPorts);
-  const chain = await ChainStore.open({ disk: nodeDisk, folder: home.layout.chain, did, keys: home.identity });
-  try {
-    const seed = () => joined.vault.content.signSeed;
-    await surveyAgent(context, { home, chain, pool, relays: [], timeoutMs: timeout * 1000, seed });
-    const last = chain.head?.seq ?? -1;
-    let newest: Event | undefined;
-    for await (const event of ownEvents(chain, [HANDOVER_KIND], 0, last))
-      if (handoverOf(event)?.instance === instance) newest = event;
-    if (newest === undefined) {
-      if (takeover === true) return { kind: "takeover" };
-      throw noHandover(did, instance);
-    }
-    const after: Event[] = [];
-    for await (const event of ownEvents(chain, [CLAIM_KIND], newest.seq + 1, last)) after.push(event);
-    if (newest.seq === last) return { kind: "handover", id: newest.id };
-    const isOurs = after.length === last - newest.seq && after.every(({ body }) => body?.instance === instance);
-    if (!isNew && isOurs) return { kind: "claimed" };
-    throw new AntsError("handover-used", `the chain of ${did} went on after the hand-over to this host`, {
-      hint: "a hand-over works once: ask anew with ants migrate in --start, and move from where the agent is now",
-      details: { did, handover: newest.id },
-    });
-  } finally {
-    await chain.close();
+/** A home that is there already is this bundle's, asleep or just awake, or it is in the way. */
+async function present(path: string, pending: PendingMove, { did, timeMs, head }: BackupManifest): Promise<Unpacked> {
+  const home = await AgentHome.open(nodeDisk, path);
+  if (home.config.did !== did) throw homeExists(path);
+  const mark = await dormantMark(nodeDisk, home);
+  if (mark === undefined) {
+    const woken = pending.home === undefined ? undefined : await realpath(pending.home).catch(() => undefined);
+    if (woken === undefined || woken !== (await realpath(path))) throw homeExists(path);
+    return { isAwake: true, home };
   }
+  if (mark.tier !== "move") throw homeExists(path);
+  if (mark.madeMs !== timeMs || mark.head?.id !== head?.id)
+    throw new AntsError("home-exists", `${path} is of another bundle, and sleeps: nothing was done in it`, {
+      hint: `remove it (rm -r ${path}), and run this again; or choose another folder with --home`,
+      details: { home: path },
+    });
+  return { isAwake: false, home, lock: await home.lock(), packed: head, isNew: false };
 }
 
-function noHandover(did: string, instance: string): AntsError {
-  return new AntsError("move-no-handover", `no relay that answers has a hand-over of ${did} to this host`, {
-    hint: "run ants migrate out there again; if that host is gone for good: ants migrate in --bundle FILE --takeover",
-    details: { did, instance },
+/** A request is no secret: whoever saw it can seal an agent to it. A person says whether this one is meant. */
+async function requireWanted({ signal }: CommandContext, { label }: JoinedAgent, did: string): Promise<void> {
+  const terminal = openTerminal();
+  if (terminal === undefined)
+    throw usageError(`there is no terminal to ask on: name the agent that is to come with --did`, "migrate in");
+  terminal.close();
+  const about = ["", `The bundle holds ${did} ("${printable(label)}"): is that the agent that is to live here?`];
+  await confirm({ about, word: "yes", yes: false, signal });
+}
+
+function otherAgent(came: string, expected: string, path: string): AntsError {
+  return new AntsError("move-other-agent", `${path} holds ${came}, not ${expected}`, {
+    hint: "bring the bundle of that agent's host; if nobody of yours made this one, ask anew: ants migrate in --start",
+    details: { did: came, expected, path },
   });
 }
 

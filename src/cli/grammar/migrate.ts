@@ -22,6 +22,7 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
     .option("--start", "ask: prints a request for the old host, and the code that is typed there")
     .option("--request <file>", "write the request to this new file instead of stdout")
     .option("--bundle <file>", "take what ants migrate out wrote")
+    .option("--did <did>", "the agent that is to come; without it a person is shown its DID and asked")
     .option("--takeover", "go on without a hand-over: the old host was cut off, and is gone for good")
     .option("--timeout <seconds>", "how long to try for the pen", seconds, 30)
     .addOption(vaultOption())
@@ -30,6 +31,7 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
   examples(inward, [
     ["ants migrate in --start --request request.json", "shows a code, to be typed on the old host"],
     ["ants migrate in --bundle scout.move", "once the old host has packed the agent"],
+    ["ants migrate in --bundle scout.move --did did:ants:…", "no terminal"],
   ]);
 
   const outward = command(

@@ -37,9 +37,19 @@ export const MIGRATION_ERRORS = {
     "A bundle works once. Begin anew: ants migrate in --start here, ants migrate out where the agent lives.",
     EXIT.refusedForSafety,
   ),
+  "move-other-agent": fatal(
+    "The bundle holds another agent than the one that was named.",
+    "Find out who made the bundle: a request is no secret, and anybody can seal an agent to it.",
+    EXIT.refusedForSafety,
+  ),
   "move-request": fatal(
     "The text is not the request of a host that an agent is to move to.",
     "Paste the whole line that ants migrate in --start printed there, or name its file.",
     EXIT.usage,
+  ),
+  "move-stale": fatal(
+    "The agent went on after the bundle was made: it stayed where it was, or was packed again.",
+    "Bring the newest bundle. Where its host is gone: ants backup restore, or ants recover with the words.",
+    EXIT.refusedForSafety,
   ),
 } as const satisfies Record<string, ErrorRow>;
