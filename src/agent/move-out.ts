@@ -9,6 +9,7 @@ import type { ClientPorts } from "../client/ports.js";
 import { CLAIM_KIND } from "../protocol/event.js";
 import { prepareArchive } from "./backup/prepare-archive.js";
 import { writeArchive } from "./backup/write-archive.js";
+import type { AgentHome } from "./home.js";
 import { writeBundle } from "./move-bundle.js";
 import { type Departure, forgetDeparture, noteDeparture, readDeparture } from "./moved.js";
 import type { Agent } from "./open-agent.js";
@@ -23,6 +24,8 @@ export interface MoveOutOptions {
   readonly request: MoveRequest;
   /** Where the bundle goes; outside the home. */
   readonly bundle: string;
+  /** Absolute paths that the bundle has not, with the reason: the vault, and targets of backups in the home. */
+  readonly exclude: ReadonlyMap<string, string>;
   readonly disk: Disk;
   readonly ports: Pick<ClientPorts, "clock" | "random">;
   readonly signal: AbortSignal;
@@ -55,7 +58,7 @@ const MAX_ATTEMPTS = 3;
 export async function moveOut(options: MoveOutOptions): Promise<MovedOut> {
   const { agent, request, bundle, disk, ports, signal, onProgress = () => {} } = options;
   const { home } = agent;
-  await requireNotArrived(options);
+  await requireNotArrived(agent, disk);
   onProgress("draining");
   await agent.publisher.drain({ signal });
   onProgress("packing");
@@ -85,36 +88,39 @@ export async function moveOut(options: MoveOutOptions): Promise<MovedOut> {
 }
 
 /**
- * Takes a move back: with the pen held here again, the bundle is worth nothing. Throws "move-arrived" where the new host
- * has been at work.
+ * Takes a move back: with the pen held here again, the chain has gone on past the bundle, and no host takes that any
+ * more. Throws "move-arrived" where the new host has been at work.
  */
-export async function stayHere(options: Pick<MoveOutOptions, "agent" | "disk">): Promise<void> {
-  await requireNotArrived(options);
-  await forgetDeparture(options.disk, options.agent.home);
+export async function stayHere({ agent, disk }: Pick<MoveOutOptions, "agent" | "disk">): Promise<void> {
+  await requireNotArrived(agent, disk);
+  await forgetDeparture(disk, agent.home);
 }
 
-/** What was claimed there is on this chain: the agent has lived elsewhere since. */
-async function requireNotArrived({ agent, disk }: Pick<MoveOutOptions, "agent" | "disk">): Promise<void> {
-  const departure = await readDeparture(disk, agent.home);
+/**
+ * Throws "move-arrived" where the chain on this disk says that the agent has lived elsewhere since it left: what was
+ * claimed there is on it. Ask before the pen is claimed (with the chain read from the relays), and after.
+ */
+export async function requireNotArrived({ home, chain }: Pick<Agent, "home" | "chain">, disk: Disk): Promise<void> {
+  const departure = await readDeparture(disk, home);
   if (departure === undefined) return;
-  for await (const { body, id } of ownEvents(agent.chain, [CLAIM_KIND], 0, agent.chain.head?.seq ?? -1)) {
+  for await (const { body, id } of ownEvents(chain, [CLAIM_KIND], 0, chain.head?.seq ?? -1)) {
     if (body?.instance !== departure.instance) continue;
-    await noteDeparture(disk, agent.home, { ...departure, state: "gone" });
-    throw arrived(agent, departure, id);
+    await noteDeparture(disk, home, { ...departure, state: "gone" });
+    throw arrived(home, departure, id);
   }
 }
 
-function arrived({ home }: Agent, { instance, atMs }: Departure, claim: string): AntsError {
+function arrived(home: AgentHome, { instance, atMs }: Departure, claim: string): AntsError {
   const { did } = home.config;
   const since = new Date(atMs).toISOString();
   return new AntsError("move-arrived", `${did} has been at work as instance ${instance} since it left on ${since}`, {
-    hint: "work with it there, or have it moved back from there with ants migrate out",
+    hint: "work with it there, or have it moved back from there with ants migrate out; if that host is lost: ants backup restore, or ants recover, into a new folder",
     details: { did, instance, claim },
   });
 }
 
 async function pack(options: MoveOutOptions): Promise<{ readonly bytes: number; readonly files: number }> {
-  const { agent, vault, vaultBytes, request, bundle, disk, ports, signal } = options;
+  const { agent, vault, vaultBytes, request, bundle, exclude, disk, ports, signal } = options;
   const { home } = agent;
   const { did, label } = home.config;
   const { signSeed } = vault.content;
@@ -128,6 +134,7 @@ async function pack(options: MoveOutOptions): Promise<{ readonly bytes: number; 
       tier: "move",
       recipients: [ageRecipient(request.publicKey)],
       signSeed,
+      exclude,
       clock: ports.clock,
       disk,
       signal,

@@ -14,6 +14,8 @@ export interface AtWorkOptions extends UnlockOptions {
   readonly wait?: true;
   /** Also where the agent moves away, to finish that or to take it back. */
   readonly leaving?: true;
+  /** Runs with the home's lock held and the vault open, before the pen is asked for. */
+  readonly before?: (home: AgentHome, unlocked: UnlockedVault) => Promise<void>;
   /** How long to try for the pen. */
   readonly timeoutMs: number;
 }
@@ -36,6 +38,12 @@ export async function agentAtWork<T>(
   let unlocked: UnlockedVault;
   try {
     unlocked = await unlock(context, home.config.did, options);
+    try {
+      await options.before?.(home, unlocked);
+    } catch (error) {
+      unlocked.vault.close();
+      throw error;
+    }
   } catch (error) {
     await lock.release();
     throw error;

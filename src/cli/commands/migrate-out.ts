@@ -7,15 +7,19 @@ import { isMoveCode, MOVE_VALID_MS, type MoveRequest, parseMoveRequest } from ".
 import { readVaultFile } from "../../../keys/node/vault-file.js";
 import { AgentHome } from "../../agent/home.js";
 import { readBundle } from "../../agent/move-bundle.js";
-import { type MoveOutStep, moveOut, stayHere } from "../../agent/move-out.js";
+import { type MoveOutStep, moveOut, requireNotArrived, stayHere } from "../../agent/move-out.js";
 import { readDeparture } from "../../agent/moved.js";
+import { ChainStore } from "../../client/chain-store.js";
 import { systemPorts } from "../../client/ports.js";
+import { RelayPool } from "../../client/relay-pool.js";
 import { agentAtWork } from "../agent-at-work.js";
+import { BackupPlace } from "../backup-place.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { surveyAgent } from "../owner-survey.js";
 import { readPasted } from "../pasted.js";
 import { isInside } from "../places.js";
 import { openTerminal } from "../tty.js";
-import type { UnlockOptions } from "../unlock.js";
+import type { UnlockedVault, UnlockOptions } from "../unlock.js";
 import { usageError } from "../usage.js";
 
 export interface MigrateOutOptions extends UnlockOptions {
@@ -46,13 +50,15 @@ export async function migrateOut(context: CommandContext, options: MigrateOutOpt
   await requirePlace(bundle, home, request);
   requireFresh(request);
   await requireCode(request, options.code, signal);
-  const moved = await agentAtWork(context, atWork(options), (agent, { path, vault }) =>
+  const place = await BackupPlace.open(context, options.vault === undefined ? {} : { vault: options.vault });
+  const moved = await agentAtWork(context, atWork(context, options), (agent, { path, vault }) =>
     moveOut({
       agent,
       vault,
       vaultBytes: () => readVaultFile(path),
       request,
       bundle,
+      exclude: place.leftOut(),
       disk: nodeDisk,
       ports: systemPorts,
       signal,
@@ -80,26 +86,47 @@ async function cancel(context: CommandContext, options: MigrateOutOptions): Prom
   const departure = await readDeparture(nodeDisk, home);
   if (departure === undefined)
     throw usageError("this agent is not moving away: there is nothing to cancel", "migrate out");
-  const head = await agentAtWork(context, atWork(options), async (agent) => {
+  const head = await agentAtWork(context, atWork(context, options), async (agent) => {
     await stayHere({ agent, disk: nodeDisk });
     return agent.pen.head;
   });
   const { did } = home.config;
   await out.result({ did, home: home.path, bundle: departure.bundle, epoch: head.epoch }, [
-    `${did} stays here; its bundle is worth nothing any more: remove ${departure.bundle}`,
+    `${did} stays here, and no host takes its bundle any more; there are keys in it: remove ${departure.bundle}`,
   ]);
   return undefined;
 }
 
-function atWork({ timeout, takeover, wait, vault, phraseFile }: MigrateOutOptions) {
+function atWork(context: CommandContext, { timeout, takeover, wait, vault, phraseFile }: MigrateOutOptions) {
   return {
     leaving: true,
+    before: (home: AgentHome, unlocked: UnlockedVault) => survey(context, home, unlocked, timeout * 1000),
     timeoutMs: timeout * 1000,
     ...(takeover === true ? { takeover } : {}),
     ...(wait === true ? { wait } : {}),
     ...(vault === undefined ? {} : { vault }),
     ...(phraseFile === undefined ? {} : { phraseFile }),
   } as const;
+}
+
+/** An agent that has arrived is not to be displaced by whoever asks whether it has: first it is looked for. */
+async function survey(
+  context: CommandContext,
+  home: AgentHome,
+  { vault }: UnlockedVault,
+  timeoutMs: number,
+): Promise<void> {
+  if ((await readDeparture(nodeDisk, home)) === undefined) return;
+  const { layout, config, identity } = home;
+  await using pool = new RelayPool(systemPorts);
+  const chain = await ChainStore.open({ disk: nodeDisk, folder: layout.chain, did: config.did, keys: identity });
+  try {
+    const seed = () => vault.content.signSeed;
+    await surveyAgent(context, { home, chain, pool, relays: [], timeoutMs, seed });
+    await requireNotArrived({ home, chain }, nodeDisk);
+  } finally {
+    await chain.close();
+  }
 }
 
 /** A request is one line of JSON; a file has no such name. */

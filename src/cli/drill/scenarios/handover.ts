@@ -29,7 +29,8 @@ export const HAND_OVER: Scenario = {
     const kept = join(stage.folder, "kept");
     await cp(pending, kept, { recursive: true });
     await b.place.own(b.folder);
-    await b.run(["migrate", "in", "--bundle", bundle]);
+    const take = ["migrate", "in", "--bundle", bundle, "--did", did];
+    await b.run(take);
     const second = stage.count(b);
     const { epoch, next } = await second.opened();
     stage.tell(`B took the bundle, and counts on at ${next} in epoch ${epoch}`);
@@ -41,14 +42,14 @@ export const HAND_OVER: Scenario = {
     const env = { ANTS_HOME: elsewhere, ANTS_VAULT: join(b.folder, "elsewhere.json") };
     await mkdir(elsewhere);
     await b.place.own(b.folder);
-    const used = await b.fails(["migrate", "in", "--bundle", bundle], { env });
+    const used = await b.fails(take, { env });
     stage.check("the bundle opens no second time on B", used === "move-no-request", used);
     await cp(kept, pending, { recursive: true });
     await b.place.own(b.folder);
-    const replayed = await b.fails(["migrate", "in", "--bundle", bundle], { env });
+    const replayed = await b.fails(take, { env });
     stage.check("nor with a copy of B's disk from before", replayed === "handover-used", replayed);
     const back = await a.fails(["migrate", "out", "--cancel"]);
-    stage.check("A cannot take the move back once B was at work", back === "held", back);
+    stage.check("A cannot take the move back once B was at work", back === "move-arrived", back);
     stage.tell(`the bundle was replayed, with and without the one-time key, and refused; ${did} is on B alone`);
     await second.counts(2 * COUNTS);
     await second.stop();
