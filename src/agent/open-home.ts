@@ -6,7 +6,7 @@ import { readVaultFile, updateVaultFile } from "../../keys/node/vault-file.js";
 import type { VaultUnlock } from "../../keys/node/vault-slot.js";
 import type { DiskLock } from "../../keys/ports.js";
 import { systemPorts } from "../client/ports.js";
-import { bootId } from "./boot-id.js";
+import { bootAndPlace } from "./boot-id.js";
 import { requireAwake, wakeUp } from "./dormant.js";
 import { AgentHome } from "./home.js";
 import { requireNotMoved } from "./moved.js";
@@ -110,7 +110,8 @@ export async function openUnlocked(
     });
   }
   try {
-    const boot = await bootId(nodeDisk);
+    // The lock file is never removed, and no copy of the home has the same one.
+    const boot = await bootAndPlace(nodeDisk, home.layout.lock);
     const agent = await openAgent({
       ...acquire,
       disk: nodeDisk,

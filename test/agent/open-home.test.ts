@@ -54,6 +54,19 @@ describe("openHome", () => {
     options = await foundHome();
   });
 
+  test("takes a run of a folder that it was copied from for another instance, and its own for its own", async () => {
+    const agent = await openHome(options);
+    await agent.publisher.publish(note("hello"));
+    const copy = `${options.home}-copy`;
+    cpSync(options.home, copy, { recursive: true });
+    // The original is at work.
+    await expect(openHome({ ...options, home: copy, timeoutMs: 1_000 })).rejects.toMatchObject({ code: "held" });
+    await agent.close();
+    // A moment ago it was; by the relay's clock that may be any copy.
+    await expect(openHome({ ...options, home: copy, timeoutMs: 1_000 })).rejects.toMatchObject({ code: "held" });
+    await (await openHome(options)).close();
+  });
+
   test("publishes, gives everything back, and notes the last committed event in the vault", async () => {
     const agent = await openHome(options);
     const { events } = await agent.publisher.publish(note("hello"));
