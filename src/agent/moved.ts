@@ -62,6 +62,17 @@ export async function requireNotMoved(disk: Disk, home: AgentHome): Promise<void
   if (departure !== undefined) throw homeMoved(home, departure);
 }
 
+/** For what takes the identity over: that is done where the agent lives, or in a home of its own. Throws "home-moved". */
+export async function requireNotMovedToRotate(disk: Disk, home: AgentHome): Promise<void> {
+  const departure = await readDeparture(disk, home);
+  if (departure === undefined) return;
+  const { message, details } = homeMoved(home, departure);
+  throw new AntsError("home-moved", message, {
+    hint: "do it where the agent lives now; if that host is lost, or in a thief's hands: ants recover --home NEW --vault NEW.json, with the words",
+    ...(details === undefined ? {} : { details }),
+  });
+}
+
 export function homeMoved({ path, config: { did } }: AgentHome, departure: Departure): AntsError {
   const { state, instance, bundle, atMs } = departure;
   const since = new Date(atMs).toISOString();

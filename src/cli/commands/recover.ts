@@ -9,6 +9,7 @@ import { type OpenVault, openVault, sealVault } from "../../../keys/node/vault.j
 import { readVaultFile, writeVaultFile } from "../../../keys/node/vault-file.js";
 import { type PhraseKeys, phraseKeys } from "../../../keys/phrase.js";
 import { AgentHome, homeLayout } from "../../agent/home.js";
+import { requireNotMovedToRotate } from "../../agent/moved.js";
 import { assertVaultOf } from "../../agent/open-home.js";
 import { escrowedKeys, type FoundAgent, findAgents, requirePower } from "../../agent/recovery.js";
 import { discardNext, signRotation, withNext } from "../../agent/rotation.js";
@@ -143,8 +144,10 @@ async function settle(
 
 async function refuseOtherHome(path: string, did: Did): Promise<void> {
   if ((await nodeDisk.read(homeLayout(path).config)) === undefined) return;
-  const { config } = await AgentHome.open(nodeDisk, path);
+  const home = await AgentHome.open(nodeDisk, path);
+  const { config } = home;
   if (config.did !== did) throw homeExists(path, `it is of ${config.did}, and these words are of ${did}`);
+  await requireNotMovedToRotate(nodeDisk, home);
 }
 
 /** The vault of a recovery that was cut off after it was written; undefined where there is none yet. */

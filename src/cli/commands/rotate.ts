@@ -6,6 +6,7 @@ import { type OpenVault, openVault, sealVault } from "../../../keys/node/vault.j
 import { readVaultFile, updateVaultFile } from "../../../keys/node/vault-file.js";
 import { type Phrase, phraseKeys } from "../../../keys/phrase.js";
 import { AgentHome } from "../../agent/home.js";
+import { requireNotMovedToRotate } from "../../agent/moved.js";
 import { assertVaultOf } from "../../agent/open-home.js";
 import { requirePower } from "../../agent/recovery.js";
 import { discardNext, signRotation, withNext } from "../../agent/rotation.js";
@@ -42,6 +43,7 @@ export interface RotateOptions extends PhraseSource, NewRelayOptions, NewPassphr
 export async function rotate(context: CommandContext, options: RotateOptions): Promise<CommandResult> {
   const home = await AgentHome.open(nodeDisk, context.home);
   if (options.turns === true) return listTurns(context, options, home);
+  await requireNotMovedToRotate(nodeDisk, home);
   const lock = await home.lock();
   let isHandedOver = false;
   try {
