@@ -41,11 +41,14 @@ interface LockHolder {
 const LOCK_TIMEOUT_MS = 10_000;
 /** Between two looks at a lock that somebody else holds; a vault is rewritten in a few milliseconds. */
 const LOCK_POLL_MS = 25;
+/** Somebody who only looks may hold it for this long: see {@link lockHolder}. */
+const GLANCE_MS = 250;
 /** Somebody deletes the lock file each time we lock it: more often than this is no accident. */
 const MAX_REPLACED_LOCK_FILES = 10;
 /** More is no text of ours. */
 const MAX_HOLDER_BYTES = 1_024;
-/** <fcntl.h> of macOS and the BSDs; node:fs has no name for it. */
+/** <fcntl.h> of macOS and the BSDs; node:fs has no names for them. */
+const O_SHLOCK = 0x10;
 const O_EXLOCK = 0x20;
 
 /**
@@ -54,7 +57,7 @@ const O_EXLOCK = 0x20;
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<DiskLock> {
   const clock = options.clock ?? systemClock;
-  const deadlineMs = clock.monotonicMs() + (options.waitMs ?? 0);
+  const deadlineMs = clock.monotonicMs() + Math.max(options.waitMs ?? 0, GLANCE_MS);
   for (;;) {
     const descriptor = await tryLock(path);
     if (descriptor !== undefined) return held(path, descriptor, options.label ?? "ants", clock);
@@ -63,11 +66,22 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
   }
 }
 
+/**
+ * Who holds the lock, as the error that whoever wants it would get; undefined where nobody does. Takes nothing that keeps
+ * others out for longer than {@link GLANCE_MS}, which everybody waits, and writes nothing.
+ */
+export async function lockHolder(path: string): Promise<AntsError | undefined> {
+  const descriptor = await openLocked(path, "glance");
+  if (descriptor === undefined) return locked(path);
+  if (descriptor !== "missing") closeSync(descriptor);
+  return undefined;
+}
+
 /** A locked descriptor of the file that now has this name, or undefined when somebody else holds the lock. */
 async function tryLock(path: string): Promise<number | undefined> {
   for (let attempt = 0; attempt < MAX_REPLACED_LOCK_FILES; attempt++) {
-    const descriptor = await openLocked(path);
-    if (descriptor === undefined) return undefined;
+    const descriptor = await openLocked(path, "hold");
+    if (descriptor === undefined || descriptor === "missing") return undefined;
     if (isFileOf(path, descriptor)) return descriptor;
     // The file was removed between open and lock: what we hold has no name any more, others lock the new file.
     closeSync(descriptor);
@@ -78,17 +92,20 @@ async function tryLock(path: string): Promise<number | undefined> {
   });
 }
 
-async function openLocked(path: string): Promise<number | undefined> {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+/** A locked descriptor; undefined where somebody else holds it. A glance is shared with other glances, and makes no file. */
+async function openLocked(path: string, purpose: "hold" | "glance"): Promise<number | "missing" | undefined> {
+  const access = purpose === "hold" ? constants.O_RDWR | constants.O_CREAT : constants.O_RDONLY;
+  const flags = access | constants.O_NOFOLLOW;
+  if (purpose === "glance" && statSync(path, { throwIfNoEntry: false }) === undefined) return "missing";
   switch (process.platform) {
     case "linux":
     case "android":
-      return lockThroughChild(path, open(path, flags));
+      return lockThroughChild(path, open(path, flags), purpose === "hold" ? "-x" : "-s");
     case "darwin":
     case "freebsd":
     case "openbsd":
       try {
-        return openSync(path, flags | O_EXLOCK | constants.O_NONBLOCK, 0o600);
+        return openSync(path, flags | (purpose === "hold" ? O_EXLOCK : O_SHLOCK) | constants.O_NONBLOCK, 0o600);
       } catch (error) {
         if (hasErrno(error, "EAGAIN", "EWOULDBLOCK")) return undefined;
         throw diskError(error, "lock", path);
@@ -109,10 +126,10 @@ function open(path: string, flags: number): number {
   }
 }
 
-async function lockThroughChild(path: string, descriptor: number): Promise<number | undefined> {
+async function lockThroughChild(path: string, descriptor: number, kind: "-x" | "-s"): Promise<number | undefined> {
   try {
     for (const command of ["flock", "/usr/bin/flock", "/bin/flock"]) {
-      const outcome = await runFlock(command, descriptor);
+      const outcome = await runFlock(command, descriptor, kind);
       if (outcome === "locked") return descriptor;
       if (outcome === "busy") {
         closeSync(descriptor);
@@ -128,9 +145,13 @@ async function lockThroughChild(path: string, descriptor: number): Promise<numbe
 }
 
 /** What flock(1) did with our descriptor, its number 3; any other text says what went wrong. */
-function runFlock(command: string, descriptor: number): Promise<"locked" | "busy" | "not-found" | (string & {})> {
+function runFlock(
+  command: string,
+  descriptor: number,
+  kind: "-x" | "-s",
+): Promise<"locked" | "busy" | "not-found" | (string & {})> {
   return new Promise((resolve) => {
-    const child = spawn(command, ["-n", "-x", "3"], {
+    const child = spawn(command, ["-n", kind, "3"], {
       stdio: ["ignore", "ignore", "pipe", descriptor],
       timeout: LOCK_TIMEOUT_MS,
       killSignal: "SIGKILL",

@@ -2,6 +2,7 @@ import { isAntsError } from "../../keys/errors.js";
 import { relaySetOf } from "../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import { nodeDisk } from "../../keys/node/disk.js";
+import { lockHolder } from "../../keys/node/lock.js";
 import { systemClock } from "../../keys/ports.js";
 import type { AgentHome } from "../agent/home.js";
 import type { ChainStore } from "../client/chain-store.js";
@@ -119,24 +120,41 @@ async function copyAt(
     if (stream !== relay.stream) return { ...relay, state: "other-stream", now: stream };
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const head = await agentHead(relay.url, home.config.did, within);
-    const own = chain.head?.seq ?? -1;
-    const theirs = head?.seq ?? -1;
-    const firstMissing = theirs < own ? await timeAt(chain, theirs + 1) : undefined;
+    const { behind, ahead } = difference(chain, head);
+    const firstMissing = behind > 0 ? await timeAt(chain, chain.head!.seq - behind + 1) : undefined;
     return {
       ...relay,
       state: "reached",
       ...(head === undefined ? {} : { head }),
       behind: {
-        events: Math.max(0, own - theirs),
+        events: behind,
         oldestMs: firstMissing === undefined ? 0 : Math.max(0, systemClock.nowMs() - firstMissing),
       },
-      ahead: Math.max(0, theirs - own),
+      ahead,
     };
   } catch (error) {
     signal.throwIfAborted();
     const why = isAntsError(error) ? error.message.replace(`${relay.url}: `, "") : "no answer in time";
     return { ...relay, state: "unreachable", why };
   }
+}
+
+/**
+ * How many events of the home's chain a relay lacks, or it has and the home lacks. The later epoch has the chain, however
+ * long the other one's is: what that has beyond lost its place. Where the two part is not always known here: it is one
+ * event then at least.
+ */
+export function difference(
+  { head, tree }: Pick<ChainStore, "head" | "tree">,
+  theirs: ChainHead | undefined,
+): { readonly behind: number; readonly ahead: number } {
+  if (theirs === undefined) return { behind: (head?.seq ?? -1) + 1, ahead: 0 };
+  if (head === undefined) return { behind: 0, ahead: theirs.seq + 1 };
+  const isLater = theirs.epoch === head.epoch ? theirs.seq > head.seq : theirs.epoch > head.epoch;
+  if (isLater) return { behind: 0, ahead: Math.max(1, theirs.seq - head.seq) };
+  let common = tree.find(theirs.id, theirs.seq);
+  while (common !== undefined && !common.onChain) common = tree.before(common);
+  return { behind: head.seq - (common?.seq ?? Math.min(theirs.seq, head.seq) - 1), ahead: 0 };
 }
 
 /** The author's time of the event at `seq` of the home's chain. */
@@ -156,7 +174,8 @@ async function readBeyond(
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const maxBytes = 2 * DEFAULT_LIMITS.maxFrameBytes;
-    const address = httpAddress(relay, `/agents/${config.did}/entries?from=${seq + 1}`);
+    const from = Math.min(seq + 1, head.seq);
+    const address = httpAddress(relay, `/agents/${config.did}/entries?from=${from}`);
     const { status, body } = await systemPorts.get(address, { maxBytes, signal: within });
     const { entries } = readRelayFrame(body, { ...DEFAULT_LIMITS, maxFrameBytes: maxBytes });
     for (const line of status === 200 ? entries : []) {
@@ -182,12 +201,8 @@ async function penOf(
   beyond: Turn | undefined,
 ): Promise<AgentStatus["pen"]> {
   const own = await ownTurn(chain);
-  try {
-    await (await home.lock()).release();
-  } catch (error) {
-    if (!isAntsError(error, "locked")) throw error;
-    return { at: "here", holder: error.message, ...(own === undefined ? {} : { turn: own }) };
-  }
+  const holder = await lockHolder(home.layout.lock);
+  if (holder !== undefined) return { at: "here", holder: holder.message, ...(own === undefined ? {} : { turn: own }) };
   if (ahead !== undefined && beyond !== undefined && ahead.head.epoch > (own?.epoch ?? 0))
     return { at: "elsewhere", relay: ahead.relay, turn: beyond };
   return { at: "nowhere", ...(own === undefined ? {} : { turn: own }) };

@@ -5,7 +5,9 @@ import { Catalogue } from "../../agent/backup/catalogue.js";
 import { readBackupConfig, scheduleOf } from "../../agent/backup/config.js";
 import { RunRecords } from "../../agent/backup/run-records.js";
 import { jobStates } from "../../agent/backup/schedule.js";
+import { type DormantMark, dormantMark } from "../../agent/dormant.js";
 import { AgentHome } from "../../agent/home.js";
+import { type Departure, homeMoved, readDeparture } from "../../agent/moved.js";
 import { EXIT } from "../../protocol/errors.js";
 import { type AgentStatus, agentStatus, type RelayCopy, type Turn } from "../agent-status.js";
 import type { CommandContext, CommandResult } from "../context.js";
@@ -25,8 +27,10 @@ export async function status(context: CommandContext, options: StatusCommandOpti
   const backups = await backupsOf(home);
   const nowMs = systemClock.nowMs();
   const furthest = furthestBehind(found);
-  await out.result({ did, ...found, ...(furthest === undefined ? {} : { furthest }), backups }, [
+  const rest = await restOf(home);
+  await out.result({ did, ...rest, ...found, ...(furthest === undefined ? {} : { furthest }), backups }, [
     did,
+    ...restLines(home, rest),
     `  pen     ${penText(found.pen, nowMs)}`,
     `  chain   ${found.head === undefined ? "empty" : `seq ${found.head.seq}, epoch ${found.head.epoch}, ${agoText(nowMs - found.head.timeMs)}, ${found.head.id}`}`,
     ...found.relays.map((relay) => `  relay   ${relay.url}  ${copyText(relay)}`),
@@ -39,6 +43,31 @@ export async function status(context: CommandContext, options: StatusCommandOpti
       : [`  next    ${backups.jobs.map(({ job, nextMs }) => `${job} ${inText(nextMs - nowMs)}`).join(", ")}`]),
   ]);
   return found.relays.every(({ state }) => state === "reached") ? undefined : EXIT.partlyDone;
+}
+
+/** Why nothing begins to work in a home: it sleeps, or its agent has left. */
+interface Rest {
+  readonly dormant?: DormantMark;
+  readonly departure?: Departure;
+}
+
+async function restOf(home: AgentHome): Promise<Rest> {
+  const dormant = await dormantMark(nodeDisk, home);
+  const departure = await readDeparture(nodeDisk, home);
+  return { ...(dormant === undefined ? {} : { dormant }), ...(departure === undefined ? {} : { departure }) };
+}
+
+function restLines(home: AgentHome, { dormant, departure }: Rest): string[] {
+  const lines: string[] = [];
+  if (dormant !== undefined) {
+    const from = dormant.archive === "" ? "a backup" : dormant.archive;
+    lines.push(`  home    sleeps: it is a copy from ${from} (ants activate wakes it)`);
+  }
+  if (departure !== undefined) {
+    const { message, hint } = homeMoved(home, departure);
+    lines.push(`  home    at rest: ${message}${hint === undefined ? "" : ` (${hint})`}`);
+  }
+  return lines;
 }
 
 /** The relay that answers and lacks most: what would be lost if it were the only one left. */

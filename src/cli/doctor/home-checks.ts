@@ -2,6 +2,7 @@ import { publicKeyFromSeed } from "../../../keys/ed25519/index.js";
 import { isAntsError } from "../../../keys/errors.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
+import { lockHolder } from "../../../keys/node/lock.js";
 import { placeOf } from "../../../keys/node/place.js";
 import type { HighWater, VaultContent } from "../../../keys/node/vault-content.js";
 import { readVaultFile } from "../../../keys/node/vault-file.js";
@@ -10,6 +11,7 @@ import { recipientsOf } from "../../agent/backup/backup-keys.js";
 import { dormantMark } from "../../agent/dormant.js";
 import type { AgentHome } from "../../agent/home.js";
 import { untoldSideEvents } from "../../agent/left-behind.js";
+import { homeMoved, readDeparture } from "../../agent/moved.js";
 import type { ChainHead } from "../../protocol/event.js";
 import { readChain, tornText } from "../chain-reading.js";
 import type { CommandContext } from "../context.js";
@@ -22,16 +24,30 @@ import { checkSecrets } from "./secret-checks.js";
 export async function checkHome({ env }: CommandContext, home: AgentHome): Promise<Finding[]> {
   const findings = [await checkPlace("home", home.path, home.layout.state, env)];
   try {
-    await (await home.lock()).release();
+    const holder = await lockHolder(home.layout.lock);
+    if (holder !== undefined) findings.push(ok("instance", holder.message));
   } catch (error) {
-    findings.push(isAntsError(error, "locked") ? ok("instance", error.message) : brokenBy("instance", error));
+    findings.push(brokenBy("instance", error));
   }
+  findings.push(...(await checkDeparture(home)));
   const mark = await dormantMark(nodeDisk, home);
   if (mark !== undefined) {
     const found = `this home sleeps: it was restored ${mark.archive === "" ? "from a backup" : `from ${mark.archive}`}`;
     findings.push(advice("copy", found, "ants activate wakes it, once no other copy of the agent is at work"));
   }
   return findings;
+}
+
+/** Whether the agent of this home has left it. */
+async function checkDeparture(home: AgentHome): Promise<Finding[]> {
+  try {
+    const departure = await readDeparture(nodeDisk, home);
+    if (departure === undefined) return [];
+    const { message, hint } = homeMoved(home, departure);
+    return [advice("copy", message, hint ?? "work with it where it lives now")];
+  } catch (error) {
+    return [brokenBy("copy", error)];
+  }
 }
 
 export function checkIdentity({ identity }: AgentHome): Finding {
