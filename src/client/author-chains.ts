@@ -22,6 +22,8 @@ export interface EventSources {
   readonly mine: readonly RelayConnection[];
   /** Relays that the author chose, asked when the others have nothing. */
   readonly guests: () => readonly RelayConnection[];
+  /** All relays that the author names, as far as they are read or may be dialled. */
+  readonly own: () => readonly RelayConnection[];
 }
 
 export interface AuthorChainsOptions {

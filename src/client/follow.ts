@@ -391,10 +391,10 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     const mine = [...this.#readings.keys()].filter((url) => url !== relay);
     const named = this.#identities.logOf(did).newest?.op.relays.map(({ url }) => url) ?? [];
     const guests = named.filter((url) => !this.#readings.has(url) && this.#mayDial(url)).slice(0, MAX_NAMED);
-    // Guests are only dialled when nobody else has it.
     return {
       mine: [...mine, relay].flatMap((url) => this.#readings.get(url)?.connection ?? []),
       guests: () => guests.map((url) => this.#visit(url)),
+      own: () => named.filter((url) => this.#readings.has(url) || guests.includes(url)).map((url) => this.#visit(url)),
     };
   }
 }
