@@ -14,7 +14,8 @@ import { askRelay } from "./relay-info.js";
 export type RelayStanding = RelayAddress &
   (
     | {
-        readonly state: "serves" | "behind";
+        /** `beyond`: what it has goes on in a later turn than the home's, which parts from the home's somewhere. */
+        readonly state: "serves" | "behind" | "beyond";
         readonly behind: number;
         readonly audit: RelayAudit;
         readonly identityBehind: boolean;
@@ -55,9 +56,10 @@ export async function standings(home: AgentHome, options: StandingOptions): Prom
   const events: OwnEvent[] = [];
   for (let seq = options.deep === true ? 0 : Math.max(0, last + 1 - RECENT_EVENTS); seq <= last; seq++) {
     const { id, event } = parseEvent(await chain.line(chain.tree.chainAt(seq)!));
-    events.push({ seq, id, isAddressed: event.to !== undefined });
+    events.push({ epoch: event.epoch, seq, id, isAddressed: event.to !== undefined });
   }
   await chain.close();
+  const keys = new Set(home.identity.operations().flatMap(({ op }) => op.keys.sign));
   const { signal, timeoutMs } = options;
   return Promise.all(
     newest.op.relays.map(async (relay): Promise<RelayStanding> => {
@@ -71,18 +73,20 @@ export async function standings(home: AgentHome, options: StandingOptions): Prom
             did: home.config.did,
             relay,
             events,
+            isAuthorKey: (key) => keys.has(key),
             ...(own?.onChain === true ? { acknowledged: acknowledged! } : {}),
             timeoutMs,
             signal,
           },
           systemPorts,
         );
-        const behind = Math.max(0, last - Math.max(audit.head?.seq ?? -1, audit.owedSeq));
+        const isBeyond = audit.goneOnAt !== undefined;
+        const behind = isBeyond ? 0 : Math.max(0, last - Math.max(audit.head?.seq ?? -1, audit.owedSeq));
         const differs = audit.identity !== undefined && audit.identity !== newest.hash;
         // What this home knows and is not its newest is an older one; what it does not know, it has missed.
         const identityBehind = differs && home.identity.has(audit.identity!);
         const identityAhead = differs && !identityBehind;
-        const state = audit.withheld.length > 0 ? "withholds" : behind > 0 ? "behind" : "serves";
+        const state = audit.withheld.length > 0 ? "withholds" : isBeyond ? "beyond" : behind > 0 ? "behind" : "serves";
         return { ...relay, state, behind, audit, identityBehind, identityAhead };
       } catch (error) {
         signal.throwIfAborted();

@@ -1,8 +1,9 @@
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
+import { RootCache, verifyEventSignature } from "../protocol/batch.js";
 import { parseEntry } from "../protocol/entry.js";
 import { EnvelopeReader } from "../protocol/envelope.js";
-import type { ChainHead } from "../protocol/event.js";
+import type { ChainHead, ParsedEvent } from "../protocol/event.js";
 import { HASH } from "../protocol/grammar.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import { readRelayFrame } from "../protocol/messages.js";
@@ -14,6 +15,7 @@ import type { ClientPorts } from "./ports.js";
 
 /** An event of the author's chain, as the author has it. */
 export interface OwnEvent {
+  readonly epoch: number;
   readonly seq: number;
   readonly id: string;
   /** It is for its recipients only: to others a relay just says that it is there. */
@@ -25,6 +27,8 @@ export interface RelayAuditOptions {
   readonly relay: RelayAddress;
   /** The author's own chain from some seq on, in order and without holes. */
   readonly events: readonly OwnEvent[];
+  /** Whether a key (Multikey) is or was the author's. */
+  readonly isAuthorKey: (key: string) => boolean;
   /** The last event that this relay acknowledged to its author, where one is known. */
   readonly acknowledged?: ChainHead;
   readonly timeoutMs: number;
@@ -44,8 +48,13 @@ export interface RelayAudit {
   readonly head?: ChainHead;
   /** Hash of the newest identity operation that it names. */
   readonly identity?: string;
-  /** Events up to this seq had to be there: acknowledged, or named as the relay's own head. -1: none. */
+  /** Events up to this seq had to be there: acknowledged, or part of the chain that the relay names. -1: none. */
   readonly owedSeq: number;
+  /**
+   * Seq of the first event that somebody with the author's key signed in a later epoch than any of the own events: from
+   * there on the chain is that one's, and own events that are not on it are owed by nobody.
+   */
+  readonly goneOnAt?: number;
   readonly withheld: readonly Withheld[];
   /** Its signed tree head at that time: with it, whoever has the acknowledgement can hold the relay to account. */
   readonly checkpoint: string;
@@ -72,29 +81,29 @@ export async function auditRelay(options: RelayAuditOptions, ports: ClientPorts)
       const { status } = connection;
       const checkpoint = status.state === "open" ? status.head.checkpoint : "";
       const named = await namedBy(relay.url, did, ports, over.signal);
-      const owedSeq = Math.max(acknowledged?.seq ?? -1, named.head?.seq ?? -1);
+      const namedSeq = named.head?.seq ?? -1;
+      const first = events[0]?.seq ?? 0;
+      const inChain =
+        events.length === 0 ? nothingShown() : await shownByChain(relay.url, did, first, ports, over.signal);
+      const goneOnAt = laterClaim(inChain.events, options);
+      const owedSeq = Math.min(Math.max(acknowledged?.seq ?? -1, namedSeq), (goneOnAt ?? Infinity) - 1);
       const owed = events.filter(({ seq }) => seq <= owedSeq);
       const withheld: Withheld[] = [];
-      if (acknowledged !== undefined && (named.head?.seq ?? -1) < acknowledged.seq) {
-        withheld.push({ from: "head", events: owed.filter(({ seq }) => seq > (named.head?.seq ?? -1)) });
+      if (acknowledged !== undefined && namedSeq < Math.min(acknowledged.seq, owedSeq)) {
+        withheld.push({ from: "head", events: owed.filter(({ seq }) => seq > namedSeq) });
       }
-      const [first] = owed;
-      if (first !== undefined) {
-        const [inChain, inFollow] = await Promise.all([
-          shownByChain(relay.url, did, first.seq, ports, over.signal),
-          shownByFollow(connection, did, over.signal),
-        ]);
+      if (owed.length > 0) {
         const lacking = ({ served, withheld }: Shown) =>
           owed.filter(({ id, isAddressed }) => !served.has(id) && !(isAddressed && withheld.has(id)));
         for (const [from, shown] of [
           ["chain", inChain],
-          ["follow", inFollow],
+          ["follow", await shownByFollow(connection, did, over.signal)],
         ] as const) {
           const missing = lacking(shown);
           if (missing.length > 0) withheld.push({ from, events: missing });
         }
       }
-      return { ...named, owedSeq, withheld, checkpoint };
+      return { ...named, owedSeq, ...(goneOnAt === undefined ? {} : { goneOnAt }), withheld, checkpoint };
     } finally {
       over.abort();
       await connection.close();
@@ -127,6 +136,22 @@ async function namedBy(url: string, did: string, ports: ClientPorts, signal: Abo
 interface Shown {
   readonly served: Set<string>;
   readonly withheld: Set<string>;
+  /** Of a page of the chain only: as they came, their signatures not looked at. */
+  readonly events: ParsedEvent[];
+}
+
+function nothingShown(): Shown {
+  return { served: new Set(), withheld: new Set(), events: [] };
+}
+
+/** Seq of the first event that the author's key really signed in an epoch after the last own event. */
+function laterClaim(shown: readonly ParsedEvent[], { events, isAuthorKey }: RelayAuditOptions): number | undefined {
+  const last = events.at(-1);
+  if (last === undefined) return undefined;
+  const roots = new RootCache();
+  return shown.find(
+    (parsed) => parsed.event.epoch > last.epoch && isAuthorKey(parsed.event.key) && verifyEventSignature(parsed, roots),
+  )?.event.seq;
 }
 
 /** What the relay's page of the chain shows. */
@@ -137,7 +162,7 @@ async function shownByChain(
   ports: ClientPorts,
   signal: AbortSignal,
 ): Promise<Shown> {
-  const shown = { served: new Set<string>(), withheld: new Set<string>() };
+  const shown = nothingShown();
   for (let from = fromSeq; ; ) {
     const address = `${httpUrlOf(url)}/agents/${did}/entries?from=${from}`;
     const { status, body } = await ports.get(address, { maxBytes: MAX_ANSWER_BYTES, signal });
@@ -146,7 +171,9 @@ async function shownByChain(
     if (message.t !== "entries") return shown;
     const before = from;
     for (const line of entries) {
-      const seq = noteEvent(line, shown.served);
+      const event = noteEvent(line, shown.served);
+      if (event !== undefined) shown.events.push(event);
+      const seq = event?.event.seq;
       if (seq !== undefined) from = Math.max(from, seq + 1);
     }
     for (const { id, seq } of message.withheld ?? []) {
@@ -167,7 +194,7 @@ function pageIn(url: string, body: Uint8Array): ReturnType<typeof readRelayFrame
 
 /** What a follower of the author is given, or told of. */
 async function shownByFollow(connection: RelayConnection, did: string, signal: AbortSignal): Promise<Shown> {
-  const shown = { served: new Set<string>(), withheld: new Set<string>() };
+  const shown = nothingShown();
   const filter = { dids: [did], types: ["event"] as const };
   for await (const { message, entries } of connection.follow({ after: "start", live: false, filter, signal })) {
     for (const line of entries) noteEvent(line, shown.served);
@@ -181,12 +208,12 @@ function notRead(url: string, what: string, cause: unknown): AntsError {
 }
 
 /** A line that is no entry serves nobody: it counts as not served. */
-function noteEvent(line: Uint8Array, ids: Set<string>): number | undefined {
+function noteEvent(line: Uint8Array, ids: Set<string>): ParsedEvent | undefined {
   try {
     const entry = parseEntry(line.slice());
     if (entry.type !== "event") return undefined;
     ids.add(entry.id);
-    return entry.event.seq;
+    return entry;
   } catch (error) {
     if (isAntsError(error)) return undefined;
     throw error;

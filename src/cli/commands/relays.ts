@@ -92,6 +92,8 @@ function standingText(relay: RelayStanding): string {
       return `serves all of the chain${identityText(relay)}`;
     case "behind":
       return `lacks ${relay.behind} events, and serves what it has`;
+    case "beyond":
+      return `goes on from seq ${relay.audit.goneOnAt} in a later turn than this home${identityText(relay)}`;
     case "withholds":
       return withheldText(relay);
     case "other-stream":
