@@ -1,7 +1,18 @@
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lockFile } from "../../../keys/node/lock.js";
+import { lockFile, lockHolder } from "../../../keys/node/lock.js";
 import { systemClock } from "../../../keys/ports.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
@@ -36,6 +47,26 @@ describe("a lock", () => {
     await lock.release();
     await lock.release();
     await (await lockFile(path)).release();
+  });
+
+  it("tells who holds it to whoever only looks, and nothing is made or written for that", async () => {
+    expect(await lockHolder(path)).toBeUndefined();
+    expect(existsSync(path)).toBe(false);
+    const lock = await lockFile(path, { label: "ants up" });
+    const text = readFileSync(path, "utf8");
+    expect(await lockHolder(path)).toMatchObject({ code: "locked", details: { path, pid: process.pid } });
+    await lock.release();
+    expect(await Promise.all([lockHolder(path), lockHolder(path)])).toEqual([undefined, undefined]);
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  it("waits for whoever only looks", async () => {
+    await (await lockFile(path)).release();
+    // What a look holds for a moment.
+    const look = openSync(path, "r");
+    spawnSync("flock", ["-n", "-s", "3"], { stdio: ["ignore", "ignore", "ignore", look] });
+    const clock = { ...systemClock, monotonicMs: () => 0, sleep: async () => closeSync(look) };
+    await (await lockFile(path, { clock })).release();
   });
 
   it("is the kernel's, as /proc tells", async () => {
