@@ -9,10 +9,13 @@ import type { CommandContext, CommandResult } from "../context.js";
 import { Company } from "../demo/company.js";
 import type { Isolation } from "../drill/bed.js";
 import { bestIsolation, playAll, type ScenarioResult } from "../drill/drill.js";
+import type { SshAddress } from "../drill/host-connection.js";
+import { serveHost } from "../drill/host-service.js";
 import { checkNewestBackup } from "../drill/newest-backup.js";
 import { type DrillReport, reportHtml } from "../drill/report.js";
 import { SCENARIOS } from "../drill/scenarios/index.js";
 import type { Scenario } from "../drill/scenarios/scenario.js";
+import { checkHosts, type GivenHosts } from "../drill/ssh-network.js";
 import type { Check } from "../drill/stage.js";
 import { painted } from "../text.js";
 import { usageError } from "../usage.js";
@@ -29,6 +32,14 @@ export interface DrillCommandOptions {
   /** `--no-backup` */
   readonly backup: boolean;
   readonly phraseFile?: string;
+  readonly hostA?: string;
+  readonly hostB?: string;
+  readonly listen?: string;
+  readonly identity?: string;
+  readonly sshConfig?: string;
+  readonly remoteAnts: string;
+  /** This process is the service of a drill that runs elsewhere. */
+  readonly serve?: true;
 }
 
 /**
@@ -38,8 +49,20 @@ export interface DrillCommandOptions {
  */
 export async function drill(context: CommandContext, options: DrillCommandOptions): Promise<CommandResult> {
   const { out, env, signal } = context;
-  const scenarios = chosen(options.only);
-  const isolation = options.isolation ?? bestIsolation();
+  if (options.serve === true) {
+    await serveHost(context);
+    return undefined;
+  }
+  const hosts = givenHosts(options, signal);
+  const isolation = hosts === undefined ? (options.isolation ?? bestIsolation()) : "hosts";
+  const wanted = chosen(options.only);
+  const scenarios = wanted.filter(({ cuts }) => hosts === undefined || cuts !== true);
+  if (scenarios.length === 0)
+    throw usageError("none of these can be played on given hosts: their network is not the drill's to cut", "drill");
+  const notPlayed = wanted
+    .filter((scenario) => !scenarios.includes(scenario))
+    .map(({ name, title }) => ({ name, title, why: "the network of given hosts is not the drill's to cut" }));
+  if (hosts !== undefined) await checkHosts(hosts);
   const folder = await mkdtemp(join(tmpdir(), "ants-drill-"));
   const clearAway = (): void => {
     if (options.keep !== true) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -51,12 +74,14 @@ export async function drill(context: CommandContext, options: DrillCommandOption
     // Whatever settings the caller has for agents of its own, the drill's are these.
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ANTS_")));
     await using company = new Company({ ...own, ANTS_ALLOW_EPHEMERAL: "1" }, signal);
-    out.note(`${scenarios.length} scenarios, in ${isolation}`);
+    out.note(`${scenarios.length} scenarios, ${isolation === "hosts" ? "on given hosts" : `in ${isolation}`}`);
+    for (const { title, why } of notPlayed) if (!out.json) await out.line(`not played here: ${title} (${why})`);
     const newest = options.backup ? await checkNewestBackup(context, company, options) : undefined;
     if (newest !== undefined && !out.json) await out.line(checkLine(newest));
     const played = await playAll({
       scenarios,
       isolation,
+      ...(hosts === undefined ? {} : { hosts }),
       folder,
       company,
       signal,
@@ -77,6 +102,7 @@ export async function drill(context: CommandContext, options: DrillCommandOption
       software: `ants ${VERSION}`,
       isolation,
       scenarios: results,
+      notPlayed,
       checks,
     };
     const written = options.report === undefined ? undefined : await write(resolve(options.report), report);
@@ -115,6 +141,36 @@ async function write(folder: string, report: DrillReport): Promise<string> {
   await nodeDisk.replace(join(folder, "report.json"), utf8(`${JSON.stringify(report, null, 2)}\n`), mode);
   await nodeDisk.replace(page, utf8(reportHtml(report)), mode);
   return page;
+}
+
+/** Undefined where none are given: then the drill makes its own. Throws "usage". */
+function givenHosts(options: DrillCommandOptions, signal: AbortSignal): GivenHosts | undefined {
+  const { hostA, hostB, listen, identity, sshConfig, remoteAnts } = options;
+  if (hostA === undefined && hostB === undefined) return undefined;
+  if (hostA === undefined || hostB === undefined || listen === undefined)
+    throw usageError("given hosts are two, --host-a and --host-b, and reach this machine at --listen ADDRESS", "drill");
+  if (options.isolation !== undefined || options.capture === true)
+    throw usageError("--isolation and --capture are for hosts that the drill makes itself", "drill");
+  return {
+    a: sshAddress(hostA),
+    b: sshAddress(hostB),
+    listen,
+    ssh: {
+      remoteAnts,
+      signal,
+      ...(identity === undefined ? {} : { identity }),
+      ...(sshConfig === undefined ? {} : { config: sshConfig }),
+    },
+  };
+}
+
+/** [user@]host[:port], nothing that ssh could take for an option. */
+const SSH_ADDRESS = /^(?<to>(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*)(?::(?<port>\d{1,5}))?$/;
+
+function sshAddress(text: string): SshAddress {
+  const { to, port } = SSH_ADDRESS.exec(text)?.groups ?? {};
+  if (to === undefined) throw usageError(`expected user@host or user@host:port, got ${text}`, "drill");
+  return { to, ...(port === undefined ? {} : { port }) };
 }
 
 function chosen(only: readonly string[] | undefined): readonly Scenario[] {

@@ -1,13 +1,12 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { AntsChild, ChildOptions } from "../demo/ants-child.js";
+import type { AntsChild } from "../demo/ants-child.js";
 import type { Company } from "../demo/company.js";
-import { copyLiving } from "./living-folder.js";
+import { type DrillHost, type HostSetting, programPath } from "./drill-host.js";
 
 /** How hosts and relays are kept apart. */
-export type Isolation = "processes" | "namespaces";
+export type Isolation = "processes" | "namespaces" | "hosts";
 
 /** The network that a bed's relays and hosts are on. */
 export interface DrillNetwork extends AsyncDisposable {
@@ -16,8 +15,8 @@ export interface DrillNetwork extends AsyncDisposable {
   readonly description: string;
   /** A place for a relay or the receiver, which is not partitioned by itself. */
   server(name: string): Promise<NetworkPlace>;
-  /** A place for a host that agents live on; `relays` are the addresses that {@link HostPlace.cut} takes from it. */
-  host(name: string, relays: readonly RelayAddress[]): Promise<HostPlace>;
+  /** A host that agents live on; `relays` are the addresses that {@link HostPlace.cut} takes from it. */
+  host(name: string, relays: readonly RelayAddress[], setting: HostSetting): Promise<DrillHost>;
 }
 
 export interface RelayAddress {
@@ -30,132 +29,6 @@ export interface NetworkPlace {
   readonly address: string;
   /** The command that programs run under there. */
   readonly under: readonly string[];
-}
-
-export interface HostPlace extends NetworkPlace {
-  readonly env: Readonly<Record<string, string>>;
-  /** Gives a folder, with all in it, to the host's user. */
-  own(path: string): Promise<void>;
-  /** Nothing passes between this host and the relays any more, and nobody is told. */
-  cut(): Promise<void>;
-  mend(): Promise<void>;
-  /**
-   * Call it while the host is cut off: resolves when the process there and a relay first hear of each other again, by
-   * this process's monotonic clock, or when that process ended.
-   */
-  contact(pid: number): Promise<number>;
-}
-
-const PRELOAD = new URL("./programs/host-conditions.js", import.meta.url).href;
-
-export interface RunOptions {
-  /** How far the host's clock is off for this run. */
-  readonly clockMs?: number;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-/** A host that agents live on: an address, a user and a disk of its own, as far as the network can give them. */
-export class DrillHost {
-  readonly name: string;
-  /** Its disk. */
-  readonly folder: string;
-  readonly place: HostPlace;
-  /** How far its clock is off. */
-  readonly clockMs: number;
-  readonly #company: Company;
-
-  private constructor(name: string, folder: string, place: HostPlace, company: Company, clockMs: number) {
-    this.name = name;
-    this.folder = folder;
-    this.place = place;
-    this.clockMs = clockMs;
-    this.#company = company;
-  }
-
-  static async make(
-    name: string,
-    folder: string,
-    place: HostPlace,
-    company: Company,
-    { passphrase, clockMs }: { readonly passphrase: string; readonly clockMs: number },
-  ): Promise<DrillHost> {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const host = new DrillHost(name, folder, place, company, clockMs);
-    await writeFile(host.passphraseFile, `${passphrase}\n`, { mode: 0o600 });
-    await place.own(folder);
-    return host;
-  }
-
-  get home(): string {
-    return join(this.folder, "ants");
-  }
-
-  get vault(): string {
-    return join(this.folder, "vault.json");
-  }
-
-  get passphraseFile(): string {
-    return join(this.folder, "passphrase");
-  }
-
-  /** Starts `ants`, or another program of the drill, on this host. */
-  start(
-    args: readonly string[],
-    onLine?: ChildOptions["onLine"],
-    { program, clockMs = this.clockMs, env = {} }: RunOptions & { readonly program?: string } = {},
-  ): AntsChild {
-    return this.#company.start(args, onLine, {
-      env: {
-        ...this.place.env,
-        HOME: this.folder,
-        XDG_DATA_HOME: join(this.folder, "data"),
-        ANTS_HOME: this.home,
-        ANTS_VAULT: this.vault,
-        ANTS_PASSPHRASE_FILE: this.passphraseFile,
-        NODE_OPTIONS: `--import=${PRELOAD}`,
-        DRILL_CLOCK_MS: String(clockMs),
-        ...env,
-      },
-      under: this.place.under,
-      ...(program === undefined ? {} : { program: programPath(program) }),
-    });
-  }
-
-  /** Runs `ants` to its end, which must be good, and resolves with what it printed; `--json` is read. */
-  async run<T = unknown>(args: readonly string[], options: RunOptions = {}): Promise<T> {
-    const lines: string[] = [];
-    const child = this.start([...args, "--json"], (line) => lines.push(line), options);
-    child.endInput();
-    await child.expectExit(0);
-    return JSON.parse(lines.at(-1) ?? "null") as T;
-  }
-
-  /** Runs `ants` to its end, which must be a failure, and resolves with the code of its error. */
-  async fails(args: readonly string[], options: RunOptions = {}): Promise<string> {
-    const child = this.start([...args, "--json"], () => {}, options);
-    child.endInput();
-    const { exit } = await child.ended;
-    if (exit === 0 || exit === null) throw child.failure("was to fail, and did not");
-    return (JSON.parse(child.errors.trim().split("\n").at(-1) ?? "{}") as { code?: string }).code ?? "none";
-  }
-
-  /** Its disk is gone. */
-  erase(): void {
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  /** What a person or a standby has of another host: its vault, and its home if asked for, byte by byte. */
-  async copyFrom(other: DrillHost, ...names: readonly ("ants" | "vault.json")[]): Promise<void> {
-    if (names.includes("ants")) await copyLiving(join(other.folder, "ants"), join(this.folder, "ants"));
-    if (names.includes("vault.json")) {
-      await copyFile(join(other.folder, "vault.json"), join(this.folder, "vault.json"));
-    }
-    await this.place.own(this.folder);
-  }
-}
-
-export function programPath(name: string): string {
-  return fileURLToPath(new URL(`./programs/${name}.js`, import.meta.url));
 }
 
 /** A relay of the drill: a process of its own that can be killed, started again, and lose its data. */

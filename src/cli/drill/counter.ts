@@ -1,6 +1,6 @@
-import type { AntsChild, ChildEnd } from "../demo/ants-child.js";
-import type { DrillHost } from "./bed.js";
+import type { ChildEnd } from "../demo/ants-child.js";
 import type { CounterSaid, CountingOptions } from "./counting.js";
+import type { DrillHost, HostChild } from "./drill-host.js";
 
 export interface CounterOptions {
   readonly receiver: string;
@@ -18,7 +18,7 @@ export class Counter {
   readonly host: DrillHost;
   /** The numbers that it said were committed, with the ids of their events. */
   readonly counted: { readonly n: number; readonly id: string }[] = [];
-  readonly #child: AntsChild;
+  readonly #child: HostChild;
   readonly #said: CounterSaid[] = [];
   readonly #waiting = new Set<() => void>();
   #isOver = false;

@@ -8,6 +8,7 @@ import type { ThrowAwayAgent } from "./found.js";
 import { NamespaceNetwork } from "./namespace-network.js";
 import { ProcessNetwork } from "./process-network.js";
 import type { Scenario } from "./scenarios/scenario.js";
+import { type GivenHosts, SshNetwork } from "./ssh-network.js";
 import { type Check, type Moment, Stage } from "./stage.js";
 
 export interface ScenarioResult {
@@ -24,6 +25,8 @@ export interface ScenarioResult {
 export interface DrillOptions {
   readonly scenarios: readonly Scenario[];
   readonly isolation: Isolation;
+  /** With the isolation "hosts": which they are. */
+  readonly hosts?: GivenHosts;
   /** An empty folder for everything. */
   readonly folder: string;
   readonly company: Company;
@@ -96,8 +99,13 @@ class Scene implements AsyncDisposable {
   }
 
   static async open(name: string, options: DrillOptions, checks: Check[]): Promise<Scene> {
-    const { isolation, capture, folder, company } = options;
-    const network = isolation === "namespaces" ? await NamespaceNetwork.start() : new ProcessNetwork();
+    const { isolation, capture, folder, company, hosts } = options;
+    const network =
+      hosts !== undefined
+        ? new SshNetwork(hosts)
+        : isolation === "namespaces"
+          ? await NamespaceNetwork.start(company)
+          : new ProcessNetwork(company);
     try {
       const recording = capture ? await record(network, join(folder, `${name}.pcapng`)) : undefined;
       return new Scene(network, recording, () => DrillBed.start(network, join(folder, name), company), checks);

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { utf8 } from "../../../keys/bytes.js";
 import type { Did } from "../../../keys/did.js";
 import { generateSeed } from "../../../keys/ed25519/index.js";
@@ -8,13 +8,14 @@ import { createIdentity } from "../../../keys/identity/create.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { sealVault } from "../../../keys/node/vault.js";
-import { writeVaultFile } from "../../../keys/node/vault-file.js";
 import { generatePhrase, parsePhrase, phraseKeys } from "../../../keys/phrase.js";
 import { systemRandom } from "../../../keys/ports.js";
 import { x25519PublicKey } from "../../../keys/x25519.js";
 import { AgentHome } from "../../agent/home.js";
 import { systemPorts } from "../../client/ports.js";
-import type { DrillHost, DrillRelay } from "./bed.js";
+import type { DrillRelay } from "./bed.js";
+import type { DrillHost } from "./drill-host.js";
+import { livingEntries } from "./living-folder.js";
 
 export interface ThrowAwayAgent {
   readonly did: Did;
@@ -50,10 +51,15 @@ export async function foundAgent(
   ];
   const backup = encodeMultikey(phrase.backup.publicKey, "x25519");
   const content = { did, signSeed, agreeSecret, stateKey, earlier: [], backup, secrets: {} };
-  await writeVaultFile(host.vault, sealVault(content, { slots }), { allowEphemeral: true });
-  await AgentHome.create(nodeDisk, host.home, { did, label: `drill ${host.name}`, founded: true }, utf8(line));
-  await host.place.own(host.folder);
   mkdirSync(dirname(wordsFile), { recursive: true, mode: 0o700 });
+  await host.put("vault.json", sealVault(content, { slots }));
+  const made = join(dirname(wordsFile), "founded");
+  await AgentHome.create(nodeDisk, made, { did, label: `drill ${host.name}`, founded: true }, utf8(line));
+  for await (const entry of livingEntries(made)) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) await host.put(join("ants", relative(made, path)), await readFile(path));
+  }
+  await rm(made, { recursive: true });
   await writeFile(wordsFile, `${words}\n`, { mode: 0o600 });
   return {
     did,

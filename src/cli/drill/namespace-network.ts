@@ -3,8 +3,11 @@ import { chown, lchown, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
 import { systemClock } from "../../../keys/ports.js";
-import { type DrillNetwork, type HostPlace, type NetworkPlace, programPath, type RelayAddress } from "./bed.js";
+import type { Company } from "../demo/company.js";
+import type { DrillNetwork, NetworkPlace, RelayAddress } from "./bed.js";
+import { type DrillHost, type HostSetting, programPath } from "./drill-host.js";
 import { livingEntries, unlessGone } from "./living-folder.js";
+import { LocalHost } from "./local-host.js";
 
 /** Nobody else's: these networks end with the drill, and no packet of theirs leaves them. */
 const SUBNET = "10.203.77";
@@ -27,13 +30,15 @@ interface Namespace {
 export class NamespaceNetwork implements DrillNetwork {
   readonly isolation = "namespaces";
   readonly description = "a network namespace with an address for every host and relay, and a user for every host";
+  readonly #company: Company;
   readonly #bridge: Namespace;
   readonly #all: Namespace[];
   readonly #byAddress = new Map<string, Namespace>();
   #hosts = 0;
   #places = 0;
 
-  private constructor(bridge: Namespace) {
+  private constructor(company: Company, bridge: Namespace) {
+    this.#company = company;
     this.#bridge = bridge;
     this.#all = [bridge];
   }
@@ -47,9 +52,9 @@ export class NamespaceNetwork implements DrillNetwork {
     return tried.status === 0 && spawnSync("setpriv", ["--version"], { stdio: "ignore" }).status === 0;
   }
 
-  static async start(): Promise<NamespaceNetwork> {
+  static async start(company: Company): Promise<NamespaceNetwork> {
     const bridge = await namespace();
-    const network = new NamespaceNetwork(bridge);
+    const network = new NamespaceNetwork(company, bridge);
     run(bridge, "ip link set lo up && ip link add br0 type bridge && ip link set br0 up");
     return network;
   }
@@ -64,7 +69,7 @@ export class NamespaceNetwork implements DrillNetwork {
     return { address, under: space.under };
   }
 
-  async host(_name: string, relays: readonly RelayAddress[]): Promise<HostPlace> {
+  async host(name: string, relays: readonly RelayAddress[], setting: HostSetting): Promise<DrillHost> {
     const { address, space } = await this.#place();
     const id = FIRST_UID + this.#hosts++;
     const lose = (from: Namespace, to: string) =>
@@ -78,17 +83,18 @@ export class NamespaceNetwork implements DrillNetwork {
     };
     // Where the package lies in somebody's private folder nobody else can run it: there the hosts share this user.
     const asUser = canRunAs(id) ? asUserOf(id) : [];
-    return {
+    const hostPlace = {
       address,
       under: [...space.under, ...asUser],
       env: {},
-      own: async (path) => {
+      own: async (path: string) => {
         if (asUser.length > 0) await own(path, id);
       },
       cut: async () => both(lose),
       mend: async () => both(find),
       contact: firstSegment,
     };
+    return LocalHost.make(name, setting, hostPlace, this.#company);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

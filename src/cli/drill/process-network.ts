@@ -1,4 +1,7 @@
-import type { DrillNetwork, HostPlace, NetworkPlace, RelayAddress } from "./bed.js";
+import type { Company } from "../demo/company.js";
+import type { DrillNetwork, NetworkPlace, RelayAddress } from "./bed.js";
+import type { DrillHost, HostSetting } from "./drill-host.js";
+import { LocalHost } from "./local-host.js";
 import { TcpGate } from "./tcp-gate.js";
 
 const LOOPBACK = "127.0.0.1";
@@ -7,17 +10,22 @@ const LOOPBACK = "127.0.0.1";
 export class ProcessNetwork implements DrillNetwork {
   readonly isolation = "processes";
   readonly description = "processes and folders of one user, on loopback";
+  readonly #company: Company;
   readonly #gates: TcpGate[] = [];
+
+  constructor(company: Company) {
+    this.#company = company;
+  }
 
   async server(): Promise<NetworkPlace> {
     return { address: LOOPBACK, under: [] };
   }
 
-  async host(_name: string, relays: readonly RelayAddress[]): Promise<HostPlace> {
+  async host(name: string, relays: readonly RelayAddress[], setting: HostSetting): Promise<DrillHost> {
     const gates = await Promise.all(relays.map(async ({ port }) => [port, await TcpGate.open(port)] as const));
     this.#gates.push(...gates.map(([, gate]) => gate));
     const ports = Object.fromEntries(gates.map(([port, gate]) => [port, gate.port]));
-    return {
+    const place = {
       address: LOOPBACK,
       under: [],
       env: { DRILL_PORTS: JSON.stringify(ports) },
@@ -33,6 +41,7 @@ export class ProcessNetwork implements DrillNetwork {
         for (const [, gate] of gates) gate.reopen();
       },
     };
+    return LocalHost.make(name, setting, place, this.#company);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

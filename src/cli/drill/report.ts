@@ -2,6 +2,13 @@ import type { Isolation } from "./bed.js";
 import type { ScenarioResult } from "./drill.js";
 import type { Check } from "./stage.js";
 
+/** A scenario that was asked for, and that these hosts do not allow. */
+export interface NotPlayed {
+  readonly name: string;
+  readonly title: string;
+  readonly why: string;
+}
+
 /** What `ants drill --json` prints and report.json holds. */
 export interface DrillReport {
   readonly passed: boolean;
@@ -11,18 +18,22 @@ export interface DrillReport {
   readonly software: string;
   readonly isolation: Isolation;
   readonly scenarios: readonly ScenarioResult[];
+  /** What could not be played here, with the reason. */
+  readonly notPlayed: readonly NotPlayed[];
   /** What was checked of the whole: the capture, the newest real backup. */
   readonly checks: readonly Check[];
 }
 
 /** One page that needs nothing else: no script, no font, no address. */
 export function reportHtml(report: DrillReport): string {
-  const { passed, startedAt, seconds, software, isolation, scenarios, checks } = report;
+  const { passed, startedAt, seconds, software, isolation, scenarios, notPlayed, checks } = report;
   const good = scenarios.filter((scenario) => scenario.passed).length;
-  const kept =
-    isolation === "namespaces"
-      ? "each host and relay in a network namespace with its own address, each host with its own user, disk and clock"
-      : "hosts and relays as processes and folders of one user on this machine";
+  const kept = {
+    namespaces:
+      "each host and relay in a network namespace with its own address, each host with its own user, disk and clock",
+    processes: "hosts and relays as processes and folders of one user on this machine",
+    hosts: "on given hosts, reached by ssh, with relays on this machine",
+  }[isolation];
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -37,7 +48,7 @@ export function reportHtml(report: DrillReport): string {
 The agents were made for this drill; in each scenario one counts on its chain, and calls a receiver once for every number.</p>
 ${checks.length === 0 ? "" : `<section><h2>Overall</h2>${checkTable(checks)}</section>`}
 <table class="summary"><thead><tr><th>Result</th><th>What was lost</th><th>Checks</th><th>Seconds</th></tr></thead><tbody>
-${scenarios.map(summaryRow).join("\n")}
+${[...scenarios.map(summaryRow), ...notPlayed.map(notPlayedRow)].join("\n")}
 </tbody></table>
 ${scenarios.map(section).join("\n")}
 </body>
@@ -48,6 +59,10 @@ ${scenarios.map(section).join("\n")}
 function summaryRow({ name, title, passed, checks, seconds }: ScenarioResult): string {
   const held = checks.filter(({ ok }) => ok).length;
   return `<tr><td>${mark(passed)}</td><td><a href="#${escaped(name)}">${escaped(title)}</a></td><td>${held} of ${checks.length}</td><td>${seconds.toFixed(1)}</td></tr>`;
+}
+
+function notPlayedRow({ title, why }: NotPlayed): string {
+  return `<tr><td>not played here</td><td>${escaped(title)}</td><td colspan="2">${escaped(why)}</td></tr>`;
 }
 
 function section({ name, title, passed, checks, moments, error }: ScenarioResult): string {

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type DrillBed, DrillHost } from "./bed.js";
+import type { DrillBed } from "./bed.js";
 import { Counter, type CounterOptions } from "./counter.js";
 import { COUNT_KIND } from "./counting.js";
+import type { DrillHost } from "./drill-host.js";
 import { foundAgent, type ThrowAwayAgent } from "./found.js";
-import { type KeyFound, searchDisks } from "./key-search.js";
+import { type KeyFound, type SearchedDisk, searchDisks } from "./key-search.js";
 
 /** Something that has to be so, and whether it was. */
 export interface Check {
@@ -78,10 +79,8 @@ export class Stage {
 
   /** Gives the words to a host for a while, in a file of its own. */
   async lendWords(host: DrillHost): Promise<string> {
-    const path = join(host.folder, "words");
-    await copyFile(this.words, path);
-    await host.place.own(host.folder);
-    return path;
+    await host.put("words", await readFile(this.words));
+    return join(host.folder, "words");
   }
 
   get seconds(): number {
@@ -101,28 +100,28 @@ export class Stage {
 
   /**
    * Makes a backup of an agent at work, on a clock that is off by `ageMs`, and puts the store out of reach. Resolves with
-   * the folder that the archive is in: another host owns it once it is given it.
+   * the folder that the archive is in, to be lent to another host.
    */
   async backUp(host: DrillHost, tier: "hot" | "cold", ageMs: number): Promise<string> {
     const store = join(this.folder, "store");
     mkdirSync(store, { recursive: true });
-    await host.place.own(store);
-    const { name } = await host.run<{ name: string }>(["backup", "create", "--tier", tier, "--target", store], {
+    const there = await host.lend(store);
+    const { name } = await host.run<{ name: string }>(["backup", "create", "--tier", tier, "--target", there], {
       clockMs: host.clockMs + ageMs,
     });
+    await host.takeBack(store);
     this.tell(`a ${tier} backup of A is in store: ${name}`);
     return store;
   }
 
   /** A host's disk is gone; before that it is searched for keys in clear. */
   async lose(host: DrillHost): Promise<void> {
-    await this.searchDisks([host.folder]);
-    host.erase();
+    this.#noteSearch(await host.search(this.agent.keys));
+    await host.erase();
   }
 
-  /** Searches disks for the agent's keys in clear; {@link conclude} says what came of all searches. */
-  async searchDisks(folders: readonly string[]): Promise<void> {
-    const { files, bytes, found } = await searchDisks(folders, this.agent.keys);
+  /** {@link conclude} says what came of all searches. */
+  #noteSearch({ files, bytes, found }: SearchedDisk): void {
     this.#searched.files += files;
     this.#searched.bytes += bytes;
     this.#searched.found.push(...found);
@@ -179,7 +178,9 @@ export class Stage {
       missing.length === 0,
       missing.length === 0 ? `${acknowledged.length} events` : `${missing.length} are missing: ${missing[0]}`,
     );
-    await this.searchDisks([this.folder, ...this.bed.disks]);
+    this.#noteSearch(await searchDisks([this.folder, ...this.bed.disks], this.agent.keys));
+    for (const host of [this.a, this.b])
+      if (!host.folder.startsWith(this.folder)) this.#noteSearch(await host.search(this.agent.keys));
     const { files, bytes, found } = this.#searched;
     this.check(
       "no key lies on any disk in clear",
@@ -204,13 +205,10 @@ export class Stage {
   }
 
   async #host(name: "A" | "B"): Promise<DrillHost> {
-    const { network, relays, company } = this.bed;
-    const place = await network.host(
-      name,
-      relays.map(({ address }) => address),
-    );
-    const secrets = { passphrase: this.#passphrase, clockMs: CLOCK_MS[name] };
-    return DrillHost.make(name, join(this.folder, name), place, company, secrets);
+    const { network, relays } = this.bed;
+    const addresses = relays.map(({ address }) => address);
+    const setting = { folder: join(this.folder, name), passphrase: this.#passphrase, clockMs: CLOCK_MS[name] };
+    return network.host(name, addresses, setting);
   }
 }
 

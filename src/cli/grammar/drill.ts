@@ -15,6 +15,13 @@ export function addDrillCommand(program: Command, runner: Runner): void {
         "how hosts are kept apart (default: namespaces where root, else processes)",
       ).choices(["namespaces", "processes"]),
     )
+    .option("--host-a <host>", "play on this host, [user@]host[:port], by ssh; with --host-b and --listen")
+    .option("--host-b <host>", "and on this one; ants of this version has to be on both")
+    .option("--listen <address>", "where relays listen on this machine, so that given hosts reach them")
+    .option("--identity <file>", "the ssh key that given hosts take")
+    .option("--ssh-config <file>", "an ssh configuration instead of your own")
+    .option("--remote-ants <command>", "what ants is on given hosts", "ants")
+    .addOption(new Option("--serve", "what a drill starts on a given host: orders come on stdin").hideHelp())
     .option(
       "--no-backup",
       "don't restore the newest real backup of the agent in this home first (into a folder that is removed)",
@@ -28,6 +35,7 @@ export function addDrillCommand(program: Command, runner: Runner): void {
   examples(drill, [
     ["ants drill"],
     ["ants drill --only partition --only clone"],
+    ["ants drill --host-a me@one.example --host-b me@two.example:2222 --listen 192.0.2.7", "on two hosts of yours"],
     ["ants drill --report ~/drill --json", "for a timer: exit code 0 only if everything held"],
   ]);
 }

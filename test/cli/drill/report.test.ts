@@ -18,6 +18,7 @@ const report: DrillReport = {
       error: "<script>alert(1)</script>",
     },
   ],
+  notPlayed: [{ name: "pause", title: "host A is paused", why: "not by <ssh>" }],
   checks: [{ what: "the newest backup restores", ok: true, found: "ants-hot-20261121T150000Z-0a1b2c3d.tar.age" }],
 };
 
@@ -32,6 +33,8 @@ describe("the drill's page", () => {
       "1.50 s",
       "B has the pen",
       "newest backup",
+      "not played here",
+      "not by &lt;ssh&gt;",
     ])
       expect(page).toContain(text);
   });

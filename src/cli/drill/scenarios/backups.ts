@@ -23,8 +23,8 @@ export const FROM_BACKUPS: readonly Scenario[] = [
       const store = await stage.backUp(a, "hot", -HOUR_MS);
       await first.counts(first.counted.length + 2 * COUNTS);
       await dieInMidCall(stage, first);
-      await b.place.own(store);
-      const { gap } = await b.run<Restored>(["backup", "restore", "latest", "--target", store, "--to", b.home]);
+      const target = await b.lend(store);
+      const { gap } = await b.run<Restored>(["backup", "restore", "latest", "--target", target, "--to", b.home]);
       checkGap(stage, gap, COUNTS);
       // Unattended where there is time: the relays say when the other one has been silent for long enough.
       const patient = bed.network.isolation === "namespaces";
@@ -44,8 +44,7 @@ export const FROM_BACKUPS: readonly Scenario[] = [
       const store = await stage.backUp(a, "cold", -WEEK_MS);
       await first.counts(first.counted.length + 2 * COUNTS);
       await dieInMidCall(stage, first);
-      await b.place.own(store);
-      const restore = ["backup", "restore", "latest", "--target", store, "--to", b.home];
+      const restore = ["backup", "restore", "latest", "--target", await b.lend(store), "--to", b.home];
       const refused = await b.fails(restore);
       stage.check("a host's own key cannot open a cold backup", refused === "backup-no-key", refused);
       const words = await stage.lendWords(b);

@@ -1,4 +1,3 @@
-import { copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Scenario } from "./scenario.js";
 
@@ -13,8 +12,7 @@ export const HAND_OVER: Scenario = {
     const first = stage.count(a);
     await first.counts(COUNTS);
     await first.stop();
-    await writeFile(join(a.home, "MEMORY.md"), MEMORY);
-    await a.place.own(a.folder);
+    await a.put("ants/MEMORY.md", MEMORY);
     const asked = await b.run<{ request: string; code: string }>(["migrate", "in", "--start"]);
     const packed = join(a.folder, "agent.move");
     const request = ["--request", asked.request, "--code", asked.code];
@@ -24,28 +22,23 @@ export const HAND_OVER: Scenario = {
     stage.check("nothing begins to work on A again", refusal.code === "home-moved", refusal.message);
 
     const bundle = join(b.folder, "agent.move");
-    await copyFile(packed, bundle);
-    const pending = join(b.folder, "data", "ants", "move");
-    const kept = join(stage.folder, "kept");
-    await cp(pending, kept, { recursive: true });
-    await b.place.own(b.folder);
+    await b.put("agent.move", await a.get("agent.move"));
+    const pending = await b.names(join("data", "ants", "move"));
+    const kept = await Promise.all(pending.map(async (name) => [name, await b.get(name)] as const));
     const take = ["migrate", "in", "--bundle", bundle, "--did", did];
     await b.run(take);
     const second = stage.count(b);
     const { epoch, next } = await second.opened();
     stage.tell(`B took the bundle, and counts on at ${next} in epoch ${epoch}`);
     await second.counts(COUNTS);
-    const memory = await readFile(join(b.home, "MEMORY.md"), "utf8");
+    const memory = (await b.get("ants/MEMORY.md")).toString();
     stage.check("the files went along", memory === MEMORY, `MEMORY.md has ${memory.length} characters`);
 
     const elsewhere = join(b.folder, "elsewhere");
     const env = { ANTS_HOME: elsewhere, ANTS_VAULT: join(b.folder, "elsewhere.json") };
-    await mkdir(elsewhere);
-    await b.place.own(b.folder);
     const used = await b.fails(take, { env });
     stage.check("the bundle opens no second time on B", used === "move-no-request", used);
-    await cp(kept, pending, { recursive: true });
-    await b.place.own(b.folder);
+    for (const [name, bytes] of kept) await b.put(name, bytes);
     const replayed = await b.fails(take, { env });
     stage.check("nor with a copy of B's disk from before", replayed === "handover-used", replayed);
     const back = await a.fails(["migrate", "out", "--cancel"]);

@@ -11,17 +11,18 @@ export const SECOND_SELF: readonly Scenario[] = [
   {
     name: "partition",
     title: "host A is cut off from the relays, B takes over, A comes back",
+    cuts: true,
     async play(stage) {
       const { a, b } = stage;
       const first = stage.count(a);
       await first.counts(COUNTS);
       await stage.copyToB();
-      await a.place.cut();
+      await a.cut();
       stage.tell(`A is cut off from all relays after ${first.last} numbers`);
       const second = await takeOver(stage);
       await second.counts(COUNTS);
-      const contact = a.place.contact(first.pid);
-      await a.place.mend();
+      const contact = a.contact(first.pid);
+      await a.mend();
       stage.tell(`the way from A to the relays is open again; B is at number ${second.last}`);
       const contactMs = await contact;
       stage.tell("A and a relay hear of each other again");
