@@ -11,7 +11,7 @@ import { headAt, OwnerPlace } from "../support/owner-place.js";
  */
 const HOOK = fileURLToPath(new URL("../crash/programs/kill-at.mjs", import.meta.url));
 const killed = (point: string) => `ANTS_TEST_KILL=${point} NODE_OPTIONS=--import=${HOOK}`;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 let place: OwnerPlace;
 let hosts = 0;
