@@ -16,4 +16,18 @@ describe("the pages", () => {
     }
     expect(broken).toEqual([]);
   });
+
+  test("open and close each block: a fence that was lost hides examples from the tests", () => {
+    const wrong: string[] = [];
+    for (const { path, text } of pages()) {
+      let isOpen = false;
+      for (const [index, line] of text.split("\n").entries()) {
+        if (!line.startsWith("```")) continue;
+        if (isOpen && line !== "```") wrong.push(`${path}:${index + 1}`);
+        isOpen = !isOpen;
+      }
+      if (isOpen) wrong.push(`${path}: the last block`);
+    }
+    expect(wrong).toEqual([]);
+  });
 });

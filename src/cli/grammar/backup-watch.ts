@@ -13,9 +13,7 @@ export function addBackupWatchCommands(program: Command, runner: Runner): void {
     ["ants backup scan --allow memory/2026-11-20.md:8"],
   ]);
 
-  const schedule = command(backup, "schedule", "make and verify backups by the clock").action(() => {
-    schedule.help({ error: true });
-  });
+  const schedule = command(backup, "schedule", "make and verify backups by the clock");
   examples(schedule, [["ants backup schedule run"], ["ants backup schedule status"]]);
 
   const run = command(schedule, "run", "in the foreground: make, verify and prune by the plan until told to end")

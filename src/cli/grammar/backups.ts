@@ -6,9 +6,7 @@ import { addRestoreCommands } from "./restore.js";
 
 /** Copies of the home, encrypted, elsewhere. */
 export function addBackupCommands(program: Command, runner: Runner): void {
-  const backup = command(program, "backup", "encrypted copies of the home, in places of your choice").action(() => {
-    backup.help({ error: true });
-  });
+  const backup = command(program, "backup", "encrypted copies of the home, in places of your choice");
   examples(backup, [
     ["ants backup create --tier hot --target /media/stick/backups"],
     ["ants backup list"],

@@ -53,9 +53,7 @@ export function addEventCommands(program: Command, runner: Runner): void {
     ["ants follow --after start --until-caught-up --json > all.ndjson"],
   ]);
 
-  const log = command(program, "log", "this agent's own chain, as it lies in the home").action(() => {
-    log.help({ error: true });
-  });
+  const log = command(program, "log", "this agent's own chain, as it lies in the home");
   examples(log, [["ants log cat"], ["ants log verify"]]);
   const cat = command(log, "cat", "print the chain, oldest event first")
     .option("--kind <kind>", "only this kind; repeat it", collect)

@@ -9,9 +9,6 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
     "move the agent to another host: same identity, nothing lost, no second self",
   );
 
-  migrate.action(() => {
-    migrate.help({ error: true });
-  });
   examples(migrate, [
     ["ants migrate in --start", "on the new host"],
     ["ants migrate out --request request.json --bundle scout.move", "on the old one"],

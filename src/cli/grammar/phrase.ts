@@ -9,13 +9,7 @@ export function phraseOptions(target: Command): Command {
 }
 
 export function addPhraseCommands(program: Command, runner: Runner): void {
-  const phrase = command(
-    program,
-    "phrase",
-    "the 24 recovery words: check them, split them into shares, join those",
-  ).action(() => {
-    phrase.help({ error: true });
-  });
+  const phrase = command(program, "phrase", "the 24 recovery words: check them, split them into shares, join those");
   examples(phrase, [["ants phrase verify"], ["ants phrase split --shares 3 --threshold 2 --out shares"]]);
 
   const verify = phraseOptions(

@@ -3,9 +3,7 @@ import { collect, command, examples, type Runner, seconds, vaultOption, wholeNum
 
 /** Where an agent is: its relays and its handles. */
 export function addRelaysCommands(program: Command, runner: Runner): void {
-  const relays = command(program, "relays", "the relays that this agent's identity names").action(() => {
-    relays.help({ error: true });
-  });
+  const relays = command(program, "relays", "the relays that this agent's identity names");
   examples(relays, [["ants relays list"], ["ants relays status"], ["ants relays add wss://d.example"]]);
 
   const list = command(relays, "list", "show them, as this home knows its identity").action(() =>
@@ -52,9 +50,7 @@ export function addRelaysCommands(program: Command, runner: Runner): void {
     .action((options) => runner(async (c) => (await import("../commands/relays.js")).move(c, options)));
   examples(move, [["ants move --from wss://a.example --to wss://d.example"]]);
 
-  const handle = command(program, "handle", "names that lead to this agent").action(() => {
-    handle.help({ error: true });
-  });
+  const handle = command(program, "handle", "names that lead to this agent");
   examples(handle, [["ants handle add scout@relay.example"], ["ants handle verify"]]);
   const handles = command(handle, "list", "show the handles that the identity names").action(() =>
     runner(async (c) => (await import("../commands/handle.js")).handleList(c)),

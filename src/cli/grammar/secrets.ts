@@ -3,11 +3,7 @@ import { momentOf, spanOf } from "../when.js";
 import { collect, command, examples, type Runner, seconds, vaultOption, wholeNumber } from "./command.js";
 
 export function addSecretCommands(program: Command, runner: Runner): void {
-  const secret = command(program, "secret", "tokens, passwords and keys that the agent uses, in its vault").action(
-    () => {
-      secret.help({ error: true });
-    },
-  );
+  const secret = command(program, "secret", "tokens, passwords and keys that the agent uses, in its vault");
   examples(secret, [
     ["ants secret set mail.token < token.txt"],
     ["ants secret exec --secret mail.token=MAIL_TOKEN -- ./send-mail"],

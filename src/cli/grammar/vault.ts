@@ -2,9 +2,7 @@ import type { Command } from "commander";
 import { command, examples, type Runner, vaultOption } from "./command.js";
 
 export function addVaultCommands(program: Command, runner: Runner): void {
-  const vault = command(program, "vault", "the encrypted file that holds the agent's keys").action(() => {
-    vault.help({ error: true });
-  });
+  const vault = command(program, "vault", "the encrypted file that holds the agent's keys");
   examples(vault, [["ants vault verify"], ["ants vault passwd"]]);
   const passwd = command(vault, "passwd", "change the passphrase (with the old one, or with the 24 words)")
     .addOption(vaultOption())
