@@ -17,9 +17,6 @@ process.exitCode = await main(process.argv.slice(2));
 // Sockets and timers that a command left behind must not keep a finished command running; what it printed must arrive.
 process.stdout.write("", () => process.exit());
 
-/** What a word too many mostly was meant to be. */
-const EXCESS = " An option begins with --, and a text of several words stands in quotes.";
-
 async function main(argv: readonly string[]): Promise<number> {
   // Commander finds --json while it parses; an error in parsing itself needs to know before.
   const literal = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
@@ -41,7 +38,9 @@ async function main(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
     const path = commandPath(literal, program);
-    const more = error.code === "commander.excessArguments" ? EXCESS : "";
+    // What a word too many mostly was meant to be.
+    const isExcess = error.code === "commander.excessArguments";
+    const more = isExcess ? " An option begins with --, and a text of several words stands in quotes." : "";
     if (error.code !== "commander.help") early.failure(usageError(`${error.message}${more}`, path));
     // Help in place of a command that was left out has said everything to a person, on stderr, and nothing to a program.
     else if (early.json) early.failure(usageError("the command is missing", path));
