@@ -106,19 +106,10 @@ export async function findArchive(
     if (named !== undefined) return openCopy(context, named, targets, keys);
     throw noArchive(`no target has ${archive}`, failed[0]?.error);
   }
-  const nowMs = systemClock.nowMs();
   // What only the words open is no use to whoever has the vault.
   const opening = keys.phrase === undefined ? archives.filter(({ tier }) => tier === "hot") : archives;
-  for (const candidate of newestFirst(opening, nowMs)) {
-    if (isAhead(candidate, nowMs))
-      context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
-    try {
-      return await openCopy(context, candidate, targets, keys);
-    } catch (error) {
-      // Another agent keeps its archives here, too, or it is of keys that this vault has not.
-      if (!isAntsError(error, "backup-no-key")) throw error;
-    }
-  }
+  const newest = await openNewest(context, opening, targets, keys);
+  if (newest !== undefined) return newest;
   if (archives.length === 0) throw noArchive("no target has an archive", failed[0]?.error);
   const why =
     opening.length === 0
@@ -136,12 +127,36 @@ function noArchive(message: string, cause: AntsError | undefined): AntsError {
   });
 }
 
+/**
+ * The newest of these archives that the keys open; undefined where they open none. Throws what reading the newest one
+ * does, of its last copy.
+ */
+export async function openNewest(
+  context: Pick<CommandContext, "out" | "signal">,
+  archives: readonly ListedArchive[],
+  targets: readonly BackupTarget[],
+  keys: Pick<RestoreKeys, "identities">,
+): Promise<FoundArchive | undefined> {
+  const nowMs = systemClock.nowMs();
+  for (const candidate of newestFirst(archives, nowMs)) {
+    if (isAhead(candidate, nowMs))
+      context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
+    try {
+      return await openCopy(context, candidate, targets, keys);
+    } catch (error) {
+      // Another agent keeps its archives here, too, or it is of keys that this vault has not.
+      if (!isAntsError(error, "backup-no-key")) throw error;
+    }
+  }
+  return undefined;
+}
+
 /** The first of its copies that can be read. */
 async function openCopy(
-  { out, signal }: CommandContext,
+  { out, signal }: Pick<CommandContext, "out" | "signal">,
   { name, copies }: ListedArchive,
   targets: readonly BackupTarget[],
-  { identities }: RestoreKeys,
+  { identities }: Pick<RestoreKeys, "identities">,
 ): Promise<FoundArchive> {
   let failure: unknown;
   for (const { url } of copies) {

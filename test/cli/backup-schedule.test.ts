@@ -14,7 +14,7 @@ let home: string;
 let target: string;
 const archives = () => (existsSync(target) ? readdirSync(target).filter((name) => name.endsWith(".age")) : []);
 /** Long turns: a test that runs across the beginning of one would find jobs due. */
-const RARE = '[schedule]\nhot = "4w"\ncold = "4w"\nverify = "4w"\n';
+const RARE = '[schedule]\nhot = "4w"\ncold = "4w"\nverify = "4w"\nrehearse = "4w"\n';
 const writePlan = (more = RARE) =>
   writeFileSync(join(home, ".ants/backup.toml"), `${more}\n[[target]]\nurl = '${target}'\n`);
 
@@ -47,13 +47,59 @@ describe("what the secret scan keeps from being stored (B10, B15)", () => {
 });
 
 describe("ants backup schedule (B8, B12)", () => {
-  test("run --once makes both tiers and reads them back", async () => {
+  test("run --once makes both tiers, reads them back, and rehearses a restore", async () => {
     writePlan();
-    type Runs = { runs: { job: string; outcome: string; archives: string[] }[] };
+    type Runs = { runs: { job: string; outcome: string; archives: string[]; found?: string }[] };
     const { runs } = await place.done<Runs>("ants backup schedule run --once --json");
-    expect(runs.map(({ job, outcome }) => `${job} ${outcome}`)).toEqual(["hot ok", "cold ok", "verify ok"]);
+    expect(runs.map(({ job, outcome }) => `${job} ${outcome}`)).toEqual([
+      "hot ok",
+      "cold ok",
+      "verify ok",
+      "rehearse ok",
+    ]);
     expect(new Set(runs.slice(0, 2).flatMap(({ archives }) => archives))).toEqual(new Set(archives()));
     expect(runs[2]!.archives.toSorted()).toEqual(archives().toSorted());
+    // It was unpacked, compared with the relays, and nothing of it is left.
+    expect(runs[3]).toMatchObject({ archives: runs[0]!.archives, found: expect.stringMatching(/relay/) });
+    expect(existsSync(join(home, ".ants/backup-rehearsal"))).toBe(false);
+  });
+
+  test("a rehearsal finds how far a restored copy would be behind, disturbs nobody, and fails where none restores", async () => {
+    const rehearse = '[schedule]\nhot = "off"\ncold = "off"\nverify = "off"\nrehearse = "4w"\n';
+    await place.done("ants publish after-the-backup --json");
+    rmSync(join(home, ".ants/backup-runs.ndjson"));
+    writePlan(rehearse);
+    type Runs = { runs: { job: string; outcome: string; code?: string; found?: string }[] };
+    const { runs } = await place.done<Runs>("ants backup schedule run --once --json");
+    expect(runs).toMatchObject([
+      { job: "rehearse", outcome: "ok", found: expect.stringMatching(/^2 events and .* behind/) },
+    ]);
+    await place.done("ants publish nobody-was-displaced --json");
+    const [hot] = archives().filter((name) => name.startsWith("ants-hot-"));
+    const bytes = readFileSync(join(target, hot!));
+    writeFileSync(join(target, hot!), bytes.subarray(0, bytes.length - 20));
+    rmSync(join(home, ".ants/backup-runs.ndjson"));
+    const failed = await place.sh("ants backup schedule run --once --json");
+    expect(failed.exit).toBe(3);
+    expect(JSON.parse(failed.stdout)).toMatchObject({ runs: [{ outcome: "failed", code: "backup-damaged" }] });
+    expect(existsSync(join(home, ".ants/backup-rehearsal"))).toBe(false);
+    writeFileSync(join(target, hot!), bytes);
+  });
+
+  test("makes and removes nothing in a home that sleeps or that the agent moved away from", async () => {
+    const mark = join(home, ".ants/dormant.json");
+    writePlan();
+    rmSync(join(home, ".ants/backup-runs.ndjson"));
+    const before = archives();
+    writeFileSync(mark, "{}");
+    for (const command of ["schedule run --once", "create", "prune --yes", "rewrap"])
+      expect(await place.fails(`ants backup ${command} --json`), command).toBe("home-dormant");
+    rmSync(mark);
+    const moved = join(home, ".ants/moved.json");
+    writeFileSync(moved, JSON.stringify({ state: "gone", request: "", instance: "x", bundle: "x", atMs: 0 }));
+    expect(await place.fails("ants backup schedule run --once --json")).toBe("home-moved");
+    rmSync(moved);
+    expect(archives()).toEqual(before);
   });
 
   test("a job that fails is recorded, and tried again at another time", async () => {
@@ -62,7 +108,7 @@ describe("ants backup schedule (B8, B12)", () => {
     bytes[bytes.length >> 1]! ^= 1;
     writeFileSync(join(target, archive!), bytes);
     writeFileSync(join(home, ".ants/backup-runs.ndjson"), "");
-    writePlan('[schedule]\nhot = "off"\ncold = "off"\nverify = "4w"\n');
+    writePlan('[schedule]\nhot = "off"\ncold = "off"\nverify = "4w"\nrehearse = "off"\n');
     const { exit, stdout } = await place.sh("ants backup schedule run --once --json");
     expect(exit).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({ runs: [{ job: "verify", outcome: "failed", code: "backup-damaged" }] });
@@ -71,6 +117,7 @@ describe("ants backup schedule (B8, B12)", () => {
 
   test("run works until SIGTERM, alone in its home", async () => {
     rmSync(join(home, ".ants/backup-runs.ndjson"));
+    rmSync(join(home, ".ants/backups.ndjson"));
     rmSync(target, { recursive: true });
     writePlan();
     const cli = join(import.meta.dirname, "../../dist/src/cli/main.js");

@@ -30,6 +30,8 @@ export interface KnownCopy {
   readonly verified?: "bytes" | "whole";
   /** When it was last read back and found wrong. */
   readonly failedMs?: number;
+  /** Since when its target does not list it any more, though it should. */
+  readonly missingMs?: number;
 }
 
 /** What is noted. Times in milliseconds since 1970. */
@@ -50,11 +52,18 @@ export type CatalogueNote =
       readonly time: number;
       readonly level: "bytes" | "whole";
     }
-  | { readonly note: "failed"; readonly name: string; readonly target: string; readonly time: number }
+  | {
+      /** `listed`: it is there after all, after it was missing. */
+      readonly note: "failed" | "missing" | "listed";
+      readonly name: string;
+      readonly target: string;
+      readonly time: number;
+    }
   | { readonly note: "removed"; readonly name: string; readonly target: string };
 
 const MAX_NOTE_BYTES = 16 * 1024;
 const NEWLINE = 0x0a;
+const TIMED_NOTES: ReadonlySet<string> = new Set(["verified", "failed", "missing", "listed"]);
 
 export class Catalogue {
   readonly #disk: Disk;
@@ -82,10 +91,15 @@ export class Catalogue {
         known.set(note.name, { ...archive, ...(head === undefined ? {} : { head }) });
         continue;
       } else if (copy !== undefined && note.note === "verified") {
-        const { failedMs: _, ...rest } = copy;
+        const { failedMs: _, missingMs: __, ...rest } = copy;
         archive.copies.set(note.target, { ...rest, verifiedMs: note.time, verified: note.level });
       } else if (copy !== undefined && note.note === "failed") {
         archive.copies.set(note.target, { ...copy, failedMs: note.time });
+      } else if (copy !== undefined && note.note === "missing") {
+        archive.copies.set(note.target, { ...copy, missingMs: note.time });
+      } else if (copy !== undefined && note.note === "listed") {
+        const { missingMs: _, ...rest } = copy;
+        archive.copies.set(note.target, rest);
       }
       if (archive.copies.size === 0) known.delete(note.name);
       else known.set(note.name, archive);
@@ -124,5 +138,5 @@ function noteOf(line: Uint8Array): CatalogueNote | undefined {
 function isNote({ note, name, target, size, sha256, recipients, time }: JsonObject): boolean {
   if (typeof name !== "string" || typeof target !== "string") return false;
   if (note === "stored") return typeof size === "number" && typeof sha256 === "string" && Array.isArray(recipients);
-  return note === "removed" || ((note === "verified" || note === "failed") && typeof time === "number");
+  return note === "removed" || (TIMED_NOTES.has(String(note)) && typeof time === "number");
 }

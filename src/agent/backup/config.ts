@@ -64,6 +64,7 @@ const backupConfigSchema = z.strictObject({
       hot: every.prefault("1h"),
       cold: every.prefault("1w"),
       verify: every.prefault("1d"),
+      rehearse: every.prefault("1w"),
       /** This home's turns are later than the clock's by its own share of this. */
       spread: span.prefault("5m"),
     })
@@ -75,12 +76,14 @@ export type BackupConfig = z.output<typeof backupConfigSchema>;
 /** The plan's schedule for an agent. A tier that no target takes is not made; without targets nothing is due. */
 export function scheduleOf({ target, schedule }: BackupConfig, did: string): Schedule {
   const has = (tier: BackupTier) => target.some(({ tier: tiers }) => tiers.includes(tier));
-  const { hot, cold, verify, spread } = schedule;
+  const { hot, cold, verify, rehearse, spread } = schedule;
   return {
     everyMs: {
       ...(hot === undefined || !has("hot") ? {} : { hot }),
       ...(cold === undefined || !has("cold") ? {} : { cold }),
       ...(verify === undefined || target.length === 0 ? {} : { verify }),
+      // Cold ones open with the words only, and nobody types them by the clock.
+      ...(rehearse === undefined || !has("hot") ? {} : { rehearse }),
     },
     shiftMs: shiftOf(did, spread),
   };

@@ -86,7 +86,7 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
     for (const target of targets) {
       signal.throwIfAborted();
       onProgress?.({ doing: "storing", bytes: 0 });
-      const outcome = await storeAt(target, name, upload, signal);
+      const outcome = await storeAt(target, name, upload, catalogue, signal);
       stored.push(outcome);
       if (outcome.status === "failed") continue;
       const { size, sha256 } = upload;
@@ -145,9 +145,16 @@ async function make(options: CreateBackupOptions, spool: Spool, recipients: read
   }
 }
 
-async function storeAt(target: BackupTarget, name: string, upload: Upload, signal: AbortSignal): Promise<StoredAt> {
+async function storeAt(
+  target: BackupTarget,
+  name: string,
+  upload: Upload,
+  catalogue: Catalogue,
+  signal: AbortSignal,
+): Promise<StoredAt> {
   const { url } = target;
   try {
+    if (url.startsWith("/") || url.startsWith("file:")) await requireSamePlace(target, catalogue);
     await target.put(name, upload);
   } catch (error) {
     signal.throwIfAborted();
@@ -157,4 +164,21 @@ async function storeAt(target: BackupTarget, name: string, upload: Upload, signa
   // What an upload left that was cut off is no reason to fail one that was not.
   await target.sweep().catch(() => 0);
   return { url, status: "stored" };
+}
+
+/**
+ * Where a disk is not mounted, its mount point is a folder like any other, of the wrong disk. What this home stored there
+ * tells them apart. Throws "backup-target-other".
+ */
+async function requireSamePlace(target: BackupTarget, catalogue: Catalogue): Promise<void> {
+  const { url } = target;
+  const known = (await catalogue.archives()).filter(({ copies }) => copies.has(url)).map(({ name }) => name);
+  if (known.length === 0) return;
+  const listed = new Set((await target.list()).map(({ name }) => name));
+  if (known.some((name) => listed.has(name))) return;
+  const many = known.length === 1 ? "an archive was" : `${known.length} archives were`;
+  throw new AntsError("backup-target-other", `${url}: ${many} stored there, and nothing of that is there`, {
+    hint: `is its disk mounted? if they are gone for good: ants backup prune --target ${url}, which forgets them`,
+    details: { target: url, archives: known.length },
+  });
 }

@@ -4,6 +4,7 @@ const HOST_ONLY: Readonly<Record<string, string>> = {
   ".ants/instances.ndjson": "runs on this host",
   ".ants/index": "derived from the chain",
   ".ants/backup-spool": "archives that are being made",
+  ".ants/backup-rehearsal": "a restore that is rehearsed",
   ".ants/backup-runs.ndjson": "runs of this host's schedule",
   ".ants/backup-schedule.lock": "the lock of the schedule at work here",
   ".ants/dormant.json": "says that this copy sleeps",

@@ -21,6 +21,8 @@ export interface BackupListing {
   readonly archives: readonly ListedArchive[];
   /** What this home stored and the listing has not: somebody removed it, or the storage lists late. */
   readonly missing: readonly { readonly name: string; readonly url: string }[];
+  /** Addresses of the targets that could be listed. */
+  readonly listed: readonly string[];
   /** Targets that could not be listed: what they have is not above. */
   readonly failed: readonly { readonly url: string; readonly error: AntsError }[];
 }
@@ -60,5 +62,5 @@ export async function listBackups({
   const missing = remembered.flatMap(({ name, copies }) =>
     listed.filter((url) => copies.has(url) && !has(name, url)).map((url) => ({ name, url })),
   );
-  return { archives, missing, failed };
+  return { archives, missing, listed, failed };
 }

@@ -4,6 +4,7 @@ import { BACKUP_TIERS, type BackupTier } from "./archive-name.js";
 import { ownerOf } from "./archive-tag.js";
 import type { Catalogue } from "./catalogue.js";
 import type { KeepPolicy } from "./config.js";
+import { goneCopies } from "./lost-copies.js";
 import { type KeepReason, keep } from "./retention.js";
 import type { BackupTarget } from "./target.js";
 
@@ -20,6 +21,11 @@ export interface PruneOptions {
    * agent are pruned with the others. Without them, what this home stored is all that is looked at.
    */
   readonly keys?: () => Promise<readonly Uint8Array[]>;
+  /**
+   * Forget everything that this home stored and the target no longer lists: a person looked, and says that it is gone.
+   * Otherwise only what nobody misses is forgotten.
+   */
+  readonly forgetsLost?: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -29,6 +35,8 @@ export interface PrunedAt {
   readonly kept: readonly { readonly name: string; readonly why: readonly KeepReason[] }[];
   /** With a dry run: what would be removed. */
   readonly removed: readonly string[];
+  /** Stored there once and gone already: they are remembered no more. */
+  readonly forgotten: readonly string[];
   /** Archives that are another agent's, or nobody knows whose: no rule is of them, and they stay. */
   readonly notOurs: number;
   /** Why not everything was removed that was to be, or the target could not be listed. */
@@ -49,6 +57,7 @@ export async function pruneBackups(options: PruneOptions): Promise<PrunedAt[]> {
   for (const { target, plan } of plans) {
     const removed: string[] = [];
     let error = plan.error;
+    for (const name of plan.forgotten) await catalogue.note({ note: "removed", name, target: target.url });
     try {
       for (const name of plan.removed) {
         signal.throwIfAborted();
@@ -62,13 +71,7 @@ export async function pruneBackups(options: PruneOptions): Promise<PrunedAt[]> {
       if (!isAntsError(cause)) throw cause;
       error = cause;
     }
-    results.push({
-      url: target.url,
-      kept: plan.kept,
-      removed,
-      notOurs: plan.notOurs,
-      ...(error === undefined ? {} : { error }),
-    });
+    results.push({ ...plan, removed, ...(error === undefined ? {} : { error }) });
   }
   return results;
 }
@@ -76,28 +79,31 @@ export async function pruneBackups(options: PruneOptions): Promise<PrunedAt[]> {
 async function plan(target: BackupTarget, options: PruneOptions): Promise<PrunedAt> {
   const { policy, tiers = BACKUP_TIERS, catalogue, clock } = options;
   const { url } = target;
-  const known = new Map((await catalogue.archives()).map((archive) => [archive.name, archive.copies.get(url)]));
+  const archives = await catalogue.archives();
+  const known = new Map(archives.map((archive) => [archive.name, archive.copies.get(url)]));
   let found: Awaited<ReturnType<BackupTarget["list"]>>;
   try {
     found = await target.list();
   } catch (error) {
     if (!isAntsError(error)) throw error;
-    return { url, kept: [], removed: [], notOurs: 0, error };
+    return { url, kept: [], removed: [], forgotten: [], notOurs: 0, error };
   }
   const keys = found.every(({ name }) => known.has(name)) ? undefined : await options.keys?.();
   const stored = found.filter(({ name }) => ["home", "agent"].includes(ownerOf(name, known, keys)));
+  const gone = goneCopies(archives, url, stored, policy, clock.nowMs());
+  const forgotten = [...gone.expired, ...(options.forgetsLost === true ? gone.lost : [])];
   const kept: { name: string; why: readonly KeepReason[] }[] = [];
   const removed: string[] = [];
   for (const tier of tiers) {
-    const archives = stored
+    const ofTier = stored
       .filter((archive) => archive.tier === tier)
       .map(({ name, timeMs }) => ({ name, timeMs, isDamaged: known.get(name)?.failedMs !== undefined }));
-    const retention = keep(archives, policy[tier], clock.nowMs());
-    for (const { name } of archives) {
+    const retention = keep(ofTier, policy[tier], clock.nowMs());
+    for (const { name } of ofTier) {
       const why = retention.keep.get(name);
       if (why !== undefined) kept.push({ name, why });
     }
     removed.push(...retention.drop);
   }
-  return { url, kept, removed, notOurs: found.length - stored.length };
+  return { url, kept, removed, forgotten, notOurs: found.length - stored.length };
 }

@@ -1,9 +1,12 @@
 import { MAX_AHEAD_MS } from "./archive-name.js";
 
-/** What is done by the clock. `verify` reads the newest archives back; pruning follows each archive that was made. */
-export type BackupJob = "hot" | "cold" | "verify";
+/**
+ * What is done by the clock. `verify` reads the newest archives back, `rehearse` restores the newest hot one and throws
+ * the copy away; pruning follows each archive that was made.
+ */
+export type BackupJob = "hot" | "cold" | "verify" | "rehearse";
 
-export const BACKUP_JOBS: readonly BackupJob[] = ["hot", "cold", "verify"];
+export const BACKUP_JOBS: readonly BackupJob[] = ["hot", "cold", "verify", "rehearse"];
 
 /** How often each job runs, in milliseconds; a job that is absent never does. */
 export interface Schedule {

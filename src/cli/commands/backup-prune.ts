@@ -40,11 +40,12 @@ export async function backupPrune(context: CommandContext, options: BackupPruneO
     ...(tier === undefined ? {} : { tiers: [tier] }),
     catalogue,
     keys: async () => tagKeys((await place.vault()).content),
+    forgetsLost: true,
     clock: systemClock,
     signal,
   };
   const planned = await pruneBackups({ ...work, dryRun: true });
-  const count = planned.reduce((sum, { removed }) => sum + removed.length, 0);
+  const count = planned.reduce((sum, { removed, forgotten }) => sum + removed.length + forgotten.length, 0);
   if (options.dryRun === true || count === 0) return tell(context, planned, true);
   for (const line of planned.flatMap(({ url, removed }) => removed.map((name) => `  ${name} at ${url}`)))
     if (options.yes === true) out.note(`removing${line}`);
@@ -52,7 +53,10 @@ export async function backupPrune(context: CommandContext, options: BackupPruneO
     about: [
       "",
       "Removing for good:",
-      ...planned.flatMap(({ url, removed }) => removed.map((name) => `  ${name} at ${url}`)),
+      ...planned.flatMap(({ url, removed, forgotten }) => [
+        ...removed.map((name) => `  ${name} at ${url}`),
+        ...forgotten.map((name) => `  ${name} at ${url}, from memory: it is not there any more`),
+      ]),
     ],
     word: "prune",
     yes: options.yes === true,
@@ -71,11 +75,12 @@ async function tell({ out }: CommandContext, results: readonly PrunedAt[], dryRu
         error === undefined ? rest : { ...rest, code: error.code, message: error.message },
       ),
     },
-    results.flatMap(({ url, kept, removed, notOurs }) => [
+    results.flatMap(({ url, kept, removed, forgotten, notOurs }) => [
       `${url}: ${kept.length} stay, ${removed.length} ${dryRun ? "would go" : "are gone"}`,
       ...(notOurs === 0 ? [] : [`  stays  ${notOurs} not of this agent, as far as their names say`]),
       ...kept.map(({ name, why }) => `  stays  ${name} (${why.join(", ")})`),
       ...removed.map((name) => `  ${dryRun ? "would go" : "gone"}   ${name}`),
+      ...forgotten.map((name) => `  was gone already  ${name}`),
     ]),
   );
   return failed.length === 0 ? undefined : EXIT.partlyDone;

@@ -177,11 +177,11 @@ function noPlan(state: string): AntsError {
   });
 }
 
-function runText({ job, outcome, archives = [], message, startedMs, endedMs }: RunRecord): string {
+function runText({ job, outcome, archives = [], found, message, startedMs, endedMs }: RunRecord): string {
   const took = `${((endedMs - startedMs) / 1000).toFixed(1)} s`;
   const when = isoTime(startedMs) ?? "";
   return outcome === "ok"
-    ? `${when}  ${job}: ${archives.join(", ") || "nothing to do"} (${took})`
+    ? `${when}  ${job}: ${archives.join(", ") || "nothing to do"}${found === undefined ? "" : `: ${found}`} (${took})`
     : `${when}  ${job} failed: ${message ?? ""}`;
 }
 
@@ -195,5 +195,5 @@ function stateText({ job, lastOkMs, nextMs, failures }: JobState, nowMs: number)
   const next = nextMs <= nowMs ? "due now" : `next in ${lengthText(nextMs - nowMs)}`;
   const failed = failures.at(-1);
   const times = failures.length === 1 ? "failed since" : `failed ${failures.length} times since`;
-  return `${job.padEnd(6)}  ${last}, ${next}${failed === undefined ? "" : `; ${times}: ${failed.message ?? failed.code}`}`;
+  return `${job.padEnd(8)}  ${last}, ${next}${failed === undefined ? "" : `; ${times}: ${failed.message ?? failed.code}`}`;
 }

@@ -1,6 +1,6 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { systemClock } from "../../../keys/ports.js";
-import { BACKUP_TIERS } from "../../agent/backup/archive-name.js";
+import { BACKUP_TIERS, isAhead } from "../../agent/backup/archive-name.js";
 import { Catalogue } from "../../agent/backup/catalogue.js";
 import { readBackupConfig, scheduleOf } from "../../agent/backup/config.js";
 import { RunRecords } from "../../agent/backup/run-records.js";
@@ -82,6 +82,8 @@ interface BackupState {
   readonly plan: boolean;
   readonly archives: readonly { readonly tier: "hot" | "cold"; readonly timeMs: number; readonly targets: number }[];
   readonly verifiedMs?: number;
+  /** Archives that their targets have lost, as far as this home has noticed. */
+  readonly missing: number;
   readonly jobs: readonly { readonly job: string; readonly nextMs: number }[];
 }
 
@@ -90,14 +92,23 @@ async function backupsOf(home: AgentHome): Promise<BackupState> {
   const { state } = home.layout;
   const config = await readBackupConfig(nodeDisk, state);
   const archives = await new Catalogue(nodeDisk, state).archives();
+  const nowMs = systemClock.nowMs();
+  const good = archives.flatMap((archive) => {
+    const copies = [...archive.copies.values()].filter(
+      ({ failedMs, missingMs }) => failedMs === undefined && missingMs === undefined,
+    );
+    return copies.length === 0 || isAhead(archive, nowMs) ? [] : [{ ...archive, targets: copies.length }];
+  });
   const verified = archives.flatMap(({ copies }) => [...copies.values()].flatMap(({ verifiedMs }) => verifiedMs ?? []));
   const schedule = scheduleOf(config, home.config.did);
-  const states = jobStates(schedule, await new RunRecords(nodeDisk, state).all(), systemClock.nowMs());
+  const states = jobStates(schedule, await new RunRecords(nodeDisk, state).all(), nowMs);
   return {
+    missing: archives.filter(({ copies }) => [...copies.values()].some(({ missingMs }) => missingMs !== undefined))
+      .length,
     plan: config.target.length > 0,
     archives: BACKUP_TIERS.flatMap((tier) => {
-      const newest = archives.findLast((archive) => archive.tier === tier);
-      return newest === undefined ? [] : [{ tier, timeMs: newest.timeMs, targets: newest.copies.size }];
+      const newest = good.findLast((archive) => archive.tier === tier);
+      return newest === undefined ? [] : [{ tier, timeMs: newest.timeMs, targets: newest.targets }];
     }),
     ...(verified.length === 0 ? {} : { verifiedMs: Math.max(...verified) }),
     jobs: states.map(({ job, nextMs }) => ({ job, nextMs })),
@@ -158,13 +169,15 @@ function queuedText({ queued }: AgentStatus): string {
   return parts.length === 0 ? "nothing" : parts.join(", ");
 }
 
-function backupText({ plan, archives, verifiedMs }: BackupState, nowMs: number): string {
+function backupText({ plan, archives, verifiedMs, missing }: BackupState, nowMs: number): string {
   const made = archives.map(({ tier, timeMs, targets }) => {
     const places = targets === 1 ? "1 target" : `${targets} targets`;
     return `${tier} ${lengthText(nowMs - timeMs)} old at ${places}`;
   });
   const read = verifiedMs === undefined ? "never read back" : `read back ${agoText(nowMs - verifiedMs)}`;
   const parts = made.length === 0 ? ["none"] : [...made, read];
+  if (missing > 0)
+    parts.push(`${missing} GONE from where ${missing === 1 ? "it was" : "they were"} stored (ants doctor)`);
   return `${parts.join(", ")}${plan ? "" : "; there is no plan (ants doctor)"}`;
 }
 

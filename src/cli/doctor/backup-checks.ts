@@ -1,11 +1,19 @@
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { systemClock } from "../../../keys/ports.js";
-import { BACKUP_TIERS, type BackupTier } from "../../agent/backup/archive-name.js";
+import {
+  type ArchiveName,
+  BACKUP_TIERS,
+  type BackupTier,
+  isAhead,
+  MAX_AHEAD_MS,
+} from "../../agent/backup/archive-name.js";
 import type { KnownArchive, KnownCopy } from "../../agent/backup/catalogue.js";
-import { scheduleOf } from "../../agent/backup/config.js";
+import { type BackupConfig, scheduleOf } from "../../agent/backup/config.js";
+import { goneCopies } from "../../agent/backup/lost-copies.js";
 import { RunRecords } from "../../agent/backup/run-records.js";
-import { jobStates, type Schedule } from "../../agent/backup/schedule.js";
+import { jobStates, type RunRecord, type Schedule } from "../../agent/backup/schedule.js";
+import type { BackupTarget } from "../../agent/backup/target.js";
 import type { AgentHome } from "../../agent/home.js";
 import { BackupPlace } from "../backup-place.js";
 import type { CommandContext } from "../context.js";
@@ -47,12 +55,17 @@ export async function checkBackups(
   const schedule = scheduleOf(config, home.config.did);
   if (config.target.length === 0) return [noPlan(state, archives, nowMs)];
   const findings = [planFinding(opened, schedule)];
+  const targets = await Promise.all(openedTargets(opened).map((target) => look(context, target)));
+  const present = presentCopies(archives, targets, nowMs);
   for (const tier of BACKUP_TIERS) {
     const urls = opened.addresses(tier);
-    if (urls.length > 0) findings.push(freshness(tier, urls, archives, schedule.everyMs[tier], nowMs));
+    if (urls.length > 0) findings.push(freshness(tier, urls, present, schedule.everyMs[tier], nowMs));
   }
-  findings.push(verification(opened.addresses(), archives, schedule.everyMs.verify, nowMs));
-  const states = jobStates(schedule, await new RunRecords(nodeDisk, state).all(), nowMs);
+  findings.push(...ahead(archives, nowMs));
+  findings.push(verification(opened.addresses(), archives, targets, schedule.everyMs.verify, nowMs));
+  const records = await new RunRecords(nodeDisk, state).all();
+  if (opened.addresses("hot").length > 0) findings.push(rehearsal(records, schedule.everyMs.rehearse, nowMs));
+  const states = jobStates(schedule, records, nowMs);
   for (const { job, failures } of states) {
     const last = failures.at(-1);
     if (last === undefined) continue;
@@ -60,12 +73,7 @@ export async function checkBackups(
     const found = `the last run failed ${ago} ago: ${last.message ?? last.code ?? "for no reason that it gave"}`;
     findings.push(broken(`backup job ${job}`, found, `put that right; then ants backup schedule run --once`));
   }
-  try {
-    findings.push(...(await reachability(context, opened, archives)));
-  } catch (error) {
-    context.signal.throwIfAborted();
-    findings.push(brokenBy("backup targets", error));
-  }
+  for (const target of targets) findings.push(reachability(target, archives, config, nowMs));
   if (options.recipients !== undefined) findings.push(...recipients(archives, options.recipients));
   return findings;
 }
@@ -117,6 +125,7 @@ function freshness(
 function verification(
   urls: readonly string[],
   archives: readonly KnownArchive[],
+  targets: readonly Looked[],
   everyMs: number | undefined,
   nowMs: number,
 ): Finding {
@@ -129,12 +138,21 @@ function verification(
       `${job}; until then: ants backup verify`,
     );
   const copies = archives.flatMap(({ name, copies }) => [...copies].map(([url, copy]) => ({ name, url, ...copy })));
-  const wrong = copies.filter(({ failedMs }) => failedMs !== undefined).at(-1);
+  // One that was removed by hand is nobody's any more.
+  const isGone = (name: string, url: string) =>
+    targets.some((one) => one.url === url && one.listed?.every((archive) => archive.name !== name) === true);
+  const wrong = copies.filter(({ name, url, failedMs }) => failedMs !== undefined && !isGone(name, url)).at(-1);
   if (wrong !== undefined) {
     const found = `${wrong.name} at ${wrong.url} was read back and is not what was stored`;
     return broken(check, found, "make another one (ants backup create), and find out what happened to that storage");
   }
-  const read = urls.map((url) => ({ url, lastMs: lastVerified(copies.filter((copy) => copy.url === url)) }));
+  const read = urls.map((url) => ({
+    url,
+    lastMs: lastVerified(
+      copies.filter((copy) => copy.url === url),
+      nowMs,
+    ),
+  }));
   const never = read.filter(({ lastMs }) => lastMs === undefined);
   const fix = "ants backup verify; and see that ants backup schedule run is at work, or its timer";
   if (never.length > 0)
@@ -147,43 +165,107 @@ function verification(
   return ok(check, text);
 }
 
-function lastVerified(copies: readonly KnownCopy[]): number | undefined {
-  const times = copies.flatMap(({ verifiedMs }) => verifiedMs ?? []);
+function lastVerified(copies: readonly KnownCopy[], nowMs: number): number | undefined {
+  const times = copies.flatMap(({ verifiedMs }) => verifiedMs ?? []).filter((timeMs) => timeMs <= nowMs + MAX_AHEAD_MS);
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
-/** Whether each target answers, and still has the newest archive that it took. */
-async function reachability(
-  context: CommandContext,
-  place: BackupPlace,
-  archives: readonly KnownArchive[],
-): Promise<Finding[]> {
-  const { env } = context;
+/** A target, as it answered. */
+interface Looked {
+  readonly url: string;
+  /** Its archives; undefined where it was not asked, or did not answer. */
+  readonly listed?: readonly ArchiveName[];
+  /** Why there are none. */
+  readonly finding?: Finding;
+}
+
+function openedTargets(place: BackupPlace): (BackupTarget | { url: string; error: unknown })[] {
+  try {
+    return place.targets();
+  } catch (error) {
+    return [{ url: "", error }];
+  }
+}
+
+async function look(
+  { env, signal }: CommandContext,
+  target: BackupTarget | { url: string; error: unknown },
+): Promise<Looked> {
+  const { url } = target;
+  if ("error" in target) return { url, finding: brokenBy("backup targets", target.error) };
+  const check = `backup target ${url}`;
   const mayUnlock = opensUnattended(env) || Boolean(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);
-  return Promise.all(
-    place.targets().map(async (target): Promise<Finding> => {
-      const check = `backup target ${target.url}`;
-      if (target.url.startsWith("s3:") && !mayUnlock)
-        return advice(
-          check,
-          "not asked: its credentials are in the vault",
-          "set up an unlocking without a person: docs/vault.md",
-        );
-      try {
-        const names = new Set((await target.list()).map(({ name }) => name));
-        const newest = archives.findLast(({ copies }) => copies.has(target.url));
-        if (newest !== undefined && !names.has(newest.name)) {
-          const found = `${newest.name} was stored there and is gone`;
-          return broken(check, found, "find out who removed it; then ants backup create");
-        }
-        return ok(check, `answers, and has ${names.size} ${names.size === 1 ? "archive" : "archives"}`);
-      } catch (error) {
-        context.signal.throwIfAborted();
-        const late = new AntsError("backup-target-unreachable", "no answer in time");
-        return brokenBy(check, isAntsError(error) ? error : late);
-      }
-    }),
+  if (url.startsWith("s3:") && !mayUnlock) {
+    const fix = "set up an unlocking without a person: docs/vault.md";
+    return { url, finding: advice(check, "not asked: its credentials are in the vault", fix) };
+  }
+  try {
+    return { url, listed: await target.list() };
+  } catch (error) {
+    signal.throwIfAborted();
+    const late = new AntsError("backup-target-unreachable", "no answer in time");
+    return { url, finding: brokenBy(check, isAntsError(error) ? error : late) };
+  }
+}
+
+/** Whether a target answers, and still has what it took. */
+function reachability(
+  { url, listed, finding }: Looked,
+  archives: readonly KnownArchive[],
+  { keep }: BackupConfig,
+  nowMs: number,
+): Finding {
+  if (finding !== undefined) return finding;
+  const there = listed ?? [];
+  const check = `backup target ${url}`;
+  const { lost } = goneCopies(archives, url, there, keep, nowMs);
+  if (lost.length > 0) {
+    const newest = lost.at(-1);
+    const found =
+      lost.length === 1
+        ? `${newest} was stored there and is gone`
+        : `${newest} and ${lost.length - 1} more were stored there and are gone`;
+    const fix = "find out who removed it; then ants backup create (ants backup prune forgets what is gone)";
+    return broken(check, found, fix);
+  }
+  return ok(check, `answers, and has ${there.length} ${there.length === 1 ? "archive" : "archives"}`);
+}
+
+/** What is at its targets as far as anybody knows, was not found damaged there, and is of a time that has come. */
+function presentCopies(archives: readonly KnownArchive[], targets: readonly Looked[], nowMs: number): KnownArchive[] {
+  const names = new Map(targets.map(({ url, listed }) => [url, listed && new Set(listed.map(({ name }) => name))]));
+  return archives.flatMap((archive) => {
+    if (isAhead(archive, nowMs)) return [];
+    const isThere = ([url, { failedMs }]: [string, KnownCopy]) =>
+      failedMs === undefined && names.get(url)?.has(archive.name) !== false;
+    return [{ ...archive, copies: new Map([...archive.copies].filter(isThere)) }];
+  });
+}
+
+function ahead(archives: readonly KnownArchive[], nowMs: number): Finding[] {
+  const newest = archives.findLast((archive) => isAhead(archive, nowMs));
+  if (newest === undefined) return [];
+  const found = `${newest.name} is of a time that has not come: the clock was wrong when it was made, or is wrong now`;
+  return [advice("backup clock", found, "check the clock (timedatectl); such archives count for nothing, and stay")];
+}
+
+/** Whether a restore is tried from time to time, and what came of it. */
+function rehearsal(records: readonly RunRecord[], everyMs: number | undefined, nowMs: number): Finding {
+  const check = "rehearsed restore";
+  if (everyMs === undefined) {
+    const fix = 'set rehearse = "1w" under [schedule] in .ants/backup.toml; until then: ants drill';
+    return broken(check, "nobody tries whether a backup can be restored: the plan has no rehearse job", fix);
+  }
+  const fix = "ants backup schedule run --once; and see that ants backup schedule run is at work, or its timer";
+  const last = records.findLast(
+    ({ job, outcome, startedMs }) => job === "rehearse" && outcome === "ok" && startedMs <= nowMs + MAX_AHEAD_MS,
   );
+  if (last === undefined) return broken(check, "no restore was ever rehearsed", fix);
+  const agoMs = nowMs - last.startedMs;
+  const text = `${last.archives?.[0] ?? "an archive"} was restored and thrown away ${lengthText(agoMs)} ago`;
+  if (agoMs > TURNS_UNTIL_STALE * everyMs + SLACK_MS)
+    return broken(check, `${text}; the plan does it every ${lengthText(everyMs)}`, fix);
+  return ok(check, last.found === undefined ? text : `${text}: ${last.found}`);
 }
 
 /** Archives that somebody opens who should not, or does not who should: from before keys or words changed. */

@@ -1,4 +1,15 @@
-import { existsSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { generateSeed, publicKeyFromSeed } from "../../../keys/ed25519/index.js";
@@ -11,6 +22,7 @@ import { hostKeys } from "../../../src/agent/backup/backup-keys.js";
 import { Catalogue } from "../../../src/agent/backup/catalogue.js";
 import { type CreateBackupOptions, createBackup } from "../../../src/agent/backup/create-backup.js";
 import { listBackups } from "../../../src/agent/backup/list-backups.js";
+import { goneCopies } from "../../../src/agent/backup/lost-copies.js";
 import { pruneBackups } from "../../../src/agent/backup/prune-backups.js";
 import type { AgeIdentity } from "../../../src/agent/backup/read-archive.js";
 import { rewrapBackups } from "../../../src/agent/backup/rewrap-backups.js";
@@ -355,6 +367,77 @@ test("archives with names from before there were tags are listed, read back and 
   const policy = { hot: { hourly: 1 }, cold: {} };
   const done = await pruneBackups({ targets: [target], policy, dryRun: false, catalogue, clock, signal });
   expect(done).toMatchObject([{ removed: [former(first.name)], notOurs: 1 }]);
+});
+
+describe("a folder that is not the one of before", () => {
+  test("takes no archive while its disk is not mounted; once a person said so, it does", async () => {
+    const { create, target, catalogue, clock, folder } = await setting();
+    const [first, second] = [await create(), await create()];
+    renameSync(folder, `${folder}-elsewhere`);
+    for (const isMountPoint of [false, true]) {
+      if (isMountPoint) mkdirSync(folder);
+      await expect(create()).rejects.toMatchObject({ code: "backup-target-other" });
+    }
+    expect(readdirSync(folder)).toEqual([]);
+    // Mounted again: all is as it was, and an archive more or less at the target is no reason.
+    rmdirSync(folder);
+    renameSync(`${folder}-elsewhere`, folder);
+    unlinkSync(join(folder, first.name));
+    await create();
+    rmSync(folder, { recursive: true });
+    const policy = { hot: { within: 24 * HOUR }, cold: {} };
+    const work = { targets: [target], policy, dryRun: false, catalogue, clock, signal };
+    expect(await pruneBackups(work)).toMatchObject([{ forgotten: [] }]);
+    expect(await pruneBackups({ ...work, forgetsLost: true })).toMatchObject([
+      { removed: [], forgotten: expect.arrayContaining([second.name]) },
+    ]);
+    await create();
+  });
+});
+
+describe("what was stored and is not listed any more", () => {
+  test("is lost where the rules would keep it, and forgotten where nobody misses it", async () => {
+    const { create, target, catalogue, clock, folder, vault } = await setting();
+    const made: string[] = [];
+    for (let hour = 0; hour < 4; hour++) {
+      clock.now = START + hour * HOUR;
+      made.push((await create()).name);
+    }
+    const cold = (await create({ tier: "cold" })).name;
+    const policy = { hot: { hourly: 2 }, cold: { weekly: 1 } };
+    const gone = async () =>
+      goneCopies(await catalogue.archives(), target.url, await target.list(), policy, clock.nowMs());
+    expect(await gone()).toEqual({ lost: [], expired: [] });
+    for (const name of [made[0]!, made[3]!, cold]) unlinkSync(join(folder, name));
+    expect(await gone()).toEqual({ lost: expect.arrayContaining([made[3], cold]), expired: [made[0]] });
+    // One that was found damaged and then removed by hand is missed by nobody.
+    const file = join(folder, made[2]!);
+    writeFileSync(file, "damaged");
+    await verifyBackup({ target, name: made[2]!, identities: hostKeys(vault), catalogue, clock }).catch(() => {});
+    unlinkSync(file);
+    expect((await gone()).expired).toContain(made[2]);
+    const work = { targets: [target], policy, dryRun: false, catalogue, clock, signal };
+    expect((await pruneBackups(work))[0]!.forgotten).toEqual((await gone()).expired.concat([made[0]!, made[2]!]));
+    expect((await catalogue.archives()).map(({ name }) => name)).not.toContain(made[0]);
+  });
+
+  test("is missed by nobody in a home that was restored, where a newer one it never knew took its place", async () => {
+    const { create, target, catalogue, clock, folder, path } = await setting();
+    const first = await create();
+    const file = join(path, ".ants/backups.ndjson");
+    const asArchived = readFileSync(file);
+    clock.now += HOUR;
+    const second = await create();
+    // The lost home pruned the first; the restored one has its catalogue of before the second.
+    unlinkSync(join(folder, first.name));
+    writeFileSync(file, asArchived);
+    const policy = { hot: { daily: 7 }, cold: {} };
+    const listed = await target.list();
+    expect(listed.map(({ name }) => name)).toEqual([second.name]);
+    const known = await catalogue.archives();
+    expect(goneCopies(known, target.url, listed, policy, clock.nowMs())).toEqual({ lost: [], expired: [first.name] });
+    expect(goneCopies(known, target.url, [], policy, clock.nowMs()).lost).toEqual([first.name]);
+  });
 });
 
 describe("pruning", () => {

@@ -111,7 +111,7 @@ describe("the jobs of a plan (B12)", () => {
   test("are those that the plan has targets for", () => {
     const of = (text: string) => Object.keys(scheduleOf(parseBackupConfig(text, "backup.toml"), "did:ants:a").everyMs);
     expect(of("")).toEqual([]);
-    expect(of('[[target]]\nurl = "/b"\n')).toEqual(["hot", "cold", "verify"]);
+    expect(of('[[target]]\nurl = "/b"\n')).toEqual(["hot", "cold", "verify", "rehearse"]);
     expect(of('[[target]]\nurl = "/b"\ntier = ["cold"]\n[schedule]\nverify = "off"\n')).toEqual(["cold"]);
     expect(() => of('[schedule]\nhot = "1s"\n')).toThrow(expect.objectContaining({ code: "backup-config" }));
   });
@@ -141,7 +141,7 @@ describe("ten days (B8)", () => {
     let stored: { name: string; timeMs: number }[] = [];
     const run = async ({ job }: Pick<JobState, "job">) => {
       const timeMs = host.clock.nowMs();
-      if (job === "verify") return { archives: [] };
+      if (job === "verify" || job === "rehearse") return { archives: [] };
       const name = archiveName(job, timeMs, "00000000");
       stored.push({ name, timeMs });
       const of = (tier: BackupJob) => stored.filter((archive) => archive.name.startsWith(`ants-${tier}-`));

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { canonicalize, type JsonObject } from "../../../keys/canonical.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { archiveName, type BackupTier } from "../../../src/agent/backup/archive-name.js";
+import type { RunRecord } from "../../../src/agent/backup/schedule.js";
 import { AgentHome } from "../../../src/agent/home.js";
 import type { CommandContext } from "../../../src/cli/context.js";
 import { type BackupCheckOptions, checkBackups } from "../../../src/cli/doctor/backup-checks.js";
@@ -54,6 +55,13 @@ function made(...archives: readonly Made[]): void {
     return notes.map((note) => `${canonicalize(note)}\n`);
   });
   writeFileSync(join(home, ".ants/backups.ndjson"), lines.join(""));
+  ran({ job: "rehearse", startedMs: nowMs - 3 * DAY, outcome: "ok", archives: ["ants-hot-…"], found: "as new" });
+}
+
+/** What the schedule noted of its runs, all of it. */
+function ran(...records: readonly Partial<RunRecord>[]): void {
+  const lines = records.map((record) => `${JSON.stringify({ endedMs: record.startedMs, ...record })}\n`);
+  writeFileSync(join(home, ".ants/backup-runs.ndjson"), lines.join(""));
 }
 
 /** All as it should be. */
@@ -109,7 +117,53 @@ describe("ants doctor looks at backups, and is red (B13)", () => {
   test("when what was read back is wrong", async () => {
     plan();
     made(HEALTHY[0]!, { ...HEALTHY[1]!, isWrong: true });
-    expect((await wrongs())[0]).toMatch(/^broken verified backup: ants-hot-.* is not what was stored$/);
+    expect(await wrongs()).toEqual([
+      "broken hot backup: there is none at /backups",
+      expect.stringMatching(/^broken verified backup: ants-hot-.* is not what was stored$/),
+    ]);
+  });
+
+  test("when the rehearse job is deleted from the plan, never ran, or did not run for two weeks (B12)", async () => {
+    plan('[schedule]\nrehearse = "off"\n');
+    made(...HEALTHY);
+    const found = async () => (await wrongs()).filter((line) => line.includes("rehearsed restore"));
+    expect(await found()).toEqual([
+      "broken rehearsed restore: nobody tries whether a backup can be restored: the plan has no rehearse job",
+    ]);
+    plan();
+    ran({ job: "rehearse", startedMs: Date.now() - 15 * DAY, outcome: "ok", archives: ["ants-hot-x"] });
+    expect(await found()).toEqual([
+      "broken rehearsed restore: ants-hot-x was restored and thrown away 15 days ago; the plan does it every 7 days",
+    ]);
+    ran({ job: "rehearse", startedMs: Date.now() - DAY, outcome: "failed", message: "it is damaged" });
+    expect(await found()).toEqual(["broken rehearsed restore: no restore was ever rehearsed"]);
+  });
+
+  test("when a cold archive is gone, though a newer hot one is there; not when it was damaged and removed by hand", async () => {
+    plan();
+    made({ ...HEALTHY[0]!, isGone: true }, HEALTHY[1]!);
+    expect(await wrongs()).toEqual([
+      "broken cold backup: there is none at /backups",
+      expect.stringMatching(/^broken backup target \/backups: ants-cold-.* was stored there and is gone$/),
+    ]);
+    const older = { tier: "cold", ageMs: 10 * DAY, verifiedAgoMs: 9 * DAY } as const;
+    made({ ...older, isWrong: true }, ...HEALTHY);
+    expect(await wrongs()).toEqual([
+      expect.stringMatching(/^broken verified backup: ants-cold-.* is not what was stored$/),
+    ]);
+    rmSync(target, { recursive: true });
+    mkdirSync(target);
+    made({ ...older, isWrong: true, isGone: true }, ...HEALTHY);
+    expect(await wrongs()).toEqual([]);
+  });
+
+  test("when all that is new is from a time that has not come", async () => {
+    plan();
+    made({ tier: "hot", ageMs: 5 * HOUR, verifiedAgoMs: -300 * DAY }, HEALTHY[0]!, { tier: "hot", ageMs: -300 * DAY });
+    expect(await wrongs()).toEqual([
+      "broken hot backup: the newest one at /backups is 5 hours old; the plan makes one every 60 minutes",
+      expect.stringMatching(/^advice backup clock: ants-hot-.* is of a time that has not come/),
+    ]);
   });
 
   test("when the newest one is old, and when there is none", async () => {
@@ -132,8 +186,8 @@ describe("ants doctor looks at backups, and is red (B13)", () => {
   test("when the last run of a job failed, with its reason", async () => {
     plan();
     made(...HEALTHY);
-    const record = { job: "hot", startedMs: Date.now() - HOUR, endedMs: Date.now() - HOUR, outcome: "failed" };
-    writeFileSync(join(home, ".ants/backup-runs.ndjson"), `${JSON.stringify({ ...record, message: "no room" })}\n`);
+    const rehearsed = { job: "rehearse", startedMs: Date.now() - DAY, outcome: "ok" } as const;
+    ran(rehearsed, { job: "hot", startedMs: Date.now() - HOUR, outcome: "failed", message: "no room" });
     expect(await wrongs()).toEqual(["broken backup job hot: the last run failed 60 minutes ago: no room"]);
   });
 
@@ -146,7 +200,10 @@ describe("ants doctor looks at backups, and is red (B13)", () => {
     rmSync(target);
     mkdirSync(target);
     made(HEALTHY[0]!, { ...HEALTHY[1]!, isGone: true });
-    expect((await wrongs())[0]).toMatch(/^broken backup target \/backups: ants-hot-.* was stored there and is gone$/);
+    expect(await wrongs()).toEqual([
+      "broken hot backup: there is none at /backups",
+      expect.stringMatching(/^broken backup target \/backups: ants-hot-.* was stored there and is gone$/),
+    ]);
   });
 
   test("when the plan cannot be read", async () => {
