@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { nodeDisk } from "../../keys/node/disk.js";
-import { systemClock } from "../../keys/ports.js";
+import { systemClock, systemRandom } from "../../keys/ports.js";
+import { taggedName, tagKeys } from "../../src/agent/backup/archive-tag.js";
 import { Catalogue } from "../../src/agent/backup/catalogue.js";
 import { listBackups } from "../../src/agent/backup/list-backups.js";
 import { openTarget } from "../../src/agent/backup/target.js";
@@ -39,8 +40,11 @@ async function place(): Promise<Place> {
   const home = await backupHome();
   const store = join(temporaryFolder(), "store");
   mkdirSync(store);
-  for (const hour of ["08", "09", "10"])
-    writeFileSync(join(store, `ants-hot-20260301T${hour}0000Z-0000${hour}00.tar.age`), await packed(home));
+  for (const hour of ["08", "09", "10"]) {
+    const timeMs = Date.parse(`2026-03-01T${hour}:00:00Z`);
+    const name = taggedName("hot", timeMs, systemRandom, tagKeys(home.vault));
+    writeFileSync(join(store, name), await packed(home, { clock: { ...systemClock, nowMs: () => timeMs } }));
+  }
   return { ...home, store };
 }
 
@@ -50,7 +54,7 @@ async function requireWhole({ store, words, home }: Place): Promise<string[]> {
   const catalogue = new Catalogue(nodeDisk, home.layout.state);
   const { archives } = await listBackups({ targets: [target], catalogue });
   for (const { name } of archives) {
-    const options = { target, name, identities: [words], catalogue, did: home.config.did, clock: systemClock };
+    const options = { target, name, identities: [words], catalogue, identity: home.identity, clock: systemClock };
     expect((await verifyBackup(options)).level).toBe("whole");
   }
   return archives.map(({ name }) => name);
@@ -107,7 +111,7 @@ describe("kill -9 in the middle of rewrap", { timeout: 180_000 }, () => {
       run("rewrap", one, step);
       const there = await requireWhole(one);
       expect([1, 2], `step ${step}`).toContain(there.length);
-      expect(there.every((name) => name.startsWith(names[0]!.slice(0, -16)))).toBe(true);
+      expect(there.every((name) => name.startsWith(names[0]!.slice(0, -"0123456789abcdef.tar.age".length)))).toBe(true);
       if (step % 6 === 0) {
         run("rewrap", one, 0);
         expect(await requireWhole(one)).not.toContain(names[0]);

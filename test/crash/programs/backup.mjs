@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { nodeDisk } from "ants-agent/keys/node";
 import { systemClock, systemRandom } from "../../../dist/keys/ports.js";
+import { tagKeys } from "../../../dist/src/agent/backup/archive-tag.js";
 import { hostKeys } from "../../../dist/src/agent/backup/backup-keys.js";
 import { Catalogue } from "../../../dist/src/agent/backup/catalogue.js";
 import { createBackup } from "../../../dist/src/agent/backup/create-backup.js";
@@ -23,4 +24,8 @@ const catalogue = new Catalogue(nodeDisk, home.layout.state);
 const all = { home, vault, targets, disk: nodeDisk, catalogue, dryRun: false, ...ports };
 if (mode === "create") await createBackup({ ...all, tier: "hot" });
 else if (mode === "rewrap") await rewrapBackups({ ...all, identities: hostKeys(vault) });
-else await pruneBackups({ targets, policy: { hot: { hourly: 1 }, cold: {} }, dryRun: false, catalogue, ...ports });
+else {
+  const policy = { hot: { hourly: 1 }, cold: {} };
+  const keys = async () => tagKeys(vault);
+  await pruneBackups({ targets, policy, dryRun: false, catalogue, keys, ...ports });
+}
