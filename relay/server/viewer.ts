@@ -26,11 +26,6 @@ export function addressedEvent(line: Uint8Array): AddressedEvent {
   return { id, did, seq, parties: [did, ...to] };
 }
 
-/** Whether an event's line, as it was stored or checked, is for its parties only. */
-export function isAddressed(line: Uint8Array): boolean {
-  return (JSON.parse(fromUtf8(line)) as { to?: string[] }).to !== undefined;
-}
-
 /** What a reader who is no party gets instead of the event. */
 export function withheldFrom(event: AddressedEvent, at: number): Withheld {
   return { at, id: event.id, did: event.did, seq: event.seq };
