@@ -10,6 +10,7 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   resolve: {
     alias: [
+      { find: "#errors", replacement: at("./src/protocol/error-table/node.ts") },
       { find: "#lookup", replacement: at("./src/client/lookup/node.ts") },
       { find: "#platform", replacement: at("./keys/platform/node.ts") },
       { find: "#socket", replacement: at("./src/client/socket/node.ts") },

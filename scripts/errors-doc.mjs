@@ -7,6 +7,7 @@ const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 const bundle = await build({
   entryPoints: [at("src/protocol/errors.ts")],
+  alias: { "#errors": at("src/protocol/error-table/node.ts") },
   bundle: true,
   format: "esm",
   write: false,

@@ -20,7 +20,11 @@ const bundle = await build({
     resolveDir: at("."),
     loader: "ts",
   },
-  alias: { "#platform": at("keys/platform/web.ts"), "#socket": at("src/client/socket/web.ts") },
+  alias: {
+    "#errors": at("src/protocol/error-table/web.ts"),
+    "#platform": at("keys/platform/web.ts"),
+    "#socket": at("src/client/socket/web.ts"),
+  },
   bundle: true,
   format: "esm",
   write: false,

@@ -8,6 +8,7 @@ import { build } from "esbuild";
 
 /** The ends of conditional imports: signatures are checked once, and nothing real is dialled. */
 const ENDS = {
+  "#errors": "src/protocol/error-table/node.ts",
   "#platform": "test/simulation/pen/platform.ts",
   "#socket": "test/simulation/pen/no-socket.ts",
   "#lookup": "src/client/lookup/web.ts",
@@ -43,7 +44,7 @@ export async function bundleSimulation(root, folder) {
       {
         name: "stand-ins",
         setup({ onResolve }) {
-          onResolve({ filter: /^#(platform|socket|lookup)$/ }, ({ path }) => ({ path: join(root, ENDS[path]) }));
+          onResolve({ filter: /^#(errors|platform|socket|lookup)$/ }, ({ path }) => ({ path: join(root, ENDS[path]) }));
           const folder = join(root, "test/simulation/pen/remembered");
           onResolve({ filter: /\/(operation|entry|event|promise)\.js$/ }, ({ path, resolveDir }) => {
             const stand = REMEMBERED.get(relative(root, join(resolveDir, path)).replace(/\.js$/, ".ts"));

@@ -2,14 +2,16 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
 import { AntsError } from "../../keys/errors.js";
+import { ROWS as ROWS_OF_PAGES } from "../../src/protocol/error-table/web.js";
 import { ERRORS, type ErrorCode, EXIT, errorRow, exitCodeOf, isRetryable } from "../../src/protocol/errors.js";
 import { errorOfRefusal, isRefusal, refusalOf } from "../../src/protocol/refusal.js";
 import { WIRE_CODES } from "../../src/protocol/wire-codes.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const table = ["src/protocol/errors.ts", "src/protocol/error-rows"];
+const table = ["src/protocol/errors.ts", "src/protocol/error-rows", "src/protocol/error-table"];
 const parts = readdirSync(join(root, "src/protocol/error-rows")).filter((name) => name !== "row.ts");
 const sources = ["keys", "src", "relay"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
@@ -57,6 +59,34 @@ describe("the table of errors", () => {
       codes.push(...own);
     }
     expect(codes.sort()).toEqual(Object.keys(ERRORS).sort());
+  });
+
+  test("has for pages what the doors for browsers can throw and what a relay may answer", async () => {
+    const { metafile } = await build({
+      absWorkingDir: root,
+      stdin: { contents: 'export * from "./src/index.js"; export * from "./keys/index.js";', resolveDir: root },
+      alias: {
+        "#errors": join(root, "src/protocol/error-table/web.ts"),
+        "#lookup": join(root, "src/client/lookup/web.ts"),
+        "#platform": join(root, "keys/platform/web.ts"),
+        "#socket": join(root, "src/client/socket/web.ts"),
+      },
+      bundle: true,
+      platform: "browser",
+      format: "esm",
+      metafile: true,
+      write: false,
+      logLevel: "silent",
+    });
+    const missing = new Set([...WIRE_CODES].filter((code) => !Object.hasOwn(ROWS_OF_PAGES, code)));
+    const ofPages = sources.filter(({ path }) => path in metafile.inputs);
+    expect(ofPages.length).toBeGreaterThan(100);
+    for (const { path, text } of ofPages) {
+      for (const [, made, refused] of text.matchAll(MADE)) {
+        if (!Object.hasOwn(ROWS_OF_PAGES, made ?? refused!)) missing.add(`${made ?? refused} (${path})`);
+      }
+    }
+    expect([...missing].sort()).toEqual([]);
   });
 
   test("says something in every row", () => {

@@ -57,7 +57,7 @@ describe("the root door, bundled for browsers", () => {
     expect(ofNode).toBeUndefined();
     const [kib, zipped] = [contents.length, gzipSync(contents).length].map((bytes) => Math.round(bytes / 1024));
     console.log(`the root door for browsers: ${kib} KiB minified, ${zipped} KiB with gzip`);
-    expect(zipped).toBeLessThanOrEqual(110);
+    expect(zipped).toBeLessThanOrEqual(100);
   });
 });
 

@@ -2,11 +2,30 @@ import { type ErrorRow, EXIT, fatal, passing } from "./row.js";
 
 /** Talking to relays, holding the pen, following. */
 export const CLIENT_ERRORS = {
+  "chain-damaged": fatal(
+    "The agent's own chain file does not verify at the line that details name.",
+    "Move the chain folder away, keep it, and start again: what relays hold is fetched back.",
+    EXIT.refusedForSafety,
+  ),
+  "chain-missing": fatal(
+    "No relay that answered has an event of this agent, and this home did not make its genesis.",
+    "Restore the chain from a backup, or reach a relay that has it; a second chain is never begun.",
+    EXIT.refusedForSafety,
+  ),
+  "chain-write-failed": fatal(
+    "The agent's own chain could not be written; nothing was sent.",
+    "Free space or replace the disk, then start again.",
+  ),
   closed: fatal("Something was used after it was closed, or was closed while this waited for it.", "Open it again."),
   "connection-lost": passing(
     "The connection to a relay broke.",
     "Whatever still runs makes it again by itself, and sends again what was not answered; else run the command again.",
     EXIT.unreachable,
+  ),
+  "follow-agents": fatal(
+    "Agents are followed by their whole chains, and not so many at once.",
+    "Choose among the items of the follow instead of by kinds, to or tags; follow at most 256 agents in one.",
+    EXIT.usage,
   ),
   "follow-limit": fatal(
     "The connection has as many follows as the relay allows.",
@@ -16,6 +35,10 @@ export const CLIENT_ERRORS = {
     "A follow reads 1 to 30 different relays.",
     "Name each relay once, by its one spelling.",
     EXIT.usage,
+  ),
+  "follow-state": fatal(
+    "The stored state of a follow cannot be understood; details.field names what.",
+    "Restore it from a copy, or begin anew from the start.",
   ),
   "no-quorum": passing(
     "Too few relays answered, or agreed: the pen was not claimed, and nothing was signed.",

@@ -1,51 +1,23 @@
 import { type ErrorRow, EXIT, fatal } from "./row.js";
 
-/** Recovery words and shares of them as people give them back, copies of a vault, and a second device. */
+/** Recovery words and shares of them as people give them back. */
 export const PHRASE_ERRORS = {
-  "join-answer": fatal(
-    "Text is not the answer to a request to join, was altered, or answers another request.",
-    "Copy the whole line, or let the first device answer again: ants vault share --request FILE",
+  "phrase-check-word": fatal(
+    "The check word does not fit: a word of the recovery phrase is wrong or two are exchanged.",
+    "Compare every word with what was written down.",
     EXIT.usage,
   ),
-  "join-code": fatal(
-    "The code that was typed is not that of the request: it is another device's, or somebody changed it on the way.",
-    "Compare the request with the one on the new device; if they differ, somebody is between the two.",
-    EXIT.refusedForSafety,
-  ),
-  "join-expired": fatal(
-    "A request to join, or its answer, is older than an hour.",
-    "Begin anew on the new device: ants join --did DID",
-    EXIT.refusedForSafety,
-  ),
-  "join-no-identity": fatal(
-    "The answer holds no identity whose keys these are. A device never makes an identity of its own to join.",
-    "Let the first device answer again, with a home and a vault that ants vault verify finds in order.",
-    EXIT.noVault,
-  ),
-  "join-no-request": fatal(
-    "No request of this device waits for this answer: it was used already, expired, or made elsewhere.",
-    "Begin anew: ants join --did DID",
-    EXIT.refusedForSafety,
-  ),
-  "join-replayed": fatal(
-    "This request to join was answered before.",
-    "Make a new one on the new device: ants join --did DID",
-    EXIT.refusedForSafety,
-  ),
-  "join-request": fatal(
-    "Text is not a request to join.",
-    "Copy the whole line that ants join printed on the new device.",
+  "phrase-checksum": fatal(
+    "The 24 words do not fit each other: one of them is wrong.",
+    "Compare every word with what was written down.",
     EXIT.usage,
   ),
-  "phrase-missing": fatal(
-    "The recovery words are needed, no file with them is named, and there is no terminal to type them on.",
-    "Name a 0600 file with the words (--phrase-file), or files with shares of them (--share-file).",
+  "phrase-entropy": fatal("A recovery phrase stands for 32 bytes.", "Pass the entropy of parsePhrase."),
+  "phrase-key-index": fatal("Recovery keys have the numbers 0, 1, 2 …", "Pass such a number."),
+  "phrase-words": fatal(
+    "Text is not 24 or 25 words of the BIP-39 list.",
+    "Compare every word with what was written down.",
     EXIT.usage,
-  ),
-  "phrase-other-agent": fatal(
-    "The recovery phrase is well formed, and does not rule this identity: it is another's, or an earlier one's.",
-    "Use the words that were shown when this agent was made, or at its last change of phrase.",
-    EXIT.wrongPassphrase,
   ),
   "share-damaged": fatal(
     "Words of a share are wrong or out of place; details.position says which, where it is one.",
@@ -78,20 +50,5 @@ export const PHRASE_ERRORS = {
     "Text is not the 34 words of a share.",
     "Compare every word with what is written on the share.",
     EXIT.usage,
-  ),
-  "vault-copy-damaged": fatal(
-    "A copy of a vault was changed since it was made.",
-    "Make another copy: ants vault export --out FILE",
-    EXIT.refusedForSafety,
-  ),
-  "vault-copy-format": fatal(
-    "The file is not a copy of a vault.",
-    "Check the path: ants vault export --out FILE makes such a file.",
-    EXIT.usage,
-  ),
-  "vault-newer": fatal(
-    "The vault that is here knows more than the copy that was to take its place.",
-    "Keep it; make a new copy where the agent runs: ants vault export --out FILE",
-    EXIT.refusedForSafety,
   ),
 } as const satisfies Record<string, ErrorRow>;

@@ -11,20 +11,6 @@ export const PROGRAM_ERRORS = {
     "Check its path and its mode; - reads stdin.",
     EXIT.usage,
   ),
-  "chain-damaged": fatal(
-    "The agent's own chain file does not verify at the line that details name.",
-    "Move the chain folder away, keep it, and start again: what relays hold is fetched back.",
-    EXIT.refusedForSafety,
-  ),
-  "chain-missing": fatal(
-    "No relay that answered has an event of this agent, and this home did not make its genesis.",
-    "Restore the chain from a backup, or reach a relay that has it; a second chain is never begun.",
-    EXIT.refusedForSafety,
-  ),
-  "chain-write-failed": fatal(
-    "The agent's own chain could not be written; nothing was sent.",
-    "Free space or replace the disk, then start again.",
-  ),
   "config-file": fatal(
     "The configuration file cannot be read or is not TOML.",
     "Correct the file; the message names the line.",
@@ -47,10 +33,6 @@ export const PROGRAM_ERRORS = {
   "demo-failed": fatal(
     "The demonstration did not come to its end: something is missing, doubled, out of order or too slow.",
     "Run it again with --keep and report it with the folder that it names.",
-  ),
-  "follow-state": fatal(
-    "The stored state of a follow cannot be understood; details.field names what.",
-    "Restore it from a copy, or begin anew from the start.",
   ),
   "home-damaged": fatal(
     "The configuration or the identity log of an agent's home cannot be read.",

@@ -1,6 +1,6 @@
 import { type ErrorRow, EXIT, fatal, passing } from "./row.js";
 
-/** What a relay answers with, and what stops one. */
+/** What a relay answers with. */
 export const RELAY_ERRORS = {
   "auth-failed": fatal(
     "The auth line is for another connection or another relay, or its key is not live for the DID.",
@@ -52,27 +52,10 @@ export const RELAY_ERRORS = {
     EXIT.refusedForSafety,
   ),
   gap: fatal("The event before is not known to the relay.", "Send the chain from the last event that both have."),
-  "head-damaged": fatal(
-    "The file with the relay's last signed tree head holds none.",
-    "Restore it from a copy of the data folder, or start a new stream.",
-    EXIT.refusedForSafety,
-  ),
   held: passing(
     "Another instance holds the pen and was seen within the last 60 s; details say which.",
     "Stop it, hand over, wait until it is silent (ants publish --wait), or take over.",
     EXIT.lockedByAnother,
-  ),
-  "index-failed": fatal(
-    "The relay's index does not fit its log.",
-    "Stop the relay, delete data/index and start it again: it is rebuilt from the log.",
-  ),
-  "index-mismatch": fatal(
-    "The relay's index lacks an entry of its log, or has it at another position.",
-    "Stop the relay, delete data/index and start it again: it is rebuilt from the log.",
-  ),
-  "index-needs-pruned": fatal(
-    "The index must be rebuilt, and the log no longer has its beginning.",
-    "Restore data/index, or the older segments, from a copy.",
   ),
   internal: fatal(
     "Something happened that this version does not expect.",
@@ -82,25 +65,6 @@ export const RELAY_ERRORS = {
     "The key may not sign for this DID: never listed, retired, void by an anchor, or the DID is deactivated.",
     "Look at the identity log; sign with a live key.",
     EXIT.refusedForSafety,
-  ),
-  "log-behind-head": fatal(
-    "The relay's log is shorter than the tree head that it signed: entries are lost.",
-    "Restore the newest copy of the data folder; without one, start a new stream.",
-    EXIT.refusedForSafety,
-  ),
-  "log-damaged": fatal(
-    "The relay's log is damaged at the position that details name.",
-    "Check it with ants relay verify; restore the newest copy of the data folder.",
-    EXIT.refusedForSafety,
-  ),
-  "log-rewritten": fatal(
-    "The relay's log is not the one that its tree or its signed head was made of.",
-    "Restore the newest copy of the data folder; without one, start a new stream.",
-    EXIT.refusedForSafety,
-  ),
-  "log-torn": fatal(
-    "The relay's log ends within a line, as a crash leaves it.",
-    "Start the relay: the line was never acknowledged and is cut.",
   ),
   "method-not-allowed": fatal(
     "An HTTP path was asked with a method that it doesn't take; details.allowed lists those.",
@@ -124,19 +88,6 @@ export const RELAY_ERRORS = {
     "Send the full line; only the authenticated author backfills without bodies.",
   ),
   "rate-limited": passing("More was sent than the relay's rate allows.", "Wait retryAfterMs and send again."),
-  "relay-file-damaged": fatal(
-    "The file with the relay's key and stream cannot be read.",
-    "Restore it from a copy of the data folder.",
-  ),
-  "relay-file-missing": fatal(
-    "The file with the relay's key and stream is gone, but there is a log beside it.",
-    "Restore it from a copy of the data folder, or start a new stream.",
-    EXIT.refusedForSafety,
-  ),
-  "relay-file-version": fatal(
-    "The data folder was written by another version of the format.",
-    "Run the version that wrote it, or a newer one.",
-  ),
   rival: fatal(
     "Another operation of equal power was here first; both are kept as evidence.",
     "Read the identity log; only its owner's recovery phrase settles this.",
@@ -157,10 +108,6 @@ export const RELAY_ERRORS = {
     EXIT.refusedForSafety,
   ),
   "too-large": fatal("More was sent at once than the limit in details.", "Send less at once.", EXIT.usage),
-  "tree-damaged": fatal(
-    "The relay's tree is missing or wrong, and the log it could be computed from no longer has its beginning.",
-    "Restore the folders log and tree from a copy, or start a new stream.",
-  ),
   "unknown-message": fatal(
     "A message has a type that this side doesn't know.",
     "Correct the sender, or update this side.",

@@ -7,11 +7,6 @@ export const RELAYS_ERRORS = {
     "Check the name; ants resolve says who was asked. Name a relay that knows it with --relay.",
     EXIT.unreachable,
   ),
-  "follow-agents": fatal(
-    "Agents are followed by their whole chains, and not so many at once.",
-    "Choose among the items of the follow instead of by kinds, to or tags; follow at most 256 agents in one.",
-    EXIT.usage,
-  ),
   "handle-elsewhere": fatal(
     "A handle that was to be added leads to another agent.",
     "Choose another name, or ask who runs that host to give it to this agent.",

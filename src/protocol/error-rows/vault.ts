@@ -68,31 +68,14 @@ export const VAULT_ERRORS = {
     EXIT.usage,
   ),
   "passphrase-utf8": fatal("A passphrase is not UTF-8 text.", "Save it as UTF-8, or use a key file.", EXIT.usage),
-  "phrase-check-word": fatal(
-    "The check word does not fit: a word of the recovery phrase is wrong or two are exchanged.",
-    "Compare every word with what was written down.",
-    EXIT.usage,
-  ),
-  "phrase-checksum": fatal(
-    "The 24 words do not fit each other: one of them is wrong.",
-    "Compare every word with what was written down.",
-    EXIT.usage,
-  ),
-  "phrase-entropy": fatal("A recovery phrase stands for 32 bytes.", "Pass the entropy of parsePhrase."),
   "phrase-file": fatal(
     "The recovery words cannot be written to the file that was named.",
     "Name a new file in a folder of your own.",
     EXIT.refusedForSafety,
   ),
-  "phrase-key-index": fatal("Recovery keys have the numbers 0, 1, 2 …", "Pass such a number."),
   "phrase-nowhere": fatal(
     "A new identity has recovery words, and there is no terminal to show them on.",
     "Name a new file for them: --phrase-file FILE",
-    EXIT.usage,
-  ),
-  "phrase-words": fatal(
-    "Text is not 24 or 25 words of the BIP-39 list.",
-    "Compare every word with what was written down.",
     EXIT.usage,
   ),
   "vault-closed": fatal(
