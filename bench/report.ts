@@ -59,7 +59,7 @@ bounds
   bare WebSocket, one way ${mib(replay.rawBytesPerSecond)}
 
 ingest: durable and verified
-  connections  events/signature  entries/frame   entries/s     log       of verification  of append`);
+  connections  events/signature  entries/frame   entries/s     log       of verification  of append  relay µs/entry`);
   for (const row of report.ingest) {
     console.log(
       [
@@ -71,6 +71,7 @@ ingest: durable and verified
         mib(row.bytesPerSecond).padStart(11),
         ratioOf(row, report).toFixed(2).padStart(17),
         (row.bytesPerSecond / report.appendBytesPerSecond).toFixed(2).padStart(11),
+        row.relayMicroseconds.toFixed(0).padStart(16),
       ].join(""),
     );
   }
