@@ -87,7 +87,7 @@ export class ForkEvidence {
     this.#maxBytes = options.maxBytes ?? MAX_EVIDENCE_BYTES;
   }
 
-  /** Reads what is there, and cuts what a crash left of a pair at the end. Throws the disk's codes. */
+  /** Reads what is there, and cuts what a crash left of a pair at the end. Throws the system's error where it can't be read. */
   static async open(options: ForkEvidenceOptions): Promise<ForkEvidence> {
     const { disk, files, path } = options;
     const evidence = new ForkEvidence(options);
@@ -104,9 +104,14 @@ export class ForkEvidence {
         whole = end;
       } else before = place && { line, place };
     }
-    if (whole < size) await disk.truncate(path, whole);
-    evidence.#fileBytes = whole;
-    await evidence.#write();
+    try {
+      if (whole < size) await disk.truncate(path, whole);
+      evidence.#fileBytes = whole;
+      await evidence.#write();
+    } catch {
+      // A disk that takes nothing keeps no relay from serving: the next proof writes the file anew.
+      evidence.#fileBytes = undefined;
+    }
     return evidence;
   }
 

@@ -128,6 +128,20 @@ describe("the fork proofs of a relay", () => {
     }
   });
 
+  it("are served from a disk that can no longer be written", async () => {
+    const options = optionsFor();
+    await (await ForkEvidence.open(options)).add(...fork(1));
+    appendFileSync(options.path, "torn");
+    const full = async () => {
+      throw new Error("no space is left");
+    };
+    const opened = await ForkEvidence.open({
+      ...options,
+      disk: { ...disk, append: full, replace: full, truncate: full },
+    });
+    expect(seqsOf(opened)).toEqual([1]);
+  });
+
   it("are found behind half a pair that an earlier version left in the middle", async () => {
     const options = optionsFor();
     const [, [first, second]] = fork(1);
