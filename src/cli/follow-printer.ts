@@ -85,6 +85,9 @@ export class FollowPrinter {
         return;
       case "superseded":
         out.warn(`${item.did}: ${item.ids.length} events shown before are no longer on its chain (claim ${item.by})`);
+        if (item.restored !== undefined) {
+          out.warn(`${item.did}: ${item.restored.length} events shown as superseded are on its chain again`);
+        }
         return;
       case "withheld":
         out.note(`${item.did}: event ${item.seq} is for its author and its recipients only`);

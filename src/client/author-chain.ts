@@ -7,8 +7,11 @@ export type Placement =
   /** The first that is seen of this author. */
   | { readonly kind: "first" }
   | { readonly kind: "next" }
-  /** A claim that takes the chain another way: these events, given out before, are superseded. */
-  | { readonly kind: "switch"; readonly superseded: readonly string[] }
+  /**
+   * A claim that takes the chain another way: of the events given out before, some are superseded, and where it goes on from
+   * what was superseded, that is on the chain again.
+   */
+  | ({ readonly kind: "switch" } & ChainSwitch)
   /** It was superseded before it arrived. */
   | { readonly kind: "side" }
   /** It stands for itself: its author's chain is not kept where it came from, or it comes late, after a gap was told of. */
@@ -16,8 +19,15 @@ export type Placement =
   /** What comes before it is missing: these seqs, inclusive. */
   | { readonly kind: "gap"; readonly fromSeq: number; readonly toSeq: number };
 
+/** What a claim changes of what was given out; ids in the order of the chain. */
+interface ChainSwitch {
+  readonly superseded: readonly string[];
+  readonly restored: readonly string[];
+}
+
 interface Known {
   readonly id: string;
+  readonly prev: string | undefined;
   /** Anybody may read it: a relay that withholds it lies. */
   readonly isPublic: boolean;
   readonly epoch: number;
@@ -54,7 +64,8 @@ export class AuthorChain {
   /** `tip`: what was given out before a restart. */
   constructor(tip?: ChainHead & { readonly rotations: number }) {
     this.#tip = tip;
-    if (tip !== undefined) this.#known.set(tip.seq, [{ id: tip.id, isPublic: false, epoch: tip.epoch, onPath: true }]);
+    if (tip !== undefined)
+      this.#known.set(tip.seq, [{ id: tip.id, prev: undefined, isPublic: false, epoch: tip.epoch, onPath: true }]);
   }
 
   get tip(): ChainHead | undefined {
@@ -77,7 +88,7 @@ export class AuthorChain {
     const parentIsOld = parentSeq <= tip.seq - WINDOW_EVENTS || (parentSeq < tip.seq && !this.#known.has(parentSeq));
     const parentIsKnown = prev === undefined ? !parentIsOld : this.has(parentSeq, prev);
     if (isHigher && (parentIsKnown || (parentIsOld && event.kind === CLAIM_KIND))) {
-      return { kind: "switch", superseded: this.#pathFrom(seq) };
+      return { kind: "switch", ...this.#switchTo(event) };
     }
     if (!isHigher && parentIsKnown) return { kind: "side" };
     if (!isHigher && parentIsOld) return { kind: "duplicate" };
@@ -102,10 +113,14 @@ export class AuthorChain {
     }
     if (placement.kind === "next") this.#bridge(event);
     if (placement.kind === "switch") {
-      for (const [at, known] of this.#known) if (at >= seq) for (const one of known) one.onPath = false;
+      const off = new Set(placement.superseded);
+      const on = new Set(placement.restored);
+      for (const known of [...this.#known.values()].flat()) {
+        known.onPath = on.has(known.id) || (known.onPath && !off.has(known.id));
+      }
     }
     const there = this.#known.get(seq);
-    const known: Known = { id, isPublic: event.to === undefined, epoch, key: event.key, onPath };
+    const known: Known = { id, prev, isPublic: event.to === undefined, epoch, key: event.key, onPath };
     if (there === undefined) this.#known.set(seq, [known]);
     else there.push(known);
     if (!isAhead) return;
@@ -176,6 +191,19 @@ export class AuthorChain {
 
   #mayFillBridge(seq: number, id: string): boolean {
     return this.#bridged.has(seq) && (this.#bridged.get(seq) ?? id) === id;
+  }
+
+  /** Back from the claim to where its branch leaves the path, as far as it is remembered. */
+  #switchTo({ seq, prev }: Event): ChainSwitch {
+    const restored: string[] = [];
+    let at = seq - 1;
+    for (let id = prev; ; at--) {
+      const before = this.#known.get(at)?.find((known) => known.id === id);
+      if (before === undefined || before.onPath) break;
+      restored.unshift(before.id);
+      id = before.prev;
+    }
+    return { superseded: this.#pathFrom(at + 1), restored };
   }
 
   #pathFrom(seq: number): string[] {

@@ -1,4 +1,4 @@
-import type { ChainHead, ParsedEvent } from "../protocol/event.js";
+import type { ChainHead, Event, ParsedEvent } from "../protocol/event.js";
 import { AuthorChain, type Placement } from "./author-chain.js";
 import { fetchFromFirst, type MissingEvents } from "./author-fetch.js";
 import type { RelayConnection } from "./connection.js";
@@ -76,6 +76,11 @@ export class AuthorChains {
   /** Where an author's chain stands. */
   tipOf(did: string): ChainHead | undefined {
     return this.#chains.get(did)?.tip ?? this.#tips.get(did);
+  }
+
+  /** Whether an event was put in its place, as far back as is remembered. */
+  has({ did, seq, id }: Event): boolean {
+    return this.#chains.get(did)?.has(seq, id) === true;
   }
 
   /** Whether an event of this place was given out that anybody may read. */
@@ -161,7 +166,9 @@ export class AuthorChains {
     if (isKnown) return;
     if (rivalId !== undefined) this.#options.forked(parsed, rivalId);
     if (placement.kind === "switch" && placement.superseded.length > 0) {
-      delivery.push({ type: "superseded", did: parsed.did, ids: placement.superseded, by: parsed.id });
+      const { superseded: ids, restored } = placement;
+      const again = restored.length === 0 ? {} : { restored };
+      delivery.push({ type: "superseded", did: parsed.did, ids, by: parsed.id, ...again });
     }
     delivery.push({
       type: "event",

@@ -32,8 +32,17 @@ export type FollowItem =
     }
   /** Two events of one author stand in one place: two writers used its key and epoch. Told of once an epoch. */
   | { readonly type: "fork"; readonly proof: ForkProof }
-  /** Events given before are no longer on their author's chain: the claim `by` went on from before them. */
-  | { readonly type: "superseded"; readonly did: string; readonly ids: readonly string[]; readonly by: string }
+  /**
+   * Events given before are no longer on their author's chain: the claim `by` went on from before them. `restored`: it went
+   * on from events that were given as superseded, or were told of as such; they are on the chain again.
+   */
+  | {
+      readonly type: "superseded";
+      readonly did: string;
+      readonly ids: readonly string[];
+      readonly restored?: readonly string[];
+      readonly by: string;
+    }
   /**
    * Events that no reachable relay could deliver: the next event of this author comes after them. Should a relay show
    * one of them later, it is given then.

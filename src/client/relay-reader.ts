@@ -314,7 +314,8 @@ export class RelayReader {
       for (const relay of withheldBy.take(event.id)) delivery.push(withheldLie(relay, event));
     }
     if (chains === undefined || standing === "void") {
-      if (!delivery.has(event.id)) delivery.push({ type: "event", event: parsed, relay: this.url, at, standing });
+      const isGiven = delivery.has(event.id) || chains?.has(event) === true;
+      if (!isGiven) delivery.push({ type: "event", event: parsed, relay: this.url, at, standing });
       return undefined;
     }
     const omission = this.#story.show(event);

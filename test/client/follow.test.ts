@@ -254,6 +254,27 @@ describe("following several relays", () => {
     expect(eventsOf(items.slice(at)).map(({ event }) => event.id)).toEqual([claim, ...more].map(({ id }) => id));
   });
 
+  it("tells that a claim goes on from a branch that was left behind before", async () => {
+    const { world, author, urls } = worldWith(2);
+    const chain = author.chain(6);
+    const claim = author.claim(2, chain[3]!.event);
+    const back = author.claim(3, chain[5]!.event);
+    const [a, b] = world.acceptors;
+    bring(a!, [author.genesis.line, ...linesOf([...chain, claim])]);
+    const following = follow({ relays: urls }, world.ports);
+    await until(world, following, (item) => item.type === "event" && item.event.id === claim.id);
+    bring(b!, [author.genesis.line, ...linesOf([...chain, back])]);
+    world.network.cut(urls[1]!);
+    const items = await until(world, following, (item) => item.type === "event" && item.event.id === back.id);
+    expect(items.find(({ type }) => type === "superseded")).toMatchObject({
+      ids: [claim.id],
+      restored: [chain[4]!.id, chain[5]!.id],
+      by: back.id,
+    });
+    expect(eventsOf(items).map(({ event }) => event.id)).toEqual([back.id]);
+    await world.clock.run(following.close());
+  });
+
   it("tells that an event was superseded before it arrived", async () => {
     const { world, author, urls } = worldWith(2);
     const chain = author.chain(6);
