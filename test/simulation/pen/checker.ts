@@ -72,6 +72,12 @@ export class Checker implements RelayWitness {
     return this.#eras.at(-1)!.trunk;
   }
 
+  /** Whether something is among these events that was committed, and that nothing may put aside. */
+  losesCommitted(ids: readonly string[]): boolean {
+    // What a rotate drops, and what happens with a stolen key, is the owner's to say.
+    return this.#eras.length === 1 && !this.#eras[0]!.isStolen && ids.some((id) => this.trunk.includes(id));
+  }
+
   /** An instance hands events that it signed to its chain. */
   signed(instance: Instance, events: readonly ParsedEvent[]): void {
     const era = this.#eraFor(instance);

@@ -285,6 +285,7 @@ export class SimRelay {
       }
       const cursor = this.#cursor(follow.position);
       if (isNew) this.#send(peer, { t: "entries", ref, at, cursor }, lines);
+      if (isNew && live && follow.isCaughtUp) this.#send(peer, { t: "head", ref, ...this.#head() });
       if (!follow.isCaughtUp) {
         follow.isCaughtUp = true;
         this.#send(peer, { t: "caught-up", ref, cursor });

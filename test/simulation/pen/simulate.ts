@@ -1,5 +1,6 @@
 import { SimRandom } from "../sim-random.js";
 import type { Violation } from "./checker.js";
+import { Follower } from "./follower.js";
 import type { Host, Instance } from "./instance.js";
 import { liar } from "./liar.js";
 import { FAULTS, type Fault, Mischief } from "./mischief.js";
@@ -96,6 +97,8 @@ class Run {
   readonly #mischief: Mischief;
   readonly #durationMs: number;
   readonly #paceMs: number;
+  /** Some runs are watched by somebody else. */
+  readonly #follower: Follower | undefined;
 
   constructor(world: PenWorld, shape: (typeof SHAPES)[number], random: SimRandom) {
     this.#world = world;
@@ -115,6 +118,7 @@ class Run {
     this.#mischief = new Mischief(world, faults, this.#sets, rebuilds);
     this.#durationMs = [5_000, 8_000, 14_000, 26_000][Math.floor(random.next() * 4)]!;
     this.#paceMs = 500 + random.next() * 2_500;
+    this.#follower = random.next() < 0.5 ? new Follower(world) : undefined;
     world.maxThinkMs = 1_000 + random.next() * 5_000;
     world.wire.maxDelayMs = random.next() < 0.7 ? 20 : 400;
   }
@@ -123,6 +127,7 @@ class Run {
     const { clock, relays, random } = this.#world;
     await Promise.all(relays.map((relay) => relay.start()));
     this.#world.start(this.#world.addHost({ madeGenesis: true }));
+    this.#follower?.start();
     if (random.next() < 0.3) {
       const [first] = this.#world.hosts;
       this.#world.start(this.#world.addHost({ disk: first!.disk.copy(), madeGenesis: true }));
@@ -135,6 +140,7 @@ class Run {
     }
     if (!this.#world.isOver) await (this.#random.next() < 0.03 ? this.#deactivate() : this.#settle());
     for (const instance of this.#world.alive) this.#world.kill(instance);
+    await this.#follower?.close();
     this.#summarise();
   }
 
@@ -189,6 +195,25 @@ class Run {
     if (!this.#world.isOver && !this.#isEverywhere(last)) {
       checker.fail("every-relay-follows", "a relay never gets to the end of the chain");
     }
+    await this.#readToTheEnd();
+  }
+
+  /** Whoever follows the agent gets to what is committed, at relays that tell the truth. */
+  async #readToTheEnd(): Promise<void> {
+    const { checker } = this.#world;
+    const follower = this.#follower;
+    if (follower === undefined || this.#isFollowingHard) return;
+    const isThere = () => !follower.isReading || follower.has(checker.trunk.at(-3)!);
+    await this.#until(isThere, 60_000);
+    if (!isThere() && !this.#world.isOver)
+      checker.fail("readers-get-there", "a reader never gets to the end of the chain");
+    if (follower.isReading) checker.count("read: to the end");
+  }
+
+  /** A relay that lies may keep everything from a reader, and a reader waits for one that was set up anew to be named. */
+  get #isFollowingHard(): boolean {
+    const { checker, relays } = this.#world;
+    return relays.some(({ lie }) => lie !== undefined) || checker.counts.has("relay-rebuild");
   }
 
   /** Starts the agent, again where a relay that promised more ends its turn, until it commits. */
