@@ -1,6 +1,6 @@
 import type { VerifiedFrame } from "../../../relay/verified-frame.js";
 import type { Pen } from "../../../src/client/pen.js";
-import type { ParsedEvent } from "../../../src/protocol/event.js";
+import { CLAIM_KIND, type Event, type ParsedEvent } from "../../../src/protocol/event.js";
 import type { Instance } from "./instance.js";
 import type { RelayWitness, SimRelay } from "./sim-relay.js";
 
@@ -15,6 +15,10 @@ export interface Violation {
 interface Era {
   /** The committed chain, by seq. */
   readonly trunk: string[];
+  /** By seq of the trunk: in which epoch it was committed first. */
+  readonly committedIn: number[];
+  /** The number of the last step whose intent is committed. */
+  step: number;
   /** Which instance (by its id, clones of a running process share one) committed in an epoch. */
   readonly owners: Map<number, string>;
   /** By `epoch/seq`: what honest instances signed there. */
@@ -33,6 +37,8 @@ export class Checker implements RelayWitness {
   violation: Violation | undefined;
   readonly counts = new Map<string, number>();
   readonly #eras: Era[] = [];
+  /** By event id: the number that an intent begins. */
+  readonly #intents = new Map<string, number>();
   /** By sign key. */
   readonly #eraOf = new Map<string, number>();
   /** By stream and key: the highest epoch that a relay granted, and to which line. */
@@ -60,7 +66,15 @@ export class Checker implements RelayWitness {
   /** A new generation of keys; its chain goes on after `anchor`, the ids from seq 0 on. */
   beginEra(key: string, anchor: readonly string[]): void {
     this.#eraOf.set(key, this.#eras.length);
-    this.#eras.push({ trunk: [...anchor], owners: new Map(), signed: new Map(), effects: new Map(), isStolen: false });
+    this.#eras.push({
+      trunk: [...anchor],
+      committedIn: anchor.map(() => 0),
+      step: Math.max(0, ...anchor.map((id) => this.#intents.get(id) ?? 0)),
+      owners: new Map(),
+      signed: new Map(),
+      effects: new Map(),
+      isStolen: false,
+    });
   }
 
   steal(): void {
@@ -83,10 +97,15 @@ export class Checker implements RelayWitness {
     const era = this.#eraFor(instance);
     for (const { id, event } of events) {
       this.#trace(() => `${instance.name} signs ${event.kind} ${event.epoch}/${event.seq} ${id.slice(0, 6)}`);
+      const { n, phase } = (event.body ?? {}) as { n?: number; phase?: string };
+      if (event.kind === "step" && phase === "intent") this.#intents.set(id, n!);
+      if (event.kind === CLAIM_KIND) this.#claimed(instance, event);
       const place = `${event.epoch}/${event.seq}`;
       const before = era.signed.get(place);
+      // Clones of a running process don't know of each other; one process knows what it signed.
+      const isClone = before !== undefined && before.instance !== instance && before.instance.id === instance.id;
       if (before === undefined) era.signed.set(place, { id, instance });
-      else if (before.id !== id && !era.isStolen && before.instance.id !== instance.id) {
+      else if (before.id !== id && !era.isStolen && !isClone) {
         this.fail("one-signature-a-place", `${before.instance.name} and ${instance.name} both signed ${place}`);
       }
     }
@@ -108,7 +127,6 @@ export class Checker implements RelayWitness {
     }
     this.#requireStored(instance, pen, last.id, seq);
     if (era.isStolen) return;
-    const isNew = era.trunk.length <= seq;
     const path: string[] = [];
     for (let at = seq; at >= 0; at--) {
       const { id } = tree.chainAt(at)!;
@@ -120,8 +138,11 @@ export class Checker implements RelayWitness {
       }
       path.push(id);
     }
-    era.trunk.push(...path.reverse());
-    if (!isNew) return;
+    for (const id of path.reverse()) {
+      era.trunk.push(id);
+      era.committedIn.push(pen.epoch);
+      this.#stepCommitted(era, instance, id);
+    }
     const owner = era.owners.get(pen.epoch);
     if (owner === undefined) era.owners.set(pen.epoch, instance.id);
     else if (owner !== instance.id) {
@@ -188,6 +209,27 @@ export class Checker implements RelayWitness {
   refused(relay: SimRelay, code: string): void {
     this.count(`refused ${code}`);
     this.#trace(() => `${relay.name} refuses: ${code}`);
+  }
+
+  /** What was committed in the turns before a claim's is on the chain that it goes on with. */
+  #claimed(instance: Instance, { epoch, seq, prev }: Event): void {
+    const era = this.#eraFor(instance);
+    if (era.isStolen) return;
+    const { tree } = instance.context.chain;
+    const known = era.committedIn.findLastIndex((turn) => turn < epoch);
+    if (known < 0) return;
+    let at = prev === undefined ? undefined : tree.find(prev, seq - 1);
+    while (at !== undefined && at.seq > known) at = tree.before(at);
+    if (at?.id === era.trunk[known]) return;
+    this.fail("claims-go-on", `${instance.name} claims epoch ${epoch} on a chain without the committed seq ${known}`);
+  }
+
+  /** Steps are counted from 1, and none is left out or begun twice. */
+  #stepCommitted(era: Era, { name }: Instance, id: string): void {
+    const n = this.#intents.get(id);
+    if (n === undefined) return;
+    if (n !== era.step + 1) this.fail("steps-in-order", `${name} begins step ${n}, and the last one was ${era.step}`);
+    era.step = n;
   }
 
   #eraFor(instance: Instance): Era {

@@ -275,13 +275,19 @@ export class PenWorld {
     return log;
   }
 
-  /** Whether a quorum of the newest set, and of every set that a claim may need, still goes by its named stream. */
-  hasStreams(): boolean {
+  /**
+   * Whether a quorum of the newest set, and of every set that a claim may need, still goes by its named stream. `counts`:
+   * which relays do.
+   */
+  hasStreams(counts: (relay: SimRelay) => boolean = () => true): boolean {
     const { state } = this.knownIdentity();
     if (state === undefined) return false;
     const sets = [...state.operations, ...state.sides].map(relaySetOf);
     return sets.every(({ relays, faults }) => {
-      const present = relays.filter(({ url, stream }) => this.relayAt(url)?.medium.stream === stream);
+      const present = relays.filter(({ url, stream }) => {
+        const relay = this.relayAt(url);
+        return relay !== undefined && relay.medium.stream === stream && counts(relay);
+      });
       return present.length >= quorumSize(relays.length, faults);
     });
   }

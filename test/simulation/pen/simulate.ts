@@ -99,6 +99,8 @@ class Run {
   readonly #paceMs: number;
   /** Some runs are watched by somebody else. */
   readonly #follower: Follower | undefined;
+  /** Relays that stay away when the faults stop. */
+  readonly #lost = new Set<SimRelay>();
 
   constructor(world: PenWorld, shape: (typeof SHAPES)[number], random: SimRandom) {
     this.#world = world;
@@ -110,7 +112,8 @@ class Run {
     }));
     if (shape.faults > 0) {
       // In every set the same one lies.
-      relays[1]!.lie = liar(random, world.genesis, 0.2 + random.next() * 0.7);
+      const inAll = relays.filter((relay) => this.#sets.every((set) => set.relays.includes(relay)));
+      world.pick(inAll).lie = liar(random, world.genesis, 0.2 + random.next() * 0.7);
       checker.count("a relay lies");
     }
     const faults = FAULTS.filter((fault) => random.next() < (RARE.get(fault) ?? 0.75));
@@ -178,6 +181,7 @@ class Run {
     wire.maxDelayMs = 20;
     for (const { disk } of hosts) disk.failing = undefined;
     await Promise.all(relays.map((relay) => (relay.isUp ? undefined : relay.start())));
+    if (this.#random.next() < 0.3) this.#loseRelays();
     for (const { process } of this.#world.alive) process.resume();
     await clock.sleep(4_000);
     if (this.#world.isOver) return;
@@ -216,6 +220,23 @@ class Run {
     return relays.some(({ lie }) => lie !== undefined) || checker.counts.has("relay-rebuild");
   }
 
+  /** Some relays never come back, as many as every set can do without. */
+  #loseRelays(): void {
+    const { random, checker, trace } = this.#world;
+    // Which branch of a fork was committed needs every relay; a liar is the one that a set can do without.
+    if (checker.counts.has("clone-process") || this.#mischief.isStolen) return;
+    const relays = this.#world.relays.filter(({ lie }) => lie === undefined);
+    for (let i = relays.length; i > 0; i--) {
+      const [relay] = relays.splice(Math.floor(random.next() * i), 1);
+      this.#lost.add(relay!);
+      if (this.#world.hasStreams((each) => !this.#lost.has(each) && each.lie === undefined)) continue;
+      this.#lost.delete(relay!);
+    }
+    for (const relay of this.#lost) relay.crash();
+    if (this.#lost.size > 0) checker.count("relays gone for good", this.#lost.size);
+    trace(() => `gone for good: ${[...this.#lost].map(({ name }) => name).join(" ")}`);
+  }
+
   /** Starts the agent, again where a relay that promised more ends its turn, until it commits. */
   async #lastHolder(host: Host): Promise<Instance | undefined> {
     const { checker } = this.#world;
@@ -242,7 +263,7 @@ class Run {
     const { trunk } = checker;
     return last.context.identity.newest!.op.relays.every(({ url, stream }) => {
       const relay = this.#world.relayAt(url)!;
-      if (relay.lie !== undefined || relay.medium.stream !== stream) return true;
+      if (relay.lie !== undefined || relay.medium.stream !== stream || this.#lost.has(relay)) return true;
       const head = relay.head(did);
       return (
         head !== undefined && head.seq >= trunk.length - 3 && relay.chain(did).some(({ id }) => id === trunk.at(-3))
@@ -260,6 +281,12 @@ class Run {
     const { checker, relays, instances } = this.#world;
     const forks = relays.reduce((sum, relay) => sum + relay.forks, 0);
     if (forks > 0) checker.count("forks proven", forks);
+    if (forks > 0 && !checker.counts.has("theft") && !checker.counts.has("clone-process")) {
+      checker.fail(
+        "forks-have-a-reason",
+        "relays have proof of a fork, and nobody copied the key or a running process",
+      );
+    }
     const fenced = instances.filter(({ hasHeld, pen }) => hasHeld && pen?.loss?.reason === "fenced");
     if (fenced.length > 0) checker.count("fenced writer", fenced.length);
   }
