@@ -7,6 +7,7 @@ import { quorumSize, relaySetOf } from "../../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../../keys/identity/shape.js";
 import { encodeMultikey } from "../../../keys/multikey.js";
 import type { Disk } from "../../../keys/ports.js";
+import { handOver } from "../../../src/agent/hand-over.js";
 import { type AcquireOptions, acquirePen } from "../../../src/client/acquire-pen.js";
 import { ChainStore } from "../../../src/client/chain-store.js";
 import { IdentityLog } from "../../../src/client/identity-log.js";
@@ -60,6 +61,8 @@ export interface InstanceOptions {
 /** What an instance waits for others to ask of it. */
 export type Wish =
   | { readonly kind: "relays"; readonly relays: readonly RelayAddress[]; readonly faults: number }
+  /** To an instance that is to come; `next` is told the id of the event. */
+  | { readonly kind: "hand-over"; readonly instance: string; readonly next: (event: string) => void }
   | { readonly kind: "leave" };
 
 const contexts = new WeakMap<PenContext, Instance>();
@@ -205,6 +208,13 @@ export class Instance {
         if (this.interrupt.signal.aborted) break;
         const wish = this.wishes.shift();
         if (wish?.kind === "leave") break;
+        if (wish?.kind === "hand-over") {
+          const { id } = await handOver({ pen, publisher, context: this.context }, { instance: wish.instance });
+          checker.count("handed over");
+          trace(() => `${this.name} hands over to instance ${wish.instance}`);
+          wish.next(id);
+          break;
+        }
         if (wish?.kind === "relays") {
           await this.#changeRelays(wish, publisher);
           pen = this.pen!;

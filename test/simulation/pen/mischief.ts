@@ -1,3 +1,4 @@
+import { hex } from "../../../keys/bytes.js";
 import { AntsError } from "../../../keys/errors.js";
 import type { RelaySet } from "../../../keys/identity/relay-set.js";
 import { encodeFrame } from "../../../src/protocol/frame.js";
@@ -8,6 +9,7 @@ import { Thief } from "./thief.js";
 
 /** What may go wrong in a run; a run has some of these. */
 export type Fault =
+  | "hand-over"
   | "kill"
   | "pause"
   | "second-home"
@@ -29,6 +31,7 @@ export type Fault =
 
 /** How often each is chosen, among those that a run has. */
 const WEIGHTS: Readonly<Record<Fault, number>> = {
+  "hand-over": 5,
   kill: 10,
   pause: 8,
   "second-home": 3,
@@ -65,6 +68,8 @@ export class Mischief {
   /** How many relays may be rebuilt before a quorum is gone. */
   #rebuildsLeft: number;
   #nextSet = 1;
+  /** Nothing more is to go wrong. */
+  isOver = false;
   /** The key that somebody has besides the owner. */
   #stolen: Uint8Array | undefined;
 
@@ -110,6 +115,8 @@ export class Mischief {
 
   #do(fault: Fault): boolean {
     switch (fault) {
+      case "hand-over":
+        return this.#handOver();
       case "kill":
         return this.#withAlive((instance) => this.#world.kill(instance));
       case "pause":
@@ -152,6 +159,30 @@ export class Mischief {
       case "rotate":
         return this.#rotate();
     }
+  }
+
+  /**
+   * The holder is asked to hand over to a start on another machine. Sometimes the hand-over is used again, by the instance
+   * that it names or by another.
+   */
+  #handOver(): boolean {
+    const { alive, hosts, random, clock } = this.#world;
+    const holder = alive.find(({ state, wishes }) => state === "holding" && wishes.length === 0);
+    if (holder === undefined || hosts.length >= MAX_HOSTS) return false;
+    const host = this.#world.addHost({ madeGenesis: false });
+    const instance = hex(random.bytes(8));
+    const startWith = (event: string, id: string) => {
+      if (this.isOver || host.running?.process.isPaused === true) return;
+      if (host.running !== undefined) this.#world.kill(host.running);
+      this.#world.start(host, { id, acquire: { handover: { event, instance }, timeoutMs: 20_000 } });
+    };
+    const next = (event: string) => {
+      clock.at(random.next() * 2_000, () => startWith(event, instance));
+      if (random.next() < 0.3) clock.at(random.next() * 9_000, () => startWith(event, instance));
+      if (random.next() < 0.1) clock.at(random.next() * 9_000, () => startWith(event, hex(random.bytes(8))));
+    };
+    holder.wishes.push({ kind: "hand-over", instance, next });
+    return true;
   }
 
   #start(host: Host): Instance {

@@ -141,6 +141,7 @@ class Run {
       this.#mischief.act();
       this.#mischief.restart();
     }
+    this.#mischief.isOver = true;
     if (!this.#world.isOver) await (this.#random.next() < 0.03 ? this.#deactivate() : this.#settle());
     for (const instance of this.#world.alive) this.#world.kill(instance);
     await this.#follower?.close();
