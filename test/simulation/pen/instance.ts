@@ -27,6 +27,8 @@ import type { SimProcess } from "./sim-process.js";
 const HOME = "/home/agent/.ants";
 export const CHAIN_FOLDER = `${HOME}/chain`;
 export const IDENTITY_FILE = `${HOME}/identity.ndjson`;
+/** Events of a burst: more than a turn commits in its first seconds. */
+const BURST = 12;
 const INSTANCES_FILE = `${HOME}/instances`;
 
 /** A machine with a disk: what outlives the processes that run on it. */
@@ -63,6 +65,8 @@ export type Wish =
   | { readonly kind: "relays"; readonly relays: readonly RelayAddress[]; readonly faults: number }
   /** To an instance that is to come; `next` is told the id of the event. */
   | { readonly kind: "hand-over"; readonly instance: string; readonly next: (event: string) => void }
+  /** Writes a lot, and waits for nothing. */
+  | { readonly kind: "burst" }
   | { readonly kind: "leave" };
 
 const contexts = new WeakMap<PenContext, Instance>();
@@ -208,6 +212,11 @@ export class Instance {
         if (this.interrupt.signal.aborted) break;
         const wish = this.wishes.shift();
         if (wish?.kind === "leave") break;
+        if (wish?.kind === "burst") {
+          const drafts = Array.from({ length: BURST }, (_, i) => ({ kind: "note", body: { i } }));
+          publisher.publish(drafts, { durability: "one" }).catch(() => undefined);
+          continue;
+        }
         if (wish?.kind === "hand-over") {
           const { id } = await handOver({ pen, publisher, context: this.context }, { instance: wish.instance });
           checker.count("handed over");

@@ -272,9 +272,16 @@ export class Mischief {
   }
 
   #partition(): boolean {
-    const { wire, hosts, relays, random, clock, trace } = this.#world;
-    const host = this.#world.pick(hosts);
-    for (const { url } of relays) if (random.next() < 0.5) wire.block(host.name, url);
+    const { wire, hosts, relays, alive, random, clock, trace } = this.#world;
+    const holder = alive.find(({ state }) => state === "holding");
+    let host = this.#world.pick(hosts);
+    if (holder !== undefined && random.next() < 0.4) {
+      // One relay gets a long tail that nobody commits.
+      host = holder.options.host;
+      const kept = this.#world.pick(this.set.relays);
+      for (const { url } of relays) if (url !== kept.url) wire.block(host.name, url);
+      holder.wishes.push({ kind: "burst" });
+    } else for (const { url } of relays) if (random.next() < 0.5) wire.block(host.name, url);
     trace(
       () =>
         `${host.name} is cut off from ${relays.filter(({ url }) => wire.isBlocked(host.name, url)).map(({ name }) => name)}`,
