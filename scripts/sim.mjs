@@ -104,7 +104,7 @@ function showProgress(done) {
   if (nowMs - lastProgressMs < PROGRESS_MS) return;
   lastProgressMs = nowMs;
   const rate = (1000 * done) / (nowMs - startMs);
-  const leftS = Math.round(Math.min((seeds - done) / rate, seconds - (nowMs - startMs) / 1000));
+  const leftS = Math.round(Math.max(0, Math.min((seeds - done) / rate, seconds - (nowMs - startMs) / 1000)));
   const line = `${done} of ${seeds} seeds, no violation, ${rate.toFixed(1)} a second, ${leftS} s left`;
   process.stderr.write(process.stderr.isTTY ? `\r${line.padEnd(70)}` : `${line}\n`);
 }

@@ -251,7 +251,9 @@ class Run {
       if (this.#world.isOver) return undefined;
       if (checker.trunk.length >= from + 2) return last;
       outcome = `${last.name} is ${last.state}: ${last.outcome}`;
-      if (last.state === "ended" && !AGAIN.has(last.outcome)) break;
+      // With an honest relay that promised more, a liar's word is enough to end a turn, and it may be the reason that is told.
+      const isLie = last.outcome === "key-not-live" && this.#world.relays.some(({ lie }) => lie !== undefined);
+      if (last.state === "ended" && !AGAIN.has(last.outcome) && !isLie) break;
       this.#world.kill(last);
     }
     checker.fail("somebody-can-claim", `no fault any more, and ${outcome}`);
