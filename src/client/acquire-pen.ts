@@ -159,7 +159,14 @@ async function claim(
   const pen = Pen.begin(context, signed, round);
   try {
     const outcome = await settled(context, pen, signal);
-    if (outcome === "held" && (await isUndisturbed(context, pen, signal))) return pen;
+    if (outcome === "held" && (await isUndisturbed(context, pen, signal))) {
+      pen.use();
+      return pen;
+    }
+    for (const told of pen.contradictions) {
+      if ("promised" in told) seen.told(told.relay, told.promised);
+      if ("head" in told) seen.told(told.relay, told.head?.epoch);
+    }
     if (outcome === "silent") {
       await pen.release();
       return noQuorum(context, new Map(), "did not acknowledge the claim in time");
@@ -170,8 +177,6 @@ async function claim(
   }
   await pen.release();
   const loss = pen.loss!;
-  if ("promised" in loss) seen.told(loss.relay, loss.promised);
-  if ("head" in loss) seen.told(loss.relay, loss.head?.epoch);
   if (loss.reason === "storage" || loss.reason === "key-not-live") throw penLost(loss);
   return penLost(loss);
 }

@@ -50,10 +50,11 @@ export class Pen {
   readonly #running: Promise<void>[] = [];
   readonly #listeners = new Set<PenListener>();
   #set: RelaySet;
-  readonly #disputes = new PenDisputes();
+  readonly #disputes: PenDisputes;
   /** What the last relay said that contradicts. */
   #dispute: PenLoss | undefined;
   #isHeld = false;
+  #isInUse = false;
   #acknowledgements = 0;
   #committedSeq = -1;
   #loss: PenLoss | undefined;
@@ -67,6 +68,7 @@ export class Pen {
     this.#claimSets = round.sets;
     this.#set = relaySetOf(round.operation);
     this.epoch = claim.event.epoch;
+    this.#disputes = new PenDisputes(this.epoch);
     this.instance = context.instance;
     this.lost = new Promise((resolve) => {
       this.#resolveLost = resolve;
@@ -124,6 +126,19 @@ export class Pen {
   /** How many frames were acknowledged so far, by any relay: a sign that things move. */
   get acknowledgements(): number {
     return this.#acknowledgements;
+  }
+
+  /** What relays say that take the epoch for over; enough of them end it. */
+  get contradictions(): readonly PenLoss[] {
+    return this.#disputes.contradictions;
+  }
+
+  /**
+   * From now on somebody works with it: promises that were given to a start which got no further no longer end it, while
+   * a quorum gave none. Before, one is enough, and another attempt asks above it.
+   */
+  use(): void {
+    this.#isInUse = true;
   }
 
   /** Why the pen was lost; undefined while it is held. */
@@ -202,9 +217,10 @@ export class Pen {
   /** One relay's word ends the pen only where that relay cannot be among those that may lie. */
   #disputed(lane: Lane, loss: PenLoss): void {
     if (this.#loss !== undefined) return;
-    const isNew = this.#disputes.contradicts(lane.key);
+    const isNew = this.#disputes.contradicts(lane.key, loss);
     this.#dispute = loss;
-    if (this.#disputes.endIt(this.#isHeld ? [this.#set] : [...this.#claimSets, this.#set])) this.#lose(loss);
+    const sets = this.#isHeld ? [this.#set] : [...this.#claimSets, this.#set];
+    if (this.#disputes.endIt(sets, this.#isInUse)) this.#lose(loss);
     else if (isNew) for (const other of this.#lanes.values()) if (other.lane !== lane) other.lane.confirm();
   }
 

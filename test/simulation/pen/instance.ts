@@ -256,7 +256,10 @@ export class Instance {
     // The clone of a process that was in the middle of a turn.
     const pen = Pen.begin(this.context, turn.claim, turn.round);
     await Promise.race([pen.held, pen.lost]);
-    if (pen.loss === undefined) return pen;
+    if (pen.loss === undefined) {
+      pen.use();
+      return pen;
+    }
     await pen.release();
     throw new AntsError("pen-lost", "the clone lost the pen");
   }
