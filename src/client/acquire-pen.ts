@@ -73,7 +73,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
     signal?.throwIfAborted();
     const leftMs = wait ? ROUND_TIMEOUT_MS : Math.max(0, startMs + timeoutMs - clock.monotonicMs());
     const roundTimeoutMs = Math.min(leftMs, ROUND_TIMEOUT_MS);
-    const epoch = seen.next(context.identity.newest!.op.faults);
+    const epoch = seen.next(context.chain.highestEpoch);
     seen.used(epoch);
     const round = await promiseRound(context, { ...asked, epoch, seen, timeoutMs: roundTimeoutMs });
     let failure: AntsError;
@@ -99,6 +99,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
         break;
       }
       case "outbid":
+        seen.outbid();
         failure = new AntsError("no-quorum", `another instance of ${context.did} is claiming the pen just now`, {
           hint: "try again in a moment",
         });

@@ -133,6 +133,7 @@ class PromiseRound {
       const from = this.#claimedUnder(base);
       const isKnown = from === undefined || this.#context.identity.has(from);
       const sets = this.#sets(isKnown ? from : undefined);
+      this.#options.seen.among(sets);
       for (const relay of relaysOf(sets)) {
         const key = relayKey(relay);
         if (this.#answers.has(key)) continue;
