@@ -3,7 +3,7 @@ import { AntsError } from "../../keys/errors.js";
 import { relaySetOf } from "../../keys/identity/relay-set.js";
 import { createBatch } from "../protocol/batch.js";
 import { sealEscrow } from "../protocol/escrow.js";
-import { CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
+import { type ChainHead, CLAIM_KIND, type ParsedEvent, parseEvent } from "../protocol/event.js";
 import { HOLDER_SILENCE_MS, MAX_EPOCH_LEAP } from "../protocol/limits.js";
 import { Backoff } from "./backoff.js";
 import { abortable } from "./deadline.js";
@@ -50,7 +50,7 @@ const ATTEMPT_BACKOFF = { firstMs: 200, maxMs: 5_000 };
  * `handover-other-instance`; nothing was signed then.
  *
  * Throws `held` (another instance is live: details say which and since when), `no-quorum` (too few relays answer),
- * `key-not-live`, `chain-missing` (no seq 0 was found, and this home did not make the genesis), `chain-write-failed`,
+ * `key-not-live`, `chain-missing` (no seq 0 was found, and this home did not make the genesis; or a rotate's anchor was not), `chain-write-failed`,
  * `identity-conflicted`, `no-relays`, `epoch-order` (somebody had epochs promised beyond what a claim may open), or the signal's reason. Nothing has effects before it resolves.
  */
 export async function acquirePen(context: PenContext, options: AcquireOptions = {}): Promise<Pen> {
@@ -107,7 +107,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
       case "handover-used":
         throw handoverUsed(context.did, handover);
       case "no-quorum":
-        failure = noQuorum(context, round.answers, round.what);
+        failure = noQuorum(context, round.answers, round.what, round.hint);
     }
     const delayMs = backoff.nextDelayMs();
     if (!wait && clock.monotonicMs() + delayMs >= startMs + timeoutMs) throw failure;
@@ -148,7 +148,13 @@ async function claim(
   signal: AbortSignal | undefined,
 ): Promise<Pen | AntsError> {
   const { base } = round;
-  if (base === undefined && !context.madeGenesis) throw chainMissing(context.did);
+  const { identity } = context;
+  const anchor = identity.anchorOf(identity.rotations);
+  // A rotate that names no anchor voids all there was: the chain begins anew, with the keys that only the owner gave.
+  const mayBegin = identity.rotations === 0 ? context.madeGenesis : anchor === undefined;
+  if (base === undefined && anchor === undefined && !mayBegin) throw chainMissing(context.did);
+  const isOfEra = base !== undefined && identity.rotationsOf(base.key) === identity.rotations;
+  if (anchor !== undefined && !isOfEra && base?.id !== anchor.id) return anchorMissing(context.did, anchor);
   if (base !== undefined && base.epoch >= epoch) {
     seen.used(base.epoch);
     return new AntsError("no-quorum", `the chain of ${context.did} is in epoch ${base.epoch} already`);
@@ -266,10 +272,23 @@ function chainMissing(did: string): AntsError {
   });
 }
 
+/** Another relay may have it, so it is asked for again. */
+function anchorMissing(did: string, { epoch, seq, id }: ChainHead): AntsError {
+  return new AntsError(
+    "chain-missing",
+    `the rotate of ${did} goes on from event ${id} (epoch ${epoch}, seq ${seq}), and no relay that answers has it`,
+    {
+      hint: "start again when more relays answer, or restore the chain from a backup; nothing was signed",
+      details: { did, anchor: id, epoch, seq },
+    },
+  );
+}
+
 function noQuorum(
   { did, identity, relays: pool }: PenContext,
   answers: ReadonlyMap<string, RelayAnswer>,
   what = "are not enough for a quorum",
+  hint = "check the network and the relays (ants doctor); nothing was signed, and nothing is queued: try again, or wait with --wait",
 ): AntsError {
   const { quorum, relays } = relaySetOf(identity.newest!);
   const shown = [...answers].map(([key, answer]) => {
@@ -278,7 +297,7 @@ function noQuorum(
   });
   const why = shown.length === 0 ? "" : `: ${shown.join("; ")}`;
   return new AntsError("no-quorum", `the relays of ${did} ${what} (${quorum} of ${relays.length} are needed)${why}`, {
-    hint: "check the network and the relays (ants doctor); nothing was signed, and nothing is queued: try again, or wait with --wait",
+    hint,
     details: { did, quorum, answers: shown },
   });
 }

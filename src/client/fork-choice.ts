@@ -77,3 +77,9 @@ function departure(tree: ChainTree, from: TreeEvent, to: TreeEvent): TreeEvent |
   }
   return first;
 }
+
+/** What relays hold where the choice is undecided, and what to do. */
+export const TWO_HISTORIES = {
+  what: "hold two histories of one epoch, and too few of them answer to tell which is committed",
+  hint: "bring back the relays that do not answer, and start again; where one is gone for good: ants rotate, which names the event to go on from",
+};

@@ -13,7 +13,7 @@ import type { RelayConnection } from "./connection.js";
 import { relayProtocol } from "./connection-errors.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
 import type { EpochsSeen } from "./epochs-seen.js";
-import { type BaseCandidate, chooseBase } from "./fork-choice.js";
+import { type BaseCandidate, chooseBase, TWO_HISTORIES } from "./fork-choice.js";
 import { fetchIdentity, publishIdentity } from "./identity-exchange.js";
 import { onAbort } from "./on-abort.js";
 import { authLineOf, type PenContext, requireLiveKey } from "./pen-context.js";
@@ -48,7 +48,9 @@ export type RoundOutcome =
   /** The chain went on past the hand-over that was named: more relays say so than may lie. */
   | { readonly kind: "handover-used" }
   /** A quorum of some set cannot be had, or not in time. */
-  | { readonly kind: "no-quorum"; readonly answers: ReadonlyMap<string, RelayAnswer>; readonly what?: string };
+  | ({ readonly kind: "no-quorum"; readonly answers: ReadonlyMap<string, RelayAnswer> } & Partial<
+      typeof TWO_HISTORIES
+    >);
 
 /** Why a holder that seems alive may be passed over. */
 interface Reasons {
@@ -163,16 +165,17 @@ class PromiseRound {
     return [...this.#answers.values()].some(({ state }) => state === "asking");
   }
 
-  /** Why there is no quorum: a live holder says most, then a race, then the rest. */
+  /** Why there is no quorum: a live holder (more say so than may lie) says most, then a race, then the rest. */
   #undecided(): RoundOutcome {
     const answers = [...this.#answers.values()];
-    const held = answers.find((answer) => answer.state === "held");
-    if (held !== undefined) return { kind: "held", holder: held.holder };
+    const { faults } = this.#context.identity.newest!.op;
+    const held = answers.filter((answer) => answer.state === "held");
+    if (held.length > faults) return { kind: "held", holder: held[0]!.holder };
     if (answers.some(({ state }) => state === "outbid")) return { kind: "outbid" };
     const used = answers.filter((answer) => answer.state === "refused" && answer.error.code === "handover-used");
-    if (used.length > this.#context.identity.newest!.op.faults) return { kind: "handover-used" };
+    if (used.length > faults) return { kind: "handover-used" };
     const isForked = this.#base() === "undecided";
-    return { kind: "no-quorum", answers: this.#answers, ...(isForked ? { what: TWO_HISTORIES } : {}) };
+    return { kind: "no-quorum", answers: this.#answers, ...(isForked ? TWO_HISTORIES : {}) };
   }
 
   #base(): TreeEvent | "undecided" | undefined {
@@ -369,9 +372,6 @@ class PromiseRound {
     await identityGrew(added);
   }
 }
-
-/** Only after a fork: somebody wrote twice in one epoch. */
-const TWO_HISTORIES = "hold two histories of one epoch, and too few of them answer to tell which is committed";
 
 /** Errors that no other relay's answer can heal, where they were found here and are not a relay's word. */
 const FATAL: ReadonlySet<string> = new Set([

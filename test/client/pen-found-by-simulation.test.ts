@@ -144,7 +144,11 @@ describe("after a fork in one epoch, as the clone of a running machine makes it"
     const line = world.network.line(world.acceptors[0]!.url);
     line.refuses = true;
     const error = await world.clock.run(acquirePen(context, { timeoutMs: 5_000 }).catch((error) => error));
-    expect(error).toMatchObject({ code: "no-quorum", message: expect.stringContaining("two histories") });
+    expect(error).toMatchObject({
+      code: "no-quorum",
+      message: expect.stringContaining("two histories"),
+      hint: expect.stringContaining("ants rotate"),
+    });
     expect(context.chain.highestEpoch).toBe(1);
     line.refuses = false;
     const pen = await world.clock.run(acquirePen(context));
