@@ -4,6 +4,7 @@ import type { RelayAddress } from "../../keys/identity/shape.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { lockHolder } from "../../keys/node/lock.js";
 import { systemClock } from "../../keys/ports.js";
+import { DraftQueue } from "../agent/draft-queue.js";
 import type { AgentHome } from "../agent/home.js";
 import type { ChainStore } from "../client/chain-store.js";
 import { DeliveryBook } from "../client/delivery-book.js";
@@ -58,6 +59,8 @@ export interface AgentStatus {
   readonly queued: {
     readonly events: readonly { readonly url: string; readonly events: number }[];
     readonly messages: number;
+    /** Written while no quorum was there (`ants publish --queue`), and not signed yet. */
+    readonly drafts: number;
   };
 }
 
@@ -239,5 +242,6 @@ async function queuedIn(
   });
   const book = await DeliveryBook.open(nodeDisk, home.layout.deliveries, systemClock);
   await book.close();
-  return { events, messages: book.notes.open.length };
+  const drafts = await new DraftQueue(nodeDisk, home.layout.drafts).size();
+  return { events, messages: book.notes.open.length, drafts };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestRelay, type TestRelay } from "ants-agent/testing";
@@ -55,6 +55,19 @@ test("ants status says how far behind the furthest relay is, and tells it from o
   expect(status.furthest!.oldestMs).toBeGreaterThan(0);
   expect((await sandbox.sh("ants status")).stdout).toContain(`the furthest behind is ${url}, by 4 events and`);
 });
+
+test("ants status counts what waits for a quorum and is not signed yet", async () => {
+  const drafts = join(sandbox.env.HOME!, "ants/.ants/outbox/drafts");
+  mkdirSync(drafts, { recursive: true });
+  writeFileSync(join(drafts, "0000000001.json"), "{}");
+  writeFileSync(join(drafts, "0000000002.json"), "{}");
+  try {
+    expect(JSON.parse((await sandbox.sh("ants status --json")).stdout)).toMatchObject({ queued: { drafts: 2 } });
+    expect((await sandbox.sh("ants status")).stdout).toContain("2 events not signed yet");
+  } finally {
+    rmSync(drafts, { recursive: true });
+  }
+}, 60_000);
 
 test("ants status says when a process is at work in this home", async () => {
   const lock = await nodeDisk.lock(join(sandbox.env.HOME!, "ants/.ants/lock"));

@@ -166,6 +166,7 @@ function missingLines({ missing }: AgentStatus): string[] {
 function queuedText({ queued }: AgentStatus): string {
   const parts = queued.events.map(({ url, events }) => `${eventsText(events)} for ${url}`);
   if (queued.messages > 0) parts.push(queued.messages === 1 ? "1 message" : `${queued.messages} messages`);
+  if (queued.drafts > 0) parts.push(`${eventsText(queued.drafts)} not signed yet (for the next turn of the pen)`);
   return parts.length === 0 ? "nothing" : parts.join(", ");
 }
 
