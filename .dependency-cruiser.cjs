@@ -58,7 +58,8 @@ module.exports = {
     },
     {
       name: "node-ends-stay-conditional",
-      comment: "a Node end is reached through its subpath import (#errors, #lookup, #platform, #socket) or from Node-only code",
+      comment:
+        "a Node end is reached through its subpath import (#errors, #lookup, #platform, #socket) or from Node-only code",
       severity: "error",
       from: { path: "^(keys/|src/protocol/|src/client/|src/index\\.ts$)", pathNot: NODE_ENDS },
       to: { path: NODE_ENDS },
