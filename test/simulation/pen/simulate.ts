@@ -121,7 +121,7 @@ class Run {
     this.#mischief = new Mischief(world, faults, this.#sets, rebuilds);
     this.#durationMs = [5_000, 8_000, 14_000, 26_000][Math.floor(random.next() * 4)]!;
     this.#paceMs = 500 + random.next() * 2_500;
-    this.#follower = random.next() < 0.5 ? new Follower(world) : undefined;
+    this.#follower = random.next() < 0.2 ? new Follower(world) : undefined;
     world.maxThinkMs = 1_000 + random.next() * 5_000;
     world.wire.maxDelayMs = random.next() < 0.7 ? 20 : 400;
   }
