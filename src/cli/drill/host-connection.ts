@@ -82,7 +82,8 @@ export class HostConnection implements AsyncDisposable {
       createInterface({ input: ssh.stdout }).on("line", (line) => {
         // Before the service speaks a login may greet.
         if (!line.startsWith("{")) return;
-        const answer = JSON.parse(line) as HostAnswer;
+        const answer = answerOf(line);
+        if (answer === undefined) return;
         if ("ready" in answer) resolve(answer.ready);
         else waiting.get(answer.id)?.(answer);
       });
@@ -172,6 +173,15 @@ export class HostConnection implements AsyncDisposable {
 
   #send(order: HostOrder): void {
     this.#ssh.stdin!.write(`${JSON.stringify(order)}\n`);
+  }
+}
+
+/** Undefined for a line that only looks like an answer. */
+function answerOf(line: string): HostAnswer | undefined {
+  try {
+    return JSON.parse(line) as HostAnswer;
+  } catch {
+    return undefined;
   }
 }
 

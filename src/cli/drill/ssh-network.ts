@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
 import type { ChildOptions } from "../demo/ants-child.js";
 import type { DrillNetwork, NetworkPlace, RelayAddress } from "./bed.js";
@@ -141,6 +141,8 @@ class SshHost extends DrillHost {
       const bytes = await this.#unlessGone(file);
       if (bytes === undefined) continue;
       const path = join(to, file);
+      // The host says the names, and it shall write nothing elsewhere on this machine.
+      if (isAbsolute(file) || relative(to, path).startsWith("..")) throw strangeName(this.name, file);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       await writeFile(path, bytes, { mode: 0o600 });
     }
@@ -154,4 +156,8 @@ class SshHost extends DrillHost {
 
 function cannotCut(): AntsError {
   return new AntsError("drill-network", "the network of given hosts is not the drill's to cut");
+}
+
+function strangeName(host: string, file: string): AntsError {
+  return new AntsError("drill-network", `host ${host} names a file outside of its folder: ${JSON.stringify(file)}`);
 }
