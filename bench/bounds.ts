@@ -6,7 +6,8 @@ import { AntsError, generateSeed, publicKeyFromSeed, sign, utf8, verifyStrict } 
 
 /** Below this share of cores × one core, something else was using the machine and no ratio means anything. */
 const CREDIBLE_SHARE = 0.8;
-const ATTEMPTS = 5;
+/** A neighbour on a shared machine is mostly gone after some seconds. */
+const ATTEMPTS = 15;
 
 export interface VerificationBound {
   readonly cores: number;
