@@ -215,10 +215,14 @@ class Run {
     if (follower.isReading) checker.count("read: to the end");
   }
 
-  /** A relay that lies may keep everything from a reader, and a reader waits for one that was set up anew to be named. */
+  /**
+   * A relay that lies may keep everything from a reader, a reader waits for one that was set up anew to be named, and where
+   * two updates clash it stays with the relays of the one that it met first until the owner settles it.
+   */
   get #isFollowingHard(): boolean {
     const { checker, relays } = this.#world;
-    return relays.some(({ lie }) => lie !== undefined) || checker.counts.has("relay-rebuild");
+    if (relays.some(({ lie }) => lie !== undefined) || checker.counts.has("relay-rebuild")) return true;
+    return this.#world.knownIdentity().resolution.status === "contested";
   }
 
   /** Some relays never come back, as many as every set can do without. */
