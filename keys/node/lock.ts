@@ -17,7 +17,7 @@ import { diskError, hasErrno } from "./disk-error.js";
  * project's tests). Elsewhere, and where no flock(1) is found, locking is refused rather than imitated.
  *
  * The file stays when the lock is released: removing it would let two processes lock two files of one name. Its text
- * says who holds the lock; it is for people and never decides anything.
+ * says who holds the lock; it is for people, and decides nothing but how soon somebody is refused.
  */
 export interface LockOptions {
   /** What the holder is, for whoever is refused: "ants up", "ants relay". */
@@ -57,11 +57,13 @@ const O_EXLOCK = 0x20;
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<DiskLock> {
   const clock = options.clock ?? systemClock;
-  const deadlineMs = clock.monotonicMs() + Math.max(options.waitMs ?? 0, GLANCE_MS);
+  const startMs = clock.monotonicMs();
   for (;;) {
     const descriptor = await tryLock(path);
     if (descriptor !== undefined) return held(path, descriptor, options.label ?? "ants", clock);
-    if (clock.monotonicMs() >= deadlineMs) throw locked(path);
+    // A process that is said to hold it and runs does; of one that is gone the line was left, and somebody only looks.
+    const waitMs = Math.max(options.waitMs ?? 0, isRunning(holderOf(path).pid) ? 0 : GLANCE_MS);
+    if (clock.monotonicMs() - startMs >= waitMs) throw locked(path);
     await clock.sleep(LOCK_POLL_MS, options.signal);
   }
 }
@@ -229,6 +231,16 @@ function locked(path: string): AntsError {
         : `wait until it is done, or stop it (ps -p ${holder.pid} shows it)`,
     details: { path, ...holder },
   });
+}
+
+/** Whether this host has a process of this id, whoever it belongs to. */
+function isRunning(id: number | undefined): boolean {
+  if (id === undefined || id <= 0) return false;
+  try {
+    return process.kill(id, 0);
+  } catch (error) {
+    return hasErrno(error, "EPERM");
+  }
 }
 
 /** What the lock file says about its holder; {} when it says nothing that makes sense. */

@@ -127,7 +127,7 @@ beforeAll(async () => {
 
 afterAll(() => sandbox.close());
 
-describe("a signal at any moment", { timeout: 240_000 }, () => {
+describe("a signal at any moment", { timeout: 600_000 }, () => {
   test("leaves keygen with an agent or with nothing", async () => {
     const keygen = (n: string | number) => [
       ...["keygen", "--home", `home-${n}`, "--vault", `vault-${n}.json`, "--phrase-file", `words-${n}`],

@@ -79,7 +79,7 @@ beforeAll(async () => {
 afterAll(() => place[Symbol.asyncDispose]());
 
 describe("a copy 4 hours old, restored while 200 newer events are on the relays (B1, B17)", {
-  timeout: 120_000,
+  timeout: 600_000,
 }, () => {
   test("sleeps, is brought up to date, and says how far it was behind and what to look after", async () => {
     const { gap } = await restore("copy", "--vault old-vault.json");
@@ -136,7 +136,7 @@ describe("a copy 4 hours old, restored while 200 newer events are on the relays 
   });
 });
 
-describe("ants backup restore", { timeout: 120_000 }, () => {
+describe("ants backup restore", { timeout: 600_000 }, () => {
   test("opens a cold archive with the words only, and knows its steps by them", async () => {
     const { stdout } = await place.sh("ls backups");
     const cold = stdout.split("\n").find((name) => name.startsWith("ants-cold-"))!;
@@ -181,7 +181,7 @@ describe("ants backup restore", { timeout: 120_000 }, () => {
   });
 });
 
-describe("a key that was rotated since", { timeout: 120_000 }, () => {
+describe("a key that was rotated since", { timeout: 600_000 }, () => {
   test("does not wake a copy, and the report says what to do; the present vault opens the older archive", async () => {
     await place.done("ants rotate --home copy --phrase-file words --yes --json");
     const { gap } = await restore("outdated", "--vault old-vault.json");
@@ -194,7 +194,7 @@ describe("a key that was rotated since", { timeout: 120_000 }, () => {
   });
 });
 
-describe("too few relays", { timeout: 120_000 }, () => {
+describe("too few relays", { timeout: 600_000 }, () => {
   test("the copy says that there may be more, and is not woken", async () => {
     await place.relays[0]!.close();
     await place.relays[1]!.close();

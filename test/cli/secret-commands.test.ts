@@ -44,7 +44,7 @@ function versionsOf(name: string): { number: number; value: string }[] {
   return found;
 }
 
-describe("an old copy of the whole agent (B17)", { timeout: 120_000 }, () => {
+describe("an old copy of the whole agent (B17)", { timeout: 600_000 }, () => {
   test("is told by the relays what was recorded since; cut off from them, it says what it cannot know", async () => {
     await sh("echo one | ants secret set api");
     cpSync(sandbox.env.HOME!, founded, { recursive: true });
@@ -67,7 +67,7 @@ describe("an old copy of the whole agent (B17)", { timeout: 120_000 }, () => {
   });
 });
 
-describe("ants secret exec", { timeout: 120_000 }, () => {
+describe("ants secret exec", { timeout: 600_000 }, () => {
   test("passes signals on, and ends as its command ends", async () => {
     await sh("echo v | ants secret set signals --offline --quiet");
     for (const [signal, exit] of [
@@ -143,7 +143,7 @@ describe("ants secret exec", { timeout: 120_000 }, () => {
   });
 });
 
-describe("killed at any moment", { timeout: 180_000 }, () => {
+describe("killed at any moment", { timeout: 600_000 }, () => {
   test("a rotation leaves the old version or the new one, and the next change finishes it", async () => {
     await sh("echo start | ants secret set crash");
     let { number } = versionsOf("crash")[0]!;
@@ -169,7 +169,7 @@ describe("killed at any moment", { timeout: 180_000 }, () => {
   });
 });
 
-describe("at a terminal", { timeout: 120_000 }, () => {
+describe("at a terminal", { timeout: 600_000 }, () => {
   test("a value is asked for twice and never shown, and is not shown by get without --show", async (context) => {
     if (!works("script", "--version")) context.skip("script (util-linux) is not installed");
     const env = { ...sandbox.env };
@@ -203,7 +203,7 @@ describe("at a terminal", { timeout: 120_000 }, () => {
   });
 });
 
-describe("what a value is", { timeout: 120_000 }, () => {
+describe("what a value is", { timeout: 600_000 }, () => {
   test("is every byte of the input, but for the newline after a single line of text", async () => {
     const given: [string, string, string][] = [
       ["line", "printf 'token\\n'", "token"],

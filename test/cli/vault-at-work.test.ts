@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(() => sandbox.close());
 
-describe("a vault in daily use (I3)", { timeout: 120_000 }, () => {
+describe("a vault in daily use (I3)", { timeout: 600_000 }, () => {
   test("loses nothing when a passphrase is changed while an agent publishes", async () => {
     // The agent holds the vault open from its start to its end; the passphrase changes in between.
     const { exit, stdout, stderr } = await sh(`

@@ -82,7 +82,7 @@ function traced(heard: Heard, data: string, fault: string, frames: number) {
 }
 
 describe("the storage of a relay that is killed while it writes", () => {
-  it(`keeps what it acknowledged, at its positions, in ${KILLS} kills`, { timeout: 180_000 }, async () => {
+  it(`keeps what it acknowledged, at its positions, in ${KILLS} kills`, { timeout: 600_000 }, async () => {
     const data = join(temporaryFolder(), "data");
     const prng = new Prng(SEED);
     const heard = new Heard();
@@ -104,7 +104,7 @@ describe("the storage of a relay that is killed while it writes", () => {
     expect(heard.ids.size).toBeGreaterThan(KILLS);
   });
 
-  it("at any fdatasync keeps what it acknowledged", { timeout: 180_000 }, async (context) => {
+  it("at any fdatasync keeps what it acknowledged", { timeout: 600_000 }, async (context) => {
     context.skip(!works("strace", "-f", "true"), NO_STRACE);
     const data = join(temporaryFolder(), "data");
     const heard = new Heard();
@@ -120,7 +120,7 @@ describe("the storage of a relay that is killed while it writes", () => {
 
 describe("the storage of a relay whose disk fails", () => {
   it("after any fdatasync that fails takes nothing more, lets readers go on, and keeps what it acknowledged", {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async (context) => {
     context.skip(!works("strace", "-f", "true"), NO_STRACE);
     const data = join(temporaryFolder(), "data");

@@ -31,7 +31,7 @@ async function requireOneSelf(before: readonly string[], variables = ""): Promis
   expect(new Set(heads.map(({ identity }) => identity)).size).toBe(1);
 }
 
-describe("kill -9 in the middle of ants rotate (I8)", { timeout: 120_000 }, () => {
+describe("kill -9 in the middle of ants rotate (I8)", { timeout: 600_000 }, () => {
   let staged = 0;
 
   test.each(POINTS)("at %s: the next one finishes it", async (point) => {
@@ -49,7 +49,7 @@ describe("kill -9 in the middle of ants rotate (I8)", { timeout: 120_000 }, () =
   test("most of these were between the two phases", () => expect(staged).toBeGreaterThanOrEqual(3));
 });
 
-describe("two rotates of one era", { timeout: 120_000 }, () => {
+describe("two rotates of one era", { timeout: 600_000 }, () => {
   test("the one that a quorum held first counts; the other is told so, and its host finds no way past it", async () => {
     const copy = place.copy("other-host");
     const { exit } = await place.sh(`${copy} ${killed("send:1")} ants rotate --phrase-file words --yes`);
@@ -67,7 +67,7 @@ describe("two rotates of one era", { timeout: 120_000 }, () => {
   });
 });
 
-describe("kill -9 in the middle of ants recover", { timeout: 120_000 }, () => {
+describe("kill -9 in the middle of ants recover", { timeout: 600_000 }, () => {
   test.each(POINTS)("at %s: the next one finishes it", async (point) => {
     const { work } = place.sandbox;
     const before = await place.chain();
@@ -84,7 +84,7 @@ describe("kill -9 in the middle of ants recover", { timeout: 120_000 }, () => {
   });
 });
 
-describe("without relays", { timeout: 120_000 }, () => {
+describe("without relays", { timeout: 600_000 }, () => {
   test("a rotate that no quorum confirms waits in the vault", async () => {
     await place.sh(`${killed("send:1")} ants rotate --phrase-file words --yes`);
     for (const relay of place.relays) await relay.close();

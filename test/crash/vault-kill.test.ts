@@ -59,7 +59,7 @@ function filesWithSeed(): string[] {
 }
 
 describe("a process that is killed while it writes a vault", () => {
-  it(`loses nothing that it had finished, in ${KILLS} kills`, { timeout: 120_000 }, async () => {
+  it(`loses nothing that it had finished, in ${KILLS} kills`, { timeout: 600_000 }, async () => {
     const prng = new Prng(SEED);
     let inFlight = 0;
     let acknowledged = 0;
@@ -100,7 +100,7 @@ describe("a process that is killed while it writes a vault", () => {
     ["SIGKILL after the write", "fchmod:signal=KILL", 2],
   ] as const)(
     "leaves the old vault or the new one: %s, each time",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async ([, fault, last], context) => {
       context.skip(!works("strace", "true"), NO_STRACE);
       for (let when = 1; when <= last; when++) {

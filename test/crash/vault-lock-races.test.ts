@@ -18,7 +18,7 @@ afterAll(async () => {
  * Six processes race for one lock. In each round the holder, if there is one, keeps it, releases it or is killed with
  * -9 at the very moment when the others try.
  */
-it(`has one holder at most in ${ROUNDS} races, with holders that are killed`, { timeout: 180_000 }, async () => {
+it(`has one holder at most in ${ROUNDS} races, with holders that are killed`, { timeout: 600_000 }, async () => {
   const path = join(temporaryFolder(), "lock");
   const prng = new Prng(SEED);
   const start = async (): Promise<LineProgram> => {

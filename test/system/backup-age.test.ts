@@ -78,7 +78,7 @@ describe("the real age and tar", () => {
 });
 
 describe("damage", () => {
-  test("every byte flipped is noticed", { timeout: 120_000 }, async () => {
+  test("every byte flipped is noticed", { timeout: 600_000 }, async () => {
     const place = await backupHome();
     const bytes = await packed(place);
     await unpacked(blocks(bytes), [place.words]);

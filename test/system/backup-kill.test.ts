@@ -60,7 +60,7 @@ async function requireWhole({ store, words, home }: Place): Promise<string[]> {
   return archives.map(({ name }) => name);
 }
 
-describe.each(["create", "prune"] as const)("kill -9 in the middle of %s", { timeout: 180_000 }, (mode) => {
+describe.each(["create", "prune"] as const)("kill -9 in the middle of %s", { timeout: 600_000 }, (mode) => {
   test("leaves every earlier archive as it was, and none that is half there; the next run works", async () => {
     const fresh = await place();
     const copy = (n: number): Place => {
@@ -93,7 +93,7 @@ describe.each(["create", "prune"] as const)("kill -9 in the middle of %s", { tim
   });
 });
 
-describe("kill -9 in the middle of rewrap", { timeout: 180_000 }, () => {
+describe("kill -9 in the middle of rewrap", { timeout: 600_000 }, () => {
   test("leaves the archive or what takes its place, whole, and the next run finishes", async () => {
     const fresh = await place();
     const names = await requireWhole(fresh);

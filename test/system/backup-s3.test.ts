@@ -106,7 +106,7 @@ describe("the storage", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a person's commands", { timeout: 180_000 }, () => {
+describe("a person's commands", { timeout: 600_000 }, () => {
   test("reach it with what the vault keeps as backup.s3, and say what is missing without it", async () => {
     await using place = await OwnerPlace.found("backup-s3", 1);
     const address = addressOf(await bucket(), server.conditionalUrl);

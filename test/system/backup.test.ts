@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => place[Symbol.asyncDispose]());
 
-describe("an owner's backups", { timeout: 180_000 }, () => {
+describe("an owner's backups", { timeout: 600_000 }, () => {
   test("need a plan or a place", async () => {
     expect(
       await place.fails(

@@ -4,7 +4,7 @@ import { headAt, OwnerPlace } from "../support/owner-place.js";
 
 const HOOK = fileURLToPath(new URL("../crash/programs/kill-at.mjs", import.meta.url));
 
-describe("ants deactivate", { timeout: 120_000 }, () => {
+describe("ants deactivate", { timeout: 600_000 }, () => {
   test("ends an agent for good, also when it was cut off; nothing and nobody writes as it again", async () => {
     await using place = await OwnerPlace.found("deactivate");
     await place.done("ants publish one --json");

@@ -61,7 +61,7 @@ async function readKilled(home: FoundedHome, file: string, mode: "place" | "mark
 }
 
 test(`${MESSAGES} messages reach an application once each, in order, though it is killed ${KILLS} times with -9 (N11)`, {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const [one, two] = await Promise.all([settled(places[0]!), settled(places[1]!, places[2]!)]);
   await using alice = await openHome(one.options);

@@ -79,7 +79,7 @@ function plantedInProcesses(): string[] {
     );
 }
 
-describe("forty planted secrets (B10)", { timeout: 240_000 }, () => {
+describe("forty planted secrets (B10)", { timeout: 600_000 }, () => {
   test("come back byte for byte, and are where they belong", async () => {
     const vault = openVault(await readVaultFile(vaultPath), { passphrase: PASSPHRASE });
     expect(Object.keys(vault.content.secrets)).toHaveLength(40);

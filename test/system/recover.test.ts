@@ -19,7 +19,7 @@ function machine(place: OwnerPlace, name: string): string {
   return `ANTS_HOME=${join(work, name, "home")} ANTS_VAULT=${join(work, name, "vault.json")}`;
 }
 
-describe("ants recover (I8, B26)", { timeout: 120_000 }, () => {
+describe("ants recover (I8, B26)", { timeout: 600_000 }, () => {
   let place: OwnerPlace;
   let chain: string[];
   /** The host that was thought to be lost. */

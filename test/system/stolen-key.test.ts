@@ -66,7 +66,7 @@ class Thief {
   }
 }
 
-describe("a key that was stolen (I8)", { timeout: 120_000 }, () => {
+describe("a key that was stolen (I8)", { timeout: 600_000 }, () => {
   test("its owner rotates from the words; every relay and every reader comes back to the owner", async () => {
     await using place = await OwnerPlace.found("stolen-key");
     await using loot = await startTestRelay();

@@ -42,7 +42,7 @@ function files(folder: string): string[] {
   return names.map((name) => `${name} ${statSync(join(folder, name)).mtimeMs}`).sort();
 }
 
-describe("an agent starts without a person (I4)", { timeout: 120_000 }, () => {
+describe("an agent starts without a person (I4)", { timeout: 600_000 }, () => {
   test.each<[string, () => Record<string, string>, string]>([
     [
       "a systemd credential",
@@ -106,7 +106,7 @@ describe("an agent starts without a person (I4)", { timeout: 120_000 }, () => {
   });
 });
 
-test("a home without its key says how to recover, and makes nothing (I2)", { timeout: 120_000 }, async () => {
+test("a home without its key says how to recover, and makes nothing (I2)", { timeout: 600_000 }, async () => {
   const env = { ANTS_PASSPHRASE_FILE: secretFile("passphrase", PASSPHRASE) };
   renameSync(vault, `${vault}.elsewhere`);
   const before = files(sandbox.env.HOME!);

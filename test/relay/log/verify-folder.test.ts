@@ -85,7 +85,7 @@ describe("verifying a relay's folder (N2)", () => {
     expect(sums().stdout.toString()).toBe(before);
   });
 
-  it("names every line in which one bit is flipped, at whatever byte", { timeout: 120_000 }, async () => {
+  it("names every line in which one bit is flipped, at whatever byte", { timeout: 600_000 }, async () => {
     const folder = temporaryFolder();
     const ledger = await openLedger(folder, { segmentBytes: 1_000_000 });
     const { stream } = ledger.folder;
