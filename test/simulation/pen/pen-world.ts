@@ -234,7 +234,12 @@ export class PenWorld {
     disk.put(IDENTITY_FILE, lines([...log.operations().map(({ line }) => line), parsed.line]));
     if (chain.length > 0) disk.put(`${CHAIN_FOLDER}/000000000000.ndjson`, lines(chain.map(({ line }) => line)));
     const operations = [...log.operations(), parsed].map(({ line }) => line);
-    for (const relay of named) if (relay.isUp) relay.post(encodeFrame({ t: "publish", ref: 1 }, operations));
+    // As `ants rotate` does: relays that only other operations name are told as well, so that whoever reads there follows.
+    const others = new Set(log.operations().flatMap(({ op }) => op.relays.map(({ url }) => url)));
+    for (const relay of this.relays) {
+      if (!named.includes(relay) && !others.has(relay.url)) continue;
+      if (relay.isUp) relay.post(encodeFrame({ t: "publish", ref: 1 }, operations));
+    }
     return this.addHost({ disk, seed: next, madeGenesis: true });
   }
 
