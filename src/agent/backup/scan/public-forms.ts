@@ -1,3 +1,5 @@
+import { ownPublicFields } from "./own-files.js";
+
 /**
  * What looks random and is public by its kind: hashes and signatures that are called so, public keys, identifiers.
  * Looked away from before anything is judged by its randomness alone.
@@ -23,16 +25,6 @@ const PUBLIC_FORMS: readonly RegExp[] = [
   /\bdata:(?:image|font|audio|video|application\/(?:font|wasm|pdf|x-font))[\w.+/-]*;base64,[A-Za-z0-9+/_%-]+={0,2}/g,
 ];
 
-/** A line that is a signed statement of ours, whoever keeps it: chain, identity log, inbox, evidence. */
-const STATEMENT = [/"did":"did:ants:[a-z2-7]{52}"/, /"sigs?":/];
-/** Its own fields, by name and exact form: hashes, keys, signatures, and what is sealed. */
-const STATEMENT_FIELDS: readonly RegExp[] = [
-  /"(?:id|prev|identity|bodyHash|handover|request)":"[0-9a-f]{64}"/g,
-  /"(?:sig|salt|enc|sealed|box|k|instance|stream|escrow)":"[A-Za-z0-9_-]{16,}"/g,
-  /"(?:path|commit|over|reveal|ids)":\["[A-Za-z0-9_",-]+"\]/g,
-  /"did:ants:[a-z2-7]{52}":"[A-Za-z0-9_-]+"/g,
-];
-
 /** What comes before a hash or a signature where people and programs write one. */
 const CALLED_PUBLIC =
   /(?:hash|digest|checksum|integrity|sha-?\d*|md5|crc|etag|commit|revision|rev|parent|tree|blob|head|root|prev(?:ious)?|event|operation|op|id|uid|guid|uuid|fingerprint|signature|sig|proof|layer|image|cursor|checkpoint|stream|nonce|salt|seed of the simulation|public[ _-]?key|pub(?:key)?|multikey|verkey|thumbprint|block|txid?|transaction|address|build|cache|key[ _-]?id|kid|resolved|version)s?["'`*)]{0,3}[\s]{0,3}(?:[:=#@>]|is|was|at|of)?[\s]{0,3}["'`(<[]{0,2}$/i;
@@ -41,13 +33,14 @@ const CALLED_WITHIN = 48;
 const SUM_LINE = /^ [ *]\S+[ \t]*(?:\r?\n|$)/;
 const SUM_WITHIN = 256;
 
-/** The text with every public form, and everything in `known`, replaced by spaces; line ends stay. */
-export function withoutPublicForms(text: string, known: Iterable<readonly [number, number]>): string {
-  let left = text.replace(/^\{.*\}$/gm, (line) =>
-    STATEMENT.every((mark) => mark.test(line))
-      ? STATEMENT_FIELDS.reduce((rest, field) => rest.replace(field, blank), line)
-      : line,
-  );
+/**
+ * The text with every public form, and everything in `known`, replaced by spaces; line ends stay. `path`: of its file,
+ * relative to the home.
+ */
+export function withoutPublicForms(path: string, text: string, known: Iterable<readonly [number, number]>): string {
+  let left = text;
+  for (const { lines, fields } of ownPublicFields(path))
+    left = left.replace(lines, (line) => fields.reduce((rest, field) => rest.replace(field, blank), line));
   left = blankSpans(left, known);
   for (const form of PUBLIC_FORMS) left = left.replace(form, blank);
   // A line end within JSON is no letter of what follows it.

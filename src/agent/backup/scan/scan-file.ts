@@ -67,7 +67,7 @@ function scanBytes(path: string, bytes: Uint8Array, depth: number, part: FilePar
 function matchesIn(path: string, text: string, depth: number): Match[] {
   const { found, addresses } = secretsInAddresses(text);
   const matches = [...knownShapes(text), ...found, ...assignedSecrets(path, text)];
-  const rest = withoutPublicForms(text, [
+  const rest = withoutPublicForms(path, text, [
     ...addresses,
     ...matches.map(({ start, end }) => [start, end] as [number, number]),
   ]);
