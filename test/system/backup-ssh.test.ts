@@ -35,6 +35,7 @@ describe("a folder behind a real sshd as a target", { timeout: 60_000 }, () => {
     const target = openTarget(addressOf(join(folder, "a", "b")), { ...targetOptions(), ssh: server.command });
     await expect(target.put(NAMES[0], uploadOf(Buffer.from("x")))).rejects.toMatchObject({ code: "backup-target" });
     expect(readdirSync(folder)).toEqual([]);
+    await expect(target.list()).rejects.toMatchObject({ code: "backup-target-missing" });
   });
 
   test("says that its key is not taken, that nobody answers, and that the folder is a file", async () => {

@@ -174,11 +174,15 @@ async function requireSamePlace(target: BackupTarget, catalogue: Catalogue): Pro
   const { url } = target;
   const known = (await catalogue.archives()).filter(({ copies }) => copies.has(url)).map(({ name }) => name);
   if (known.length === 0) return;
-  const listed = new Set((await target.list()).map(({ name }) => name));
-  if (known.some((name) => listed.has(name))) return;
+  const listed = await target.list().catch((error: unknown) => {
+    if (isAntsError(error, "backup-target-missing")) return undefined;
+    throw error;
+  });
+  if (listed?.some(({ name }) => known.includes(name)) === true) return;
   const many = known.length === 1 ? "an archive was" : `${known.length} archives were`;
+  const make = listed === undefined ? `make the folder, then ` : "";
   throw new AntsError("backup-target-other", `${url}: ${many} stored there, and nothing of that is there`, {
-    hint: `is its disk mounted? if they are gone for good: ants backup prune --target ${url}, which forgets them`,
+    hint: `is its disk mounted? if they are gone for good, or it is another place since the agent moved: ${make}ants backup prune --target ${url} forgets them, and then run this again`,
     details: { target: url, archives: known.length },
   });
 }

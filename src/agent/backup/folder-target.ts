@@ -7,7 +7,7 @@ import { diskError, hasErrno } from "../../../keys/node/disk-error.js";
 import { syncFolder, writeFully } from "../../../keys/node/whole-file.js";
 import { byTime, parseArchiveName } from "./archive-name.js";
 import type { BackupTarget, StoredArchive, TargetOptions, Upload } from "./target.js";
-import { exists, missing } from "./target-errors.js";
+import { exists, missing, notThere } from "./target-errors.js";
 
 /** A temporary name: no archive's, so that no listing takes it for one. */
 const PART = /^\.ants-[\w.-]+\.[0-9a-f]{16}\.part$/;
@@ -33,7 +33,7 @@ class FolderTarget implements BackupTarget {
 
   async list(): Promise<StoredArchive[]> {
     const found: StoredArchive[] = [];
-    for (const name of await this.#names()) {
+    for (const name of await this.#names("must be there")) {
       const parsed = parseArchiveName(name);
       if (parsed === undefined) continue;
       const info = await this.#info(name);
@@ -92,11 +92,14 @@ class FolderTarget implements BackupTarget {
     return removed;
   }
 
-  async #names(): Promise<string[]> {
+  async #names(folder: "must be there" | "may be missing" = "may be missing"): Promise<string[]> {
     try {
       return await readdir(this.#folder);
     } catch (error) {
-      if (hasErrno(error, "ENOENT")) return [];
+      if (hasErrno(error, "ENOENT")) {
+        if (folder === "may be missing") return [];
+        throw notThere(this.url, this.#folder, error);
+      }
       throw this.#failed(error, "list", this.#folder);
     }
   }

@@ -4,7 +4,7 @@ import { hex } from "../../../keys/bytes.js";
 import type { AntsError } from "../../../keys/errors.js";
 import { byTime, parseArchiveName } from "./archive-name.js";
 import type { BackupTarget, StoredArchive, TargetOptions, Upload } from "./target.js";
-import { exists, missing, targetError } from "./target-errors.js";
+import { exists, missing, notThere, targetError } from "./target-errors.js";
 
 /** A folder of another host, which a user's ssh reaches without asking anything. */
 export interface SshPlace {
@@ -18,7 +18,7 @@ export interface SshPlace {
 /** Asks for nothing, and gives a dead connection up: nobody sits at an hourly backup. */
 const SSH_OPTIONS = ["BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4"];
 /** What the scripts below end with, so that no text has to be understood. */
-const EXIT = { exists: 40, missing: 41, short: 42, noFolder: 43 } as const;
+const EXIT = { exists: 40, missing: 41, short: 42, noFolder: 43, notThere: 44 } as const;
 /** ssh's own: it did not come as far as the other host's shell. */
 const SSH_FAILED = 255;
 const MAX_STDERR_BYTES = 8 * 1024;
@@ -40,7 +40,7 @@ class SshTarget implements BackupTarget {
   }
 
   async list(): Promise<StoredArchive[]> {
-    const script = `cd ${this.#folder} 2>/dev/null || { [ -e ${this.#folder} ] && exit ${EXIT.noFolder}; exit 0; }
+    const script = `cd ${this.#folder} 2>/dev/null || { [ -e ${this.#folder} ] && exit ${EXIT.noFolder}; exit ${EXIT.notThere}; }
 for f in ants-*.tar.age; do [ -f "$f" ] && echo "$(wc -c < "$f") $f"; done; exit 0`;
     const { stdout } = await this.#run(script);
     const found: StoredArchive[] = [];
@@ -161,6 +161,8 @@ find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -
         return targetError(url, "backup-target", "not all of it arrived; nothing was stored");
       case EXIT.noFolder:
         return targetError(url, "backup-target", `its folder is none, and cannot be made: ${said}`);
+      case EXIT.notThere:
+        return notThere(url, this.#place.folder);
       case undefined:
         return targetError(url, "backup-target", "ssh could not be started: is it installed?");
       case SSH_FAILED: {

@@ -20,3 +20,12 @@ export function missing(url: string, name: string): AntsError {
     details: { target: url, name },
   });
 }
+
+/** No place is no empty place: its disk may not be mounted, or its address is mistyped. `folder`: its path there. */
+export function notThere(url: string, folder: string, cause?: unknown): AntsError {
+  return new AntsError("backup-target-missing", `${url}: there is no folder ${folder}`, {
+    hint: `is its disk mounted, and its address right? the first ants backup create makes it; if what was in it is gone for good: mkdir ${folder}`,
+    details: { target: url, path: folder },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -21,12 +21,12 @@ export interface Upload {
 
 /**
  * A place where archives are kept. An archive appears there whole or not at all, and none is ever overwritten. Errors:
- * "backup-target", "backup-target-denied", "backup-target-full", "backup-target-unreachable", or the signal's reason.
+ * "backup-target", "backup-target-denied", "backup-target-full", "backup-target-missing", "backup-target-unreachable", or the signal's reason.
  */
 export interface BackupTarget {
   /** As it was named; no credentials are in it. */
   readonly url: string;
-  /** Oldest first. What is no archive by its name is passed over. [] where the place is not there yet. */
+  /** Oldest first. What is no archive by its name is passed over. Throws "backup-target-missing" where there is no such folder. */
   list(): Promise<StoredArchive[]>;
   /** Throws "backup-exists" where there is something of this name. */
   put(name: string, upload: Upload): Promise<void>;

@@ -45,6 +45,8 @@ export async function backupPrune(context: CommandContext, options: BackupPruneO
     signal,
   };
   const planned = await pruneBackups({ ...work, dryRun: true });
+  const reasons = planned.flatMap(({ error }) => error ?? []);
+  if (reasons.length === planned.length) throw reasons[0]!;
   const count = planned.reduce((sum, { removed, forgotten }) => sum + removed.length + forgotten.length, 0);
   if (options.dryRun === true || count === 0) return tell(context, planned, true);
   for (const line of planned.flatMap(({ url, removed }) => removed.map((name) => `  ${name} at ${url}`)))

@@ -44,7 +44,7 @@ export async function backupList(context: CommandContext, options: BackupPlaceOp
   await using place = await BackupPlace.open(context, options);
   const { catalogue } = place;
   const listing = await listBackups({ targets: place.targets(), catalogue });
-  warnOfFailed(context, listing);
+  requireAnswer(context, listing);
   const { archives, missing, failed } = listing;
   for (const { name, url } of missing)
     out.warn(`${name} was stored at ${url} and is not in its list: somebody removed it, or the list is late`);
@@ -80,7 +80,7 @@ export async function backupVerify(context: CommandContext, options: BackupVerif
   const { catalogue, home } = place;
   const targets = place.targets();
   const listing = await listBackups({ targets, catalogue });
-  warnOfFailed(context, listing);
+  requireAnswer(context, listing);
   const opening: OpensWith | undefined =
     options.bytes === true ? undefined : await archiveKeys(context, options, () => place.vault());
   const progress = out.progress("bytes:");
@@ -164,6 +164,9 @@ function choose({ archives }: BackupListing, { names, all }: BackupVerifyOptions
   });
 }
 
-function warnOfFailed({ out }: CommandContext, { failed }: BackupListing): void {
-  for (const { url, error } of failed) out.warn(`${url} could not be listed: ${error.message}`);
+/** Tells of targets that could not be listed. Throws what was wrong where that is all of them. */
+function requireAnswer({ out }: CommandContext, { failed, listed }: BackupListing): void {
+  const told = listed.length === 0 ? failed.slice(0, -1) : failed;
+  for (const { url, error } of told) out.warn(`${url} could not be listed: ${error.message}`);
+  if (told.length < failed.length) throw failed.at(-1)!.error;
 }

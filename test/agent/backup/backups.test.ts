@@ -126,7 +126,7 @@ describe("making an archive", () => {
       if (name === "token") throw failure("backup-secret-found");
     };
     await expect(create({ look })).rejects.toMatchObject({ code: "backup-secret-found" });
-    expect(await target.list()).toEqual([]);
+    await expect(target.list()).rejects.toMatchObject({ code: "backup-target-missing" });
     expect(spool({ path, ...place } as BackupHome)).toEqual([]);
   });
 
@@ -385,6 +385,7 @@ describe("a folder that is not the one of before", () => {
     unlinkSync(join(folder, first.name));
     await create();
     rmSync(folder, { recursive: true });
+    mkdirSync(folder);
     const policy = { hot: { within: 24 * HOUR }, cold: {} };
     const work = { targets: [target], policy, dryRun: false, catalogue, clock, signal };
     expect(await pruneBackups(work)).toMatchObject([{ forgotten: [] }]);
