@@ -1,5 +1,7 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
+import { dormantMark } from "../../agent/dormant.js";
 import { AgentHome } from "../../agent/home.js";
+import { readDeparture } from "../../agent/moved.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { checkBackups } from "../doctor/backup-checks.js";
@@ -43,6 +45,7 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
       chain.finding.level === "broken" ? undefined : Math.max(chain.head?.seq ?? -1, vault.highWater?.seq ?? -1),
     timeoutMs: options.timeout * 1000,
     signal: context.signal,
+    ...(await restAdvice(home)),
   });
   const backups = await checkBackups(context, home, {
     timeoutMs: options.timeout * 1000,
@@ -59,6 +62,17 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
   ];
 }
 
+/** Whoever is at work elsewhere is this very agent, where it moved; taking the identity over would hurt it. */
+async function restAdvice(home: AgentHome): Promise<{ readonly atRest?: string }> {
+  // A note that cannot be understood is a finding of its own, and says the same: the agent may have moved.
+  const departure = await readDeparture(nodeDisk, home).catch(() => "unreadable" as const);
+  if (departure !== undefined) return { atRest: "nothing here: this home's agent moved, and works where it lives now" };
+  const isCopy = (await dormantMark(nodeDisk, home)) !== undefined;
+  return isCopy
+    ? { atRest: "nothing here while it sleeps: ants activate reads them, and claims only if nobody is at work" }
+    : {};
+}
+
 const MARKS = {
   ok: ["green", "ok"],
   advice: ["yellow", "advice"],
@@ -72,6 +86,11 @@ function findingLines({ check, level, found, fix }: Finding): Text[] {
 }
 
 function itemLines(items: readonly Item[]): Text[] {
-  const marks = { yes: painted("green", "yes  "), no: painted("red", "no   "), later: painted("dim", "later") };
+  const marks = {
+    yes: painted("green", "yes  "),
+    no: painted("red", "no   "),
+    library: painted("dim", "lib  "),
+    later: painted("dim", "later"),
+  };
   return items.map(({ group, item, state, why }) => [marks[state], `  ${group}: ${item} (${why})`]);
 }

@@ -1,6 +1,7 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { dormantMark } from "../../agent/dormant.js";
 import { AgentHome } from "../../agent/home.js";
+import { homeMoved, readDeparture } from "../../agent/moved.js";
 import { readChain } from "../chain-reading.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { vaultPath } from "../places.js";
@@ -22,6 +23,7 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
   const vaultIsThere = (await nodeDisk.read(vault)) !== undefined;
   const relays = newest?.relays ?? [];
   const dormant = await dormantMark(nodeDisk, home);
+  const departure = await readDeparture(nodeDisk, home);
   await out.result(
     {
       did,
@@ -33,6 +35,7 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
       faults: newest?.faults ?? 0,
       handles: newest?.handles ?? [],
       ...(dormant === undefined ? {} : { dormant }),
+      ...(departure === undefined ? {} : { moved: departure }),
       ...(head === undefined ? {} : { head: { epoch: head.epoch, seq: head.seq, id: head.id } }),
     },
     [
@@ -46,6 +49,7 @@ export async function whoami(context: CommandContext, options: WhoamiOptions): P
       ...(dormant === undefined
         ? []
         : [`  sleeps    restored from ${dormant.archive || "a backup"}: ants activate wakes it`]),
+      ...(departure === undefined ? [] : [`  at rest   ${homeMoved(home, departure).message}`]),
       `  chain     ${head === undefined ? "empty" : `seq ${head.seq}, epoch ${head.epoch}, ${head.id}`}`,
     ],
   );

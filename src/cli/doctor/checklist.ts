@@ -1,7 +1,10 @@
 import type { Finding } from "./finding.js";
 
-/** `later`: this version has nothing for it yet, and the agent's own program has to see to it. */
-export type ItemState = "yes" | "no" | "later";
+/**
+ * `library`: ants has it, and the agent's own program has to use it: whether it does is not seen from here. `later`: this
+ * version has nothing for it yet, and the program has to see to it.
+ */
+export type ItemState = "yes" | "no" | "library" | "later";
 
 export interface Item {
   readonly group: "storage" | "timing" | "progress" | "context";
@@ -11,6 +14,7 @@ export interface Item {
 }
 
 const LATER = "not part of this version";
+const STEPS = "agent.steps does it where the agent's program runs its effects through it: docs/steps.md";
 
 /** What a well-kept agent has: the deployment checklist, as far as findings show it. */
 export function checklist(findings: readonly Finding[]): Item[] {
@@ -43,12 +47,8 @@ export function checklist(findings: readonly Finding[]): Item[] {
       ...whenAll(["backup plan", "verified backup"], "backups are made by a plan, and read back"),
     },
     ...later("storage", "old checkpoints expire"),
-    ...later(
-      "timing",
-      "intent before",
-      "outcome after",
-      "resume handles what was in progress",
-      "external check for effects",
+    ...["intent before", "outcome after", "resume handles what was in progress", "external check for effects"].map(
+      (item): Item => ({ group: "timing", item, state: "library", why: STEPS }),
     ),
     ...later("progress", "explicit task files", "commits after progress", "a next action always"),
     ...later("context", "observation masking", "pruning", "long-term memory apart from session state"),

@@ -25,6 +25,8 @@ export interface RelayCheckOptions {
   readonly knownSeq: number | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** What this home is told where it lacks events though its agent is meant to be elsewhere: it moved, or this is a copy. */
+  readonly atRest?: string;
 }
 
 /** Each relay of the identity, and whether those that answer are a quorum. */
@@ -82,7 +84,7 @@ async function elsewhere(
         advice(
           "other instance",
           `the relays have ${which}: another instance writes`,
-          "if it is not yours: ants rotate --turns",
+          options.atRest ?? "if it is not yours: ants rotate --turns",
         ),
       );
     }
@@ -91,7 +93,9 @@ async function elsewhere(
   if (audits.some(({ identity: hash }) => hash !== undefined && !identity.has(hash))) {
     const found =
       "the relays know a newer identity operation than this home: the key or the relays were changed elsewhere";
-    findings.push(advice("newer identity", found, "ants publish reads it; if that was not you: ants rotate"));
+    findings.push(
+      advice("newer identity", found, options.atRest ?? "ants publish reads it; if that was not you: ants rotate"),
+    );
   }
   return findings;
 }
