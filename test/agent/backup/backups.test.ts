@@ -1,4 +1,5 @@
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -200,6 +201,27 @@ describe("looking at archives", () => {
     await expect(verifyBackup({ target, name, identities: hostKeys(vault), catalogue, clock })).rejects.toMatchObject({
       code: "backup-no-key",
     });
+  });
+
+  test("a cold one in a copy of the folder is compared with what was stored elsewhere", async () => {
+    const { create, target, folder, catalogue, clock, vault } = await setting();
+    const { name, size } = await create({ tier: "cold" });
+    const copied = join(temporaryFolder(), "copied");
+    cpSync(folder, copied, { recursive: true });
+    const verify = () =>
+      verifyBackup({
+        target: openTarget(copied, targetOptions()),
+        name,
+        identities: hostKeys(vault),
+        catalogue,
+        clock,
+      });
+    expect(await verify()).toEqual({ level: "bytes", size });
+    writeFileSync(join(copied, name), readFileSync(join(copied, name)).fill(0, size - 50));
+    await expect(verify()).rejects.toMatchObject({ code: "backup-damaged" });
+    const known = (await catalogue.archives())[0]!.copies;
+    expect([...known.keys()]).toEqual([target.url]);
+    expect(known.get(target.url)).not.toHaveProperty("failedMs");
   });
 
   test("damage is found in both, remembered, and forgotten once the archive is whole again", async () => {
