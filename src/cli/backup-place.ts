@@ -18,7 +18,7 @@ import { AgentHome } from "../agent/home.js";
 import { requireNotMoved } from "../agent/moved.js";
 import type { CommandContext } from "./context.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
-import { allowsEphemeral, vaultPath } from "./places.js";
+import { allowsEphemeral, isInside, vaultPath } from "./places.js";
 import { unlock } from "./unlock.js";
 
 export interface BackupPlaceOptions {
@@ -71,11 +71,15 @@ export class BackupPlace {
     return [...new Set(planned.map(({ url }) => url))];
   }
 
-  /** What is left out of archives: the vault, and targets that are folders of this home. */
-  leftOut(): Map<string, string> {
+  /**
+   * What is left out of archives: the vault, and targets that are folders of this home: those of the plan, those that
+   * were named now, and those that something was stored at before. Throws disk errors.
+   */
+  async leftOut(): Promise<Map<string, string>> {
     const { env } = this.#context;
     const paths = new Map([[vaultPath(this.#options.vault, this.home.config.did, env), "the vault"]]);
-    for (const address of [...this.addresses(), ...this.config.target.map(({ url }) => url)]) {
+    const earlier = (await this.catalogue.archives()).flatMap(({ copies }) => [...copies.keys()]);
+    for (const address of [...this.addresses(), ...this.config.target.map(({ url }) => url), ...earlier]) {
       const folder = folderOf(address);
       if (folder !== undefined) paths.set(folder, "a target of backups");
     }
@@ -87,7 +91,10 @@ export class BackupPlace {
     const allowEphemeral = allowsEphemeral(this.#context.env);
     for (const address of this.addresses(tier)) {
       const folder = folderOf(address);
-      if (folder !== undefined) await assertDurablePlace(folder, { allowEphemeral, what: "a folder of backups" });
+      if (folder === undefined) continue;
+      await assertDurablePlace(folder, { allowEphemeral, what: "a folder of backups" });
+      if (await isInside(folder, this.home.path))
+        this.#context.out.warn(`${folder} is within the home: what is stored there is lost with it`);
     }
   }
 

@@ -33,7 +33,7 @@ export async function makeBackup(
     vault: content,
     tier,
     targets,
-    exclude: place.leftOut(),
+    exclude: await place.leftOut(),
     look: secrets.look,
     looked: secrets.refuse,
     disk: nodeDisk,

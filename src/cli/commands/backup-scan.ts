@@ -32,7 +32,7 @@ export async function backupScan(context: CommandContext, options: BackupScanOpt
   try {
     await readHome({
       home: home.path,
-      exclude: place.leftOut(),
+      exclude: await place.leftOut(),
       look: secrets.look,
       clock: systemClock,
       signal,

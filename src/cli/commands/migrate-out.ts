@@ -51,6 +51,7 @@ export async function migrateOut(context: CommandContext, options: MigrateOutOpt
   requireFresh(request);
   await requireCode(request, options.code, signal);
   const place = await BackupPlace.open(context, options.vault === undefined ? {} : { vault: options.vault });
+  const leftOut = await place.leftOut();
   const moved = await agentAtWork(context, atWork(context, options), (agent, { path, vault }) =>
     moveOut({
       agent,
@@ -58,7 +59,7 @@ export async function migrateOut(context: CommandContext, options: MigrateOutOpt
       vaultBytes: () => readVaultFile(path),
       request,
       bundle,
-      exclude: place.leftOut(),
+      exclude: leftOut,
       disk: nodeDisk,
       ports: systemPorts,
       signal,
