@@ -1,4 +1,4 @@
-import { parse as parseToml } from "smol-toml";
+import { parse as parseToml, TomlError } from "smol-toml";
 import { z } from "zod";
 import { fromUtf8 } from "../../../keys/bytes.js";
 import { AntsError } from "../../../keys/errors.js";
@@ -107,12 +107,18 @@ export function parseBackupConfig(text: string, path: string): BackupConfig {
   try {
     values = parseToml(text);
   } catch (cause) {
-    throw refused(path, cause instanceof Error ? cause.message.split("\n")[0]! : String(cause), cause);
+    throw refused(path, tomlFault(cause), cause);
   }
   const result = backupConfigSchema.safeParse(values);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   throw refused(path, `${issue.path.join(".") || "the file"}: ${issue.message}`);
+}
+
+/** What is wrong with the text, and where: counted from 1. */
+function tomlFault(cause: unknown): string {
+  const [what] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+  return cause instanceof TomlError ? `line ${cause.line}, column ${cause.column}: ${what}` : what!;
 }
 
 function textOf(bytes: Uint8Array, path: string): string {
@@ -125,7 +131,7 @@ function textOf(bytes: Uint8Array, path: string): string {
 
 function refused(path: string, why: string, cause?: unknown): AntsError {
   return new AntsError("backup-config", `${path}: ${why}`, {
-    hint: "docs/backups.md has a sample with every field",
+    hint: "docs/backups.md has a sample with [[target]] and [keep], docs/backup-schedule.md one of [schedule]",
     details: { path },
     ...(cause === undefined ? {} : { cause }),
   });

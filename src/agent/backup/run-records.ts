@@ -5,6 +5,7 @@ import { BACKUP_JOBS, type BackupJob, type RunRecord } from "./schedule.js";
 /** So many lines stay when the file is cut: some six weeks of hourly runs. */
 const MAX_RECORDS = 1_000;
 const MAX_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
 
 /** What became of the schedule's runs, `.ants/backup-runs.ndjson`: one line each, oldest first. */
 export class RunRecords {
@@ -27,7 +28,9 @@ export class RunRecords {
   /** Durable when it resolves. Throws disk errors. */
   async note(record: RunRecord): Promise<void> {
     // A torn last line must not run into this one.
-    await this.#disk.append(this.#path, utf8(`\n${JSON.stringify(record)}\n`));
+    const before = await this.#disk.read(this.#path);
+    const isTorn = before !== undefined && before.length > 0 && before.at(-1) !== NEWLINE;
+    await this.#disk.append(this.#path, utf8(`${isTorn ? "\n" : ""}${JSON.stringify(record)}\n`));
   }
 
   /** Cuts a file that has grown to its newest lines. Call with the schedule's lock held. Throws disk errors. */

@@ -152,6 +152,9 @@ hot = { within = "36h", hourly = 3 }
 `;
   test("is read, with defaults for what it leaves out", () => {
     const { target, keep } = parseBackupConfig(text, "x");
+    expect(() => parseBackupConfig(`${text}\nurl = = 1\n`, "x")).toThrow(
+      expect.objectContaining({ code: "backup-config", message: expect.stringMatching(/^x: line \d+, column \d+: /) }),
+    );
     expect(target).toEqual([
       { url: "/srv/backups", tier: ["hot"] },
       { url: "ssh://me@host/srv", tier: ["hot", "cold"] },
