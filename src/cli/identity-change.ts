@@ -5,6 +5,7 @@ import type { RelayAddress } from "../../keys/identity/shape.js";
 import { systemClock } from "../../keys/ports.js";
 import { type ChangedIdentity, changeIdentity } from "../agent/change-identity.js";
 import type { Agent } from "../agent/open-agent.js";
+import { penLost } from "../client/pen-loss.js";
 import { EXIT } from "../protocol/errors.js";
 import { agentAtWork } from "./agent-at-work.js";
 import type { CommandContext, CommandResult } from "./context.js";
@@ -94,7 +95,8 @@ async function backfill(
   const progress = out.progress("events that new relays lack");
   const untilMs = systemClock.monotonicMs() + timeout * 1000;
   while (wait !== false && left() > 0 && !signal.aborted && systemClock.monotonicMs() < untilMs) {
-    agent.pen.check();
+    // The update is made; that relays are away for a moment is no reason to end.
+    if (agent.pen.loss !== undefined) throw penLost(agent.pen.loss);
     progress.at(left());
     await systemClock.sleep(LOOK_AGAIN_MS, signal).catch(() => {});
   }

@@ -13,6 +13,7 @@ import { Gate } from "./gate.js";
 import { publishIdentity } from "./identity-exchange.js";
 import type { IdentityLog } from "./identity-log.js";
 import type { Outbox } from "./outbox.js";
+import type { SentAt } from "./pen-contact.js";
 import type { PenLoss } from "./pen-loss.js";
 import type { ClientPorts } from "./ports.js";
 import { relayKey } from "./quorum.js";
@@ -42,8 +43,8 @@ export interface LaneContext {
   readonly authLine: AuthLine;
   /** A relay acknowledged the chain from `fromSeq` on, at these positions. */
   acknowledged(lane: Lane, fromSeq: number, at: readonly number[]): void;
-  /** The relay took a whole frame of this epoch, which was sent after so many disputes had begun. */
-  confirmed(lane: Lane, afterDispute: number): void;
+  /** The relay took a whole frame of this epoch, which was sent then, after so many disputes had begun. */
+  confirmed(lane: Lane, afterDispute: number, sent: SentAt): void;
   /** The relay says that the epoch is over, for this reason. */
   disputed(lane: Lane, loss: PenLoss): void;
   /** How many disputes have begun in this epoch. */
@@ -57,6 +58,7 @@ interface Flight {
   readonly isQuestion: boolean;
   /** How many disputes had begun when it was sent: what it confirms was so after these. */
   readonly afterDispute: number;
+  readonly sent: SentAt;
   readonly answer: Promise<AckMessage | RefusedMessage>;
 }
 
@@ -175,11 +177,12 @@ export class Lane {
     let sentMs = ports.clock.monotonicMs();
     const send = (from: number, lines: readonly Uint8Array[], isQuestion: boolean): void => {
       afterDispute = this.#context.disputes();
-      sentMs = ports.clock.monotonicMs();
+      const sent = { monotonicMs: ports.clock.monotonicMs(), nowMs: ports.clock.nowMs() };
+      sentMs = sent.monotonicMs;
       const answer = this.#connection.publish(lines, { epoch, signal });
       // Answers are awaited in order; one that fails meanwhile must not count as unhandled.
       answer.catch(() => undefined);
-      underWay.push({ from, count: lines.length, isQuestion, afterDispute, answer });
+      underWay.push({ from, count: lines.length, isQuestion, afterDispute, sent, answer });
     };
     while (!signal.aborted) {
       while (underWay.length < MAX_FRAMES_UNDER_WAY && next <= (chain.head?.seq ?? -1)) {
@@ -209,7 +212,7 @@ export class Lane {
       const message = await oldest.answer;
       underWay.shift();
       if (message.t === "ack") {
-        this.#context.confirmed(this, oldest.afterDispute);
+        this.#context.confirmed(this, oldest.afterDispute, oldest.sent);
         if (oldest.isQuestion) this.#backoff.reset();
         else this.#acknowledged(oldest.from, oldest.count, message.at ?? []);
       } else {

@@ -1,5 +1,7 @@
 import { AntsError } from "../../keys/errors.js";
+import type { RelaySet } from "../../keys/identity/relay-set.js";
 import type { ChainHead } from "../protocol/event.js";
+import { CONFIRMED_FOR_MS } from "./pen-contact.js";
 
 /** Why an instance no longer holds the pen. All side effects stop at once, whichever it is. */
 export type PenLoss =
@@ -67,4 +69,19 @@ export function penUnconfirmed(dispute: PenLoss): AntsError {
     hint: "have no effects until a quorum of the other relays answers; it is being asked",
     details: { reason, ...("error" in facts ? {} : facts) },
   });
+}
+
+/** What `pen.check()` throws while too few relays of some set have confirmed lately that the pen is held. */
+export function penOutOfTouch(sets: readonly (readonly [set: RelaySet, confirmed: number])[]): AntsError {
+  const [set, confirmed] = sets.find(([{ quorum }, confirmed]) => confirmed < quorum)!;
+  const relays = set.relays.length === 1 ? "1 relay" : `${set.relays.length} relays`;
+  const seconds = CONFIRMED_FOR_MS / 1_000;
+  return new AntsError(
+    "pen-unconfirmed",
+    `it is not certain that the pen is held: ${confirmed} of ${relays} confirmed it in the last ${seconds} s, and ${set.quorum} are needed`,
+    {
+      hint: "have no effects, and check again in a moment: the relays are being asked, and it passes as soon as they answer; if they don't: ants doctor",
+      details: { reason: "no-quorum", relays: set.relays.map(({ url }) => url), confirmed, quorum: set.quorum },
+    },
+  );
 }

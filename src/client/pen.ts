@@ -4,9 +4,10 @@ import { type RelaySet, relaySetOf } from "../../keys/identity/relay-set.js";
 import type { SignedEvent } from "../protocol/batch.js";
 import { type ChainHead, type ParsedEvent, parseEvent } from "../protocol/event.js";
 import { Lane } from "./lane.js";
+import { PenContact, type SentAt } from "./pen-contact.js";
 import { authLineOf, type PenContext } from "./pen-context.js";
 import { PenDisputes } from "./pen-disputes.js";
-import { type PenLoss, penLost, penUnconfirmed } from "./pen-loss.js";
+import { type PenLoss, penLost, penOutOfTouch, penUnconfirmed } from "./pen-loss.js";
 import type { RoundOutcome } from "./promise-round.js";
 import { hasQuorum, quorumSeq, relayKey, relaysOf } from "./quorum.js";
 
@@ -51,6 +52,7 @@ export class Pen {
   readonly #listeners = new Set<PenListener>();
   #set: RelaySet;
   readonly #disputes: PenDisputes;
+  readonly #contact: PenContact;
   /** What the last relay said that contradicts. */
   #dispute: PenLoss | undefined;
   #isHeld = false;
@@ -69,6 +71,7 @@ export class Pen {
     this.#set = relaySetOf(round.operation);
     this.epoch = claim.event.epoch;
     this.#disputes = new PenDisputes(this.epoch);
+    this.#contact = new PenContact(context.ports.clock);
     this.instance = context.instance;
     this.lost = new Promise((resolve) => {
       this.#resolveLost = resolve;
@@ -86,7 +89,10 @@ export class Pen {
         ports: context.ports,
         authLine: authLineOf(context),
         acknowledged: (lane: Lane, fromSeq: number, at: readonly number[]) => this.#acknowledged(lane, fromSeq, at),
-        confirmed: (lane: Lane, afterDispute: number) => this.#disputes.confirms(lane.key, afterDispute),
+        confirmed: (lane: Lane, afterDispute: number, sent: SentAt) => {
+          this.#disputes.confirms(lane.key, afterDispute);
+          this.#contact.confirms(lane.key, sent);
+        },
         disputed: (lane: Lane, loss: PenLoss) => this.#disputed(lane, loss),
         disputes: () => this.#disputes.begun,
       };
@@ -148,11 +154,15 @@ export class Pen {
 
   /**
    * Throws `pen-lost` once the pen is lost, and `pen-unconfirmed` while a relay says so and a quorum of the others has
-   * not confirmed the contrary since. Call it right before every effect.
+   * not confirmed the contrary since, or while no quorum has acknowledged anything that it was sent within the last
+   * {@link CONFIRMED_FOR_MS}: relays are away, or this process was paused. The relays are asked all the time, so it passes
+   * again by itself with their answers. Call it right before every effect.
    */
   check(): void {
     this.#requireHeld();
     if (this.#dispute !== undefined && !this.#disputes.isConfirmed(this.#set)) throw penUnconfirmed(this.#dispute);
+    const sets = this.#setsThatCount();
+    if (!this.#contact.isFresh(sets)) throw penOutOfTouch(sets.map((set) => [set, this.#contact.freshIn(set)]));
   }
 
   /** Tells the listener everything from now on, until the returned function is called. */
@@ -219,9 +229,13 @@ export class Pen {
     if (this.#loss !== undefined) return;
     const isNew = this.#disputes.contradicts(lane.key, loss);
     this.#dispute = loss;
-    const sets = this.#isHeld ? [this.#set] : [...this.#claimSets, this.#set];
-    if (this.#disputes.endIt(sets, this.#isInUse)) this.#lose(loss);
+    if (this.#disputes.endIt(this.#setsThatCount(), this.#isInUse)) this.#lose(loss);
     else if (isNew) for (const other of this.#lanes.values()) if (other.lane !== lane) other.lane.confirm();
+  }
+
+  /** The claim needs every set since the newest claim before it; what follows, the newest one. */
+  #setsThatCount(): readonly RelaySet[] {
+    return this.#isHeld ? [this.#set] : [...this.#claimSets, this.#set];
   }
 
   #requireHeld(): void {

@@ -10,6 +10,7 @@ import { World } from "../simulation/world.js";
 
 /** Asking and the answer, on lines of 1 ms. */
 const CONTACT_MS = 50;
+const UNCONFIRMED = expect.objectContaining({ code: "pen-unconfirmed" });
 
 /** The timers of a process that can be stopped: those that came due meanwhile fire when it goes on. */
 class StoppableClock implements Clock {
@@ -81,7 +82,7 @@ describe("a holder that writes nothing", () => {
     const { context } = await world.start({ madeGenesis: false, relays });
     await world.clock.run(acquirePen(context, { takeover: true }));
     await world.clock.pass(120_000);
-    pen.check();
+    expect(() => pen.check()).toThrow(UNCONFIRMED);
     const reached = new Promise<number>((resolve) => {
       for (const { url, accept } of world.acceptors) {
         world.network.line(url).refuses = false;
@@ -124,6 +125,98 @@ describe("a holder that writes nothing", () => {
     expect(asked).toBeGreaterThanOrEqual(11);
     expect(asked).toBeLessThanOrEqual(12);
     expect(pen.lanes.map(({ status }) => status.state)).toEqual(["up-to-date", "up-to-date", "up-to-date"]);
+  });
+});
+
+function cutOff(world: World, relays: readonly { readonly url: string }[]): void {
+  for (const { url } of relays) {
+    world.network.line(url).refuses = true;
+    world.network.cut(url);
+  }
+}
+
+/** Passes time until the pen's effects are allowed; returns how long that took. */
+async function untilAllowed(world: World, pen: Pen): Promise<number> {
+  const fromMs = world.clock.monotonicMs();
+  const isAllowed = () => {
+    try {
+      pen.check();
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  for (let i = 0; i < 10_000 && !isAllowed(); i++) await world.clock.pass(10);
+  pen.check();
+  return world.clock.monotonicMs() - fromMs;
+}
+
+describe("effects without a quorum", () => {
+  it("are allowed as soon as the claim is held", async () => {
+    const world = new World();
+    const { context } = await world.start();
+    const pen = await world.clock.run(acquirePen(context));
+    pen.check();
+  });
+
+  it("end within fifteen seconds of the last question that a quorum answered, and are allowed again by themselves", async () => {
+    const world = new World();
+    const pen = await holder(world);
+    await world.clock.pass(60_000);
+    pen.check();
+    cutOff(world, world.acceptors.slice(1));
+    await world.clock.pass(9_900);
+    pen.check();
+    await world.clock.pass(5_200);
+    expect(() => pen.check()).toThrow(UNCONFIRMED);
+    expect(() => pen.check()).toThrow("1 of 3 relays confirmed it in the last 15 s, and 2 are needed");
+    await world.clock.pass(600_000);
+    expect(() => pen.check()).toThrow(UNCONFIRMED);
+    expect(pen.loss).toBeUndefined();
+    world.network.line(world.acceptors[1]!.url).refuses = false;
+    expect(await untilAllowed(world, pen)).toBeLessThanOrEqual(60_000);
+    await world.clock.pass(60_000);
+    pen.check();
+  });
+
+  it("are not allowed on answers that took too long: they count from the question", async () => {
+    const world = new World();
+    const pen = await holder(world);
+    for (const { url } of world.acceptors) world.network.line(url).delayMs = 8_000;
+    await world.clock.pass(16_000);
+    for (let i = 0; i < 60; i++) {
+      await world.clock.pass(1_000);
+      expect(() => pen.check()).toThrow(UNCONFIRMED);
+    }
+    expect(pen.lanes.every(({ status }) => status.state !== "unreachable")).toBe(true);
+    for (const { url } of world.acceptors) world.network.line(url).delayMs = 1;
+    await untilAllowed(world, pen);
+  });
+
+  it("are not allowed to a process that goes on after a pause, until it has asked", async () => {
+    const world = new World();
+    const clock = new StoppableClock(world.clock);
+    const pen = await holder(world, clock);
+    clock.stop();
+    await world.clock.pass(20_000);
+    clock.resume();
+    expect(() => pen.check()).toThrow(UNCONFIRMED);
+    expect(await untilAllowed(world, pen)).toBeLessThan(CONTACT_MS);
+  });
+
+  it("are not allowed after a sleep of the machine that only the wall clock shows", async () => {
+    const world = new World();
+    let sleptMs = 0;
+    const pen = await holder(world, {
+      nowMs: () => world.clock.nowMs() + sleptMs,
+      monotonicMs: () => world.clock.monotonicMs(),
+      sleep: (durationMs, signal) => world.clock.sleep(durationMs, signal),
+    });
+    sleptMs = 3_600_000;
+    expect(() => pen.check()).toThrow(UNCONFIRMED);
+    expect(await untilAllowed(world, pen)).toBeLessThanOrEqual(5_000 + CONTACT_MS);
+    sleptMs = 0;
+    pen.check();
   });
 });
 

@@ -52,8 +52,8 @@ export const CLIENT_ERRORS = {
     EXIT.refusedForSafety,
   ),
   "pen-unconfirmed": passing(
-    "A relay says that the pen is lost, and a quorum of the others has not yet confirmed that it is held.",
-    "Have no effects now; check again in a moment. If it stays so, look at the relays with ants doctor.",
+    "It is not certain that the pen is held: a relay says that it is lost, or no quorum has confirmed it within 15 seconds.",
+    "Have no effects now; check again in a moment: it passes by itself when the relays answer. If not: ants doctor.",
     EXIT.unreachable,
   ),
   "publish-unknown": fatal(
