@@ -5,7 +5,7 @@ import type { EventSources } from "./author-chains.js";
 import { fetchFromFirst } from "./author-fetch.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
 import type { FollowItem } from "./follow-item.js";
-import { handProof } from "./forks.js";
+import { handProofs } from "./forks.js";
 import type { ClientPorts } from "./ports.js";
 
 export interface ForkWatchOptions {
@@ -114,7 +114,7 @@ export class ForkWatch {
       isGiven = true;
       // An addressed event is for its recipients: its author's relays have it from its author, or not at all.
       if (proof.events.some(({ event: { to } }) => to !== undefined)) return;
-      await Promise.all(own().map((relay) => handProof(relay, proof, ports, signal)));
+      await Promise.all(own().map((relay) => handProofs(relay, [proof], ports, signal)));
     }).catch((error: unknown) => {
       if (!isGiven) throw error;
     });

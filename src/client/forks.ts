@@ -121,16 +121,16 @@ export async function surveyForks(options: ForkSurveyOptions): Promise<ForkSurve
   return { forks, relays };
 }
 
-/** How long one relay may take to be told of a fork. */
+/** How long one relay may take to be told of forks, of however many. */
 const TELL_TIMEOUT_MS = 5_000;
 
 /**
- * Hands both lines of a proof to a relay, as anybody may: it keeps what it has not got yet. A relay that takes none, or
- * cannot be reached, is passed over. Throws the signal's reason.
+ * Hands both lines of each proof to a relay, as anybody may: it keeps what it has not got yet. A relay that takes none,
+ * takes too long, or cannot be reached, is passed over. Throws the signal's reason.
  */
-export async function handProof(
+export async function handProofs(
   relay: RelayConnection,
-  { events }: ForkProof,
+  proofs: readonly ForkProof[],
   { clock }: Pick<ClientPorts, "clock">,
   signal: AbortSignal,
 ): Promise<void> {
@@ -139,11 +139,25 @@ export async function handProof(
     await withDeadline(clock, TELL_TIMEOUT_MS, signal, late, async (signal) => {
       await relay.opened(signal);
       // Each in a frame of its own: a refusal of one says nothing of the other.
-      for (const { line } of events) await relay.publish([line], { signal });
+      for (const { line } of proofs.flatMap(({ events }) => events)) await relay.publish([line], { signal });
     });
   } catch (error) {
     if (signal.aborted || !isAntsError(error)) throw error;
   }
+}
+
+/**
+ * Whether an event of this epoch and key can join a fork: of a later epoch, by a key of the fork's era; or by one of a later
+ * era, when the epochs are counted anew. Whoever wrote the fork could say in the same epoch that all is well.
+ */
+export function canJoin(
+  { epoch, key }: { readonly epoch: number; readonly key: string },
+  fork: Pick<HealedFork, "epoch" | "key">,
+  keys: KnownKeys,
+): boolean {
+  const [era, forkEra] = [keys.rotationsOf(key), keys.rotationsOf(fork.key)];
+  if (era === undefined || forkEra === undefined) return false;
+  return era > forkEra || (era === forkEra && epoch > fork.epoch);
 }
 
 /** The forks that events of the agent, as a relay has them, have joined. Throws what a follow throws. */
@@ -159,8 +173,9 @@ async function readHeals(
   for await (const { entries } of connection.follow({ after: "start", live: false, filter, signal })) {
     for (const line of entries) {
       const parsed = parseEvent(line);
-      if (parsed.did !== did || keys.rotationsOf(parsed.event.key) === undefined) continue;
-      if (verifyEventSignature(parsed, roots)) healed.push(...healedForks(parsed));
+      if (parsed.did !== did) continue;
+      const joined = healedForks(parsed).filter((fork) => canJoin(parsed.event, fork, keys));
+      if (joined.length > 0 && verifyEventSignature(parsed, roots)) healed.push(...joined);
     }
   }
   return healed;
