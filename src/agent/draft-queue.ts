@@ -1,7 +1,6 @@
 import { base64url, fromBase64url, fromUtf8, hex, utf8 } from "../../keys/bytes.js";
 import { canonicalize, type JsonObject } from "../../keys/canonical.js";
 import type { Did } from "../../keys/did.js";
-import { AntsError } from "../../keys/errors.js";
 import type { Disk, Random } from "../../keys/ports.js";
 import type { ChainStore } from "../client/chain-store.js";
 import type { PublishDraft } from "../client/publication.js";
@@ -26,6 +25,8 @@ interface Entry {
 }
 
 const NAME = /^(\d{10})\.json$/;
+/** A file that is no draft any more keeps its number, which no later draft gets. */
+const DAMAGED = /^(\d{10})\.json\.damaged$/;
 
 /**
  * Drafts that were written while no quorum was there, one file each, in order. Nothing of them is signed; the next turn
@@ -46,14 +47,20 @@ export class DraftQueue {
     return (await this.#names()).length;
   }
 
+  /** Paths of the files that were no drafts when they were to be published; somebody should look. Throws disk errors. */
+  async damaged(): Promise<string[]> {
+    const names = (await this.#disk.list(this.#folder)).filter((name) => DAMAGED.test(name));
+    return names.map((name) => this.#path(name));
+  }
+
   /**
    * Keeps a draft, durably; returns its number in the queue. Throws `event-grammar`, `event-too-long` and the like for a
    * draft that makes no event, disk errors.
    */
   async add(did: Did, draft: QueuedDraft, { chain, random }: { chain: ChainStore; random: Random }): Promise<number> {
     requireEvent(did, draft, random);
-    const names = await this.#names();
-    const number = Number(NAME.exec(names.at(-1) ?? "0000000000.json")![1]) + 1;
+    const names = await this.#disk.list(this.#folder);
+    const number = Math.max(0, ...names.map((name) => Number((NAME.exec(name) ?? DAMAGED.exec(name))?.[1] ?? 0))) + 1;
     const salt = base64url(random.bytes(SALT_BYTES));
     const entry = { v: 1, salt, afterEpoch: chain.head?.epoch ?? 0, rotations: chain.tree.keys.rotations, draft };
     await this.#disk.mkdir(this.#folder);
@@ -66,11 +73,15 @@ export class DraftQueue {
 
   /**
    * Publishes what waits, in order, and forgets each draft when a quorum has its event; returns how many were published.
-   * Throws what `Publisher.publish` throws: then the rest waits on.
+   * A file that is no draft is set aside, see {@link damaged}: it keeps nobody from working. Throws what
+   * `Publisher.publish` throws: then the rest waits on.
    */
   async publish(publisher: Publisher, chain: ChainStore, signal?: AbortSignal): Promise<number> {
     const entries: Entry[] = [];
-    for (const name of await this.#names()) entries.push(await this.#read(name));
+    for (const name of await this.#names()) {
+      const entry = await this.#read(name);
+      if (entry !== undefined) entries.push(entry);
+    }
     if (entries.length === 0) return 0;
     const isRotated = entries.some(({ rotations }) => rotations !== chain.tree.keys.rotations);
     const signed = await saltsAfter(chain, isRotated ? 0 : Math.min(...entries.map(({ afterEpoch }) => afterEpoch)));
@@ -95,14 +106,15 @@ export class DraftQueue {
     return `${this.#folder}/${name}`;
   }
 
-  async #read(name: string): Promise<Entry> {
+  /** Undefined for what is no draft: it lies under another name then, byte for byte. */
+  async #read(name: string): Promise<Entry | undefined> {
     const path = this.#path(name);
-    const entry = parseEntry(name, (await this.#disk.read(path)) ?? new Uint8Array());
+    const bytes = (await this.#disk.read(path)) ?? new Uint8Array();
+    const entry = parseEntry(name, bytes);
     if (entry !== undefined) return entry;
-    throw new AntsError("queue-damaged", `${path} is no queued event`, {
-      hint: "look at it and move it away; the others are published then",
-      details: { path },
-    });
+    await this.#disk.replace(`${path}.damaged`, bytes);
+    await this.#disk.remove(path);
+    return undefined;
   }
 }
 

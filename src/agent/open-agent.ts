@@ -79,6 +79,7 @@ interface AgentParts {
   readonly mail: AgentMail;
   readonly leftBehind: readonly LeftBehind[];
   readonly queuePublished: number;
+  readonly queueDamaged: readonly string[];
   /** Gives everything back. */
   readonly release: (highWater: HighWater | undefined) => Promise<void>;
 }
@@ -100,6 +101,8 @@ export class Agent implements AsyncDisposable {
   readonly leftBehind: readonly LeftBehind[];
   /** How many events that had waited for a quorum this start published, before anything else. */
   readonly queuePublished: number;
+  /** Paths of files of that queue that are no events any more: they are set aside and not published. */
+  readonly queueDamaged: readonly string[];
   /** The named secrets of its vault. */
   readonly secrets: AgentSecretsAtWork;
   /** Its effects, each with its intent before and its outcome after it on the chain: see {@link AgentSteps.run}. */
@@ -126,6 +129,7 @@ export class Agent implements AsyncDisposable {
     this.chain = chain;
     this.leftBehind = leftBehind;
     this.queuePublished = parts.queuePublished;
+    this.queueDamaged = parts.queueDamaged;
     this.secrets = secrets;
     this.#disk = disk;
     this.#readingKeys = readingKeys;
@@ -261,7 +265,7 @@ export class Agent implements AsyncDisposable {
 /** The relays have just taken a claim; one that does not take more within this is not waited for. */
 const QUEUE_TIMEOUT_MS = 10_000;
 
-/** Publishes what waits. What cannot be published now waits on; whoever damaged the queue is told. */
+/** Publishes what waits. What cannot be published now waits on. */
 async function publishQueued(
   queue: DraftQueue,
   {
@@ -293,7 +297,7 @@ const WAITS_ON: ReadonlySet<string> = new Set(["pen-lost", "publish-unknown", "r
 /**
  * Brings an agent to work in its home: reads its chain, connects to its relays, and claims the pen.
  *
- * Throws what acquirePen throws (`held`, `no-quorum`, `key-not-live` …), `chain-damaged`, `queue-damaged`, disk errors; the home is as
+ * Throws what acquirePen throws (`held`, `no-quorum`, `key-not-live` …), `chain-damaged`, disk errors; the home is as
  * usable as before then, and its lock is released.
  */
 export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
@@ -347,7 +351,8 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
         await options.closed?.(highWater);
       }
     };
-    const queuePublished = await publishQueued(new DraftQueue(disk, layout.drafts), {
+    const queue = new DraftQueue(disk, layout.drafts);
+    const queuePublished = await publishQueued(queue, {
       publisher,
       chain,
       ports,
@@ -366,6 +371,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       mail,
       leftBehind,
       queuePublished,
+      queueDamaged: await queue.damaged(),
       release: closed,
     });
   } catch (error) {

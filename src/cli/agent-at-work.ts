@@ -68,6 +68,8 @@ export async function agentAtWork<T>(
     const { queuePublished } = agent;
     if (queuePublished > 0)
       context.out.note(`${queuePublished} queued ${queuePublished === 1 ? "event is" : "events are"} published`);
+    for (const path of agent.queueDamaged)
+      context.out.warn(`${path} was a queued event and cannot be read: it is not published; look at it and remove it`);
     await tellLeftBehind(context, agent);
     return await work(agent, unlocked);
   } finally {

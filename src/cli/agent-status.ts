@@ -61,6 +61,8 @@ export interface AgentStatus {
     readonly messages: number;
     /** Written while no quorum was there (`ants publish --queue`), and not signed yet. */
     readonly drafts: number;
+    /** Files that were such events and cannot be read any more. */
+    readonly damaged: readonly string[];
   };
 }
 
@@ -242,6 +244,7 @@ async function queuedIn(
   });
   const book = await DeliveryBook.open(nodeDisk, home.layout.deliveries, systemClock);
   await book.close();
-  const drafts = await new DraftQueue(nodeDisk, home.layout.drafts).size();
-  return { events, messages: book.notes.open.length, drafts };
+  const queue = new DraftQueue(nodeDisk, home.layout.drafts);
+  const [drafts, damaged] = [await queue.size(), await queue.damaged()];
+  return { events, messages: book.notes.open.length, drafts, damaged };
 }

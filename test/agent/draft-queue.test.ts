@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openHome } from "ants-agent/agent";
 import { nodeDisk } from "ants-agent/keys/node";
@@ -82,17 +82,43 @@ describe("what waits for a quorum", () => {
     expect(await kept.size()).toBe(1);
   });
 
-  test("is a draft that makes an event; a file that was damaged is named", async () => {
+  test("is a draft that makes an event; a file that was damaged is set aside, and the others are published", async () => {
     const founded = await foundHome([relay]);
     await expect(queue(founded, note("x".repeat(70_000)))).rejects.toMatchObject({ code: "event-too-long" });
     await expect(queue(founded, { kind: "No Kind", body: {} })).rejects.toMatchObject({ code: "event-grammar" });
-    const kept = await queue(founded, note("one"));
-    expect(await kept.size()).toBe(1);
+    const kept = await queue(founded, note("one"), note("two"), note("three"));
     const { drafts } = (await AgentHome.open(nodeDisk, founded.options.home)).layout;
-    writeFileSync(join(drafts, "0000000001.json"), "{");
-    await expect(openHome(founded.options)).rejects.toMatchObject({
-      code: "queue-damaged",
-      details: { path: join(drafts, "0000000001.json") },
-    });
+    writeFileSync(join(drafts, "0000000003.json"), "{");
+    const agent = await openHome(founded.options);
+    expect(agent.queuePublished).toBe(2);
+    const damaged = join(drafts, "0000000003.json.damaged");
+    expect(agent.queueDamaged).toEqual([damaged]);
+    await agent.close();
+    expect(await kept.size()).toBe(0);
+    // Its name is taken: nothing that is damaged later may be written over it.
+    await queue(founded, note("four"));
+    expect(readdirSync(drafts)).toEqual(["0000000003.json.damaged", "0000000004.json"]);
+    await (await openHome(founded.options)).close();
+    expect(readFileSync(damaged, "utf8")).toBe("{");
+    expect(await said(founded)).toEqual(["ants.claim", "one", "two", "ants.claim", "four"]);
+  });
+
+  test("is not published twice where a copy of the home from before that is started", async () => {
+    const founded = await foundHome([relay]);
+    await (await openHome(founded.options)).close();
+    await queue(founded, note("one"), note("two"));
+    const { home } = founded.options;
+    const copy = `${home}-copy`;
+    cpSync(home, copy, { recursive: true });
+    const agent = await openHome(founded.options);
+    expect(agent.queuePublished).toBe(2);
+    await agent.publisher.publish([note("three")]);
+    await agent.close();
+    const restored = { ...founded, options: { ...founded.options, home: copy, takeover: true } };
+    const old = await openHome(restored.options);
+    expect(old.queuePublished).toBe(0);
+    await old.close();
+    expect(readdirSync((await AgentHome.open(nodeDisk, copy)).layout.drafts)).toEqual([]);
+    expect(await said(restored)).toEqual(["ants.claim", "ants.claim", "one", "two", "three", "ants.claim"]);
   });
 });

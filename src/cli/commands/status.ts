@@ -167,6 +167,8 @@ function queuedText({ queued }: AgentStatus): string {
   const parts = queued.events.map(({ url, events }) => `${eventsText(events)} for ${url}`);
   if (queued.messages > 0) parts.push(queued.messages === 1 ? "1 message" : `${queued.messages} messages`);
   if (queued.drafts > 0) parts.push(`${eventsText(queued.drafts)} not signed yet (for the next turn of the pen)`);
+  if (queued.damaged.length > 0)
+    parts.push(`not readable any more: ${queued.damaged.join(", ")} (look at it, and remove it)`);
   return parts.length === 0 ? "nothing" : parts.join(", ");
 }
 

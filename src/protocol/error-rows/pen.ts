@@ -16,8 +16,4 @@ export const PEN_ERRORS = {
     "A hand-over works once: hand over anew from where the agent is now.",
     EXIT.refusedForSafety,
   ),
-  "queue-damaged": fatal(
-    "A file of the queue of events that wait for a quorum cannot be read.",
-    "Look at the file that is named, and move it away; the others are published then.",
-  ),
 } as const satisfies Record<string, ErrorRow>;
