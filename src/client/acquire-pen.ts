@@ -13,6 +13,7 @@ import { type PenContext, requireLiveKey } from "./pen-context.js";
 import { describeHolder, heldError } from "./pen-holder.js";
 import { penLost } from "./pen-loss.js";
 import { promiseRound, type RelayAnswer } from "./promise-round.js";
+import { hasQuorum } from "./quorum.js";
 
 export interface AcquireOptions {
   /** Displaces a live holder. */
@@ -100,9 +101,7 @@ export async function acquirePen(context: PenContext, options: AcquireOptions = 
       }
       case "outbid":
         seen.outbid();
-        failure = new AntsError("no-quorum", `another instance of ${context.did} is claiming the pen just now`, {
-          hint: "try again in a moment",
-        });
+        failure = outbid(context, round.answers);
         break;
       case "handover-used":
         throw handoverUsed(context.did, handover);
@@ -284,6 +283,20 @@ function anchorMissing(did: string, { epoch, seq, id }: ChainHead): AntsError {
   );
 }
 
+/** Relays don't say to whom they promised. Where too few answer, that is what is missing, and there may be no race. */
+function outbid(context: PenContext, answers: ReadonlyMap<string, RelayAnswer>): AntsError {
+  const says = (key: string) => ["granted", "held", "outbid"].includes(answers.get(key)?.state ?? "");
+  if (!hasQuorum(relaySetOf(context.identity.newest!), says)) return noQuorum(context, answers);
+  return new AntsError(
+    "no-quorum",
+    `another start of ${context.did} is claiming the pen just now, or has just tried to`,
+    {
+      hint: "try again in a moment",
+      details: { did: context.did },
+    },
+  );
+}
+
 function noQuorum(
   { did, identity, relays: pool }: PenContext,
   answers: ReadonlyMap<string, RelayAnswer>,
@@ -314,7 +327,7 @@ function describeAnswer(answer: RelayAnswer, away: AntsError | undefined): strin
     case "refused":
       return answer.error.message;
     case "outbid":
-      return "promised a newer epoch";
+      return "promised a newer epoch already, to another start or to an earlier attempt of this one";
     case "granted":
       return "promised";
   }

@@ -44,7 +44,7 @@ export type RoundOutcome =
       readonly heads: ReadonlyMap<string, ChainHead | undefined>;
     }
   | { readonly kind: "held"; readonly holder: PenHolder }
-  | { readonly kind: "outbid" }
+  | { readonly kind: "outbid"; readonly answers: ReadonlyMap<string, RelayAnswer> }
   /** The chain went on past the hand-over that was named: more relays say so than may lie. */
   | { readonly kind: "handover-used" }
   /** A quorum of some set cannot be had, or not in time. */
@@ -171,7 +171,7 @@ class PromiseRound {
     const { faults } = this.#context.identity.newest!.op;
     const held = answers.filter((answer) => answer.state === "held");
     if (held.length > faults) return { kind: "held", holder: held[0]!.holder };
-    if (answers.some(({ state }) => state === "outbid")) return { kind: "outbid" };
+    if (answers.some(({ state }) => state === "outbid")) return { kind: "outbid", answers: this.#answers };
     const used = answers.filter((answer) => answer.state === "refused" && answer.error.code === "handover-used");
     if (used.length > faults) return { kind: "handover-used" };
     const isForked = this.#base() === "undecided";

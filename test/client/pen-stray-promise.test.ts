@@ -110,6 +110,25 @@ describe("a promise to a start that the others refused", () => {
     expect(await world.clock.run(pen.lost)).toMatchObject({ reason: "fenced", promised: 2 });
   });
 
+  it("of this home's own last attempt is not taken for another instance, where too few relays answer", async () => {
+    const world = new World();
+    const others = world.acceptors.slice(1);
+    for (const { url } of others) world.network.line(url).refuses = true;
+    const attempt = async () => {
+      const { context } = await world.start();
+      return world.clock.run(acquirePen(context, { timeoutMs: 500 }).catch((error) => error));
+    };
+    expect(await attempt()).toMatchObject({ code: "no-quorum" });
+    expect(world.acceptors[0]!.promised(world.did)).toBe(1);
+    const error = await attempt();
+    expect(error).toMatchObject({ code: "no-quorum" });
+    expect(error.message).toContain("2 of 3 are needed");
+    expect(error.message).toContain("or to an earlier attempt of this one");
+    for (const { url } of others) world.network.line(url).refuses = false;
+    const { context } = await world.start();
+    (await world.clock.run(acquirePen(context))).check();
+  });
+
   it("is passed over by the next claim, and that relay is with the others again", async () => {
     const world = new World();
     const { context } = await world.start();
