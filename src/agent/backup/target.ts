@@ -130,8 +130,8 @@ function pathOf(url: URL, address: string): string {
 }
 
 function refused(address: string, why: string, cause?: unknown): AntsError {
-  // What stands before an "@" may be a password.
-  const shown = address.replace(/\/\/[^/@]*@/, "//…@");
+  // What stands before an "@" may be a password, with slashes in it, and a setting may be one.
+  const shown = address.replace(/\/\/.*@/s, "//…@").replace(/\?.*$/s, "?…");
   return new AntsError("backup-target-url", `${shown} cannot be a target of backups: ${why}`, {
     hint: "a folder, file:///folder, ssh://user@host/folder or s3://bucket/prefix?endpoint=https://…&region=…",
     ...(cause === undefined ? {} : { cause }),

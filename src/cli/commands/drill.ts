@@ -135,7 +135,7 @@ function checkLine({ ok, what, found }: Check): string {
 
 /** Both files, the page last: where it is, the report is whole. */
 async function write(folder: string, report: DrillReport): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o755 });
   const page = join(folder, "report.html");
   const mode = { mode: 0o644 };
   await nodeDisk.replace(join(folder, "report.json"), utf8(`${JSON.stringify(report, null, 2)}\n`), mode);

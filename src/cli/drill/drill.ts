@@ -54,7 +54,7 @@ export function bestIsolation(): Isolation {
 /** Plays all scenarios, each with an agent and hosts of its own. Throws AntsError "drill-network", the signal's reason. */
 export async function playAll(options: DrillOptions): Promise<DrillOutcome> {
   const { scenarios, folder, signal, atOnce } = options;
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
   // Hosts may be other users: each of their folders is closed itself.
   chmodSync(folder, 0o711);
   const results = new Map<Scenario, ScenarioResult>();

@@ -297,6 +297,13 @@ export class PenWorld {
     });
   }
 
+  /** Whether every relay of all those sets still goes by its named stream. */
+  hasEveryStream(): boolean {
+    const { state } = this.knownIdentity();
+    const named = state === undefined ? [] : [...state.operations, ...state.sides].flatMap(({ op }) => op.relays);
+    return named.every(({ url, stream }) => this.relayAt(url)?.medium.stream === stream);
+  }
+
   #identityLines(): Uint8Array {
     return concat(
       ...this.knownIdentity()

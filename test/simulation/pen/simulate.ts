@@ -188,7 +188,9 @@ class Run {
     if (this.#world.isOver) return;
     for (const instance of this.#world.alive) this.#world.kill(instance);
     let host = this.#world.pick(checker.trunk.length === 0 ? hosts.filter(({ madeGenesis }) => madeGenesis) : hosts);
-    if (this.#mischief.isStolen || !this.#world.hasStreams()) {
+    // A clone of a process may have forked its epoch, and which branch was committed is known by all relays together.
+    const isUndecided = checker.counts.has("clone-process") && !this.#world.hasEveryStream();
+    if (this.#mischief.isStolen || isUndecided || !this.#world.hasStreams()) {
       const { relays, faults } = this.#mischief.set;
       host = this.#world.rotate(relays, faults, this.#world.highestChain().length);
       await clock.sleep(1_000);
