@@ -52,6 +52,19 @@ function meaning(errno: string): { code: string; because: string; hint: string }
         because: "the operating system denied access",
         hint: "check the owner and mode of the file and its folder (ls -la), or choose another folder",
       };
+    case "ENOENT":
+    case "ENOTDIR":
+      return {
+        code: "disk-failed",
+        because: "there is no such file or folder",
+        hint: "check the path, and that its disk is mounted",
+      };
+    case "EISDIR":
+      return {
+        code: "disk-failed",
+        because: "that is a folder, and a file is meant",
+        hint: "name a file",
+      };
     default:
       return {
         code: "disk-failed",

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { zero } from "../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
@@ -21,6 +21,9 @@ import type { CommandContext } from "./context.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
 import { namedVaultPath, vaultsFolder } from "./places.js";
 import { unlockFile } from "./unlock.js";
+
+/** How every file of age begins, as a binary one. */
+const AGE_BEGINNING = "age-encryption.org/v1\n";
 
 export interface RestoreKeysOptions extends PhraseSource {
   readonly vault?: string;
@@ -175,7 +178,28 @@ async function openCopy(
 
 async function openFile(path: string, { identities }: RestoreKeys): Promise<FoundArchive> {
   const name = basename(path);
+  await requireAge(path);
   return { name, from: path, archive: await named(name, await readArchive(bytesOf(path), identities)) };
+}
+
+/** A file that was named by mistake is no damaged archive. Throws "backup-damaged", disk errors. */
+async function requireAge(path: string): Promise<void> {
+  const beginning = Buffer.alloc(AGE_BEGINNING.length);
+  const handle = await open(path).catch((error: unknown) => {
+    throw diskError(error, "read", path);
+  });
+  try {
+    await handle.read(beginning, 0, beginning.length, 0);
+  } catch (error) {
+    throw diskError(error, "read", path);
+  } finally {
+    await handle.close();
+  }
+  if (beginning.toString("latin1") === AGE_BEGINNING) return;
+  throw new AntsError("backup-damaged", `${path} is not an age archive: it does not begin as one`, {
+    hint: "name the file of an archive, ants-….tar.age",
+    details: { path },
+  });
 }
 
 async function named(name: string, archive: OpenedArchive): Promise<OpenedArchive> {

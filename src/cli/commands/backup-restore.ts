@@ -1,10 +1,12 @@
-import { resolve } from "node:path";
-import { isAntsError } from "../../../keys/errors.js";
+import { dirname, resolve } from "node:path";
+import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
+import { nodeDisk } from "../../../keys/node/disk.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
 import { systemClock } from "../../../keys/ports.js";
 import { restoreHome } from "../../agent/backup/restore-home.js";
 import { gapLines } from "../../agent/gap.js";
+import { homeLayout } from "../../agent/home.js";
 import { assertVaultOf } from "../../agent/open-home.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
@@ -32,6 +34,7 @@ export async function backupRestore(context: CommandContext, options: BackupRest
   const to = resolve(options.to ?? context.home);
   const allowEphemeral = options.allowEphemeral === true || allowsEphemeral(env);
   await assertDurablePlace(to, { allowEphemeral, what: "an agent's home" });
+  await requireOutside(to);
   keepMemoryOutOfCoreDumps();
   const keys = await restoreKeys(context, options);
   const progress = out.progress("bytes:");
@@ -87,5 +90,16 @@ export async function backupRestore(context: CommandContext, options: BackupRest
   } finally {
     progress.end();
     keys.close();
+  }
+}
+
+/** A home within a home would go into that one's backups, with all that it has. Throws "restore-place", disk errors. */
+async function requireOutside(to: string): Promise<void> {
+  for (let folder = dirname(to); folder !== dirname(folder); folder = dirname(folder)) {
+    if ((await nodeDisk.read(homeLayout(folder).config).catch(() => undefined)) === undefined) continue;
+    throw new AntsError("restore-place", `${to} is within ${folder}, the home of an agent`, {
+      hint: "choose a folder outside of it with --to",
+      details: { path: to, home: folder },
+    });
   }
 }
