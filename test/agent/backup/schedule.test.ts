@@ -290,3 +290,17 @@ describe("the scheduler", () => {
     expect(await records.all()).toHaveLength(1_000);
   });
 });
+
+test("the records of runs are a line each, also after a crash that tore one", async () => {
+  const host = new Host();
+  const records = new RunRecords(host.disk, "/home/.ants");
+  const record = { job: "hot", startedMs: 1, endedMs: 2, outcome: "ok" } as const;
+  await records.note(record);
+  await records.note(record);
+  const path = "/home/.ants/backup-runs.ndjson";
+  const text = async () => new TextDecoder().decode(await host.disk.read(path));
+  expect((await text()).split("\n").map((line) => line.length > 0)).toEqual([true, true, false]);
+  await host.disk.append(path, new TextEncoder().encode('{"job":"h'));
+  await records.note(record);
+  expect(await records.all()).toHaveLength(3);
+});
