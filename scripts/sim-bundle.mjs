@@ -23,13 +23,13 @@ const REMEMBERED = new Map([
 ]);
 
 /**
- * Bundles test/simulation/pen/simulate.ts of a tree into a folder; resolves with the module's path. Throws where the tree
+ * Bundles test/simulation/pen/entry.ts of a tree into a folder; resolves with the module's path. Throws where the tree
  * does not bundle.
  */
 export async function bundleSimulation(root, folder) {
   const outfile = join(folder, "simulation.mjs");
   await build({
-    entryPoints: [join(root, "test/simulation/pen/simulate.ts")],
+    entryPoints: [join(root, "test/simulation/pen/entry.ts")],
     outfile,
     bundle: true,
     format: "esm",
@@ -57,7 +57,7 @@ export async function bundleSimulation(root, folder) {
   return outfile;
 }
 
-/** Resolves with `simulate` of test/simulation/pen/simulate.ts. Throws where the tree does not bundle. */
+/** Resolves with what test/simulation/pen/entry.ts exports. Throws where the tree does not bundle. */
 export async function loadSimulation(root) {
   const folder = mkdtempSync(join(tmpdir(), "ants-sim-"));
   try {

@@ -1,5 +1,6 @@
-// Which branches of the pen's and the chain's source the simulation goes through: V8 counts in the bundle, the source map
-// leads back. Prints a line a file, with the lines of the branches that no seed took; exits 1 below the least share.
+// Which branches of the pen's and the chain's source the simulation goes through, its scenarios first and then seeds: V8
+// counts in the bundle, the source map leads back. Prints a line a file, with the lines of the branches that nothing took;
+// exits 1 below the least share, and where an invariant is broken.
 // Run: npm run sim:coverage -- [--seeds N] [--from S] [--least PERCENT]
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Session } from "node:inspector/promises";
@@ -28,16 +29,20 @@ await session.post("Profiler.enable");
 await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
 const folder = mkdtempSync(join(tmpdir(), "ants-sim-coverage-"));
 try {
-  const { simulate } = await import(pathToFileURL(await bundleSimulation(ROOT, folder)).href);
+  const bundle = await import(pathToFileURL(await bundleSimulation(ROOT, folder)).href);
+  for (const name of bundle.scenarioNames) note(`scenario "${name}"`, await bundle.runScenario(name));
   const from = Number(values.from);
-  for (let seed = from; seed < from + Number(values.seeds); seed++) {
-    const { violation } = await simulate(seed);
-    if (violation !== undefined) process.stderr.write(`note: seed ${seed} breaks ${violation.rule}\n`);
-  }
+  for (let seed = from; seed < from + Number(values.seeds); seed++) note(`seed ${seed}`, await bundle.simulate(seed));
   const { result } = await session.post("Profiler.takePreciseCoverage");
   report(await inSource(result.find(({ url }) => url.endsWith("/simulation.mjs"))));
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+function note(run, { violation }) {
+  if (violation === undefined) return;
+  process.stderr.write(`error: ${run} breaks ${violation.rule}: ${violation.message}\n`);
+  process.exitCode = 1;
 }
 
 /** Counts by source file, in the shape of Istanbul; what maps them comes with vitest's coverage. */
@@ -71,7 +76,7 @@ function report(files) {
     const lines = [...new Set(missing)].sort((a, b) => a - b).join(" ");
     process.stdout.write(`${share}  ${MEASURED.exec(path)[0]}${lines === "" ? "" : `  not taken in lines ${lines}`}\n`);
   }
-  process.stdout.write(`${percent(taken, all)}  of ${all} branches, by ${values.seeds} seeds\n`);
+  process.stdout.write(`${percent(taken, all)}  of ${all} branches, by all scenarios and ${values.seeds} seeds\n`);
   if ((100 * taken) / all < Number(values.least)) process.exitCode = 1;
 }
 

@@ -90,6 +90,7 @@ function simulated(tree) {
     tree,
     "--seeds",
     values.seeds,
+    "--seeds-only",
     "--quiet",
   ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });

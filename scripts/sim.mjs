@@ -1,10 +1,11 @@
-// Runs seeds of the simulation of the pen (docs/simulation.md) and prints what they exercised. The first seed that breaks
-// an invariant is run again with every step printed, and the exit code is 1.
-// Run: npm run sim -- [--seeds N] [--from S] [--jobs N] [--for SECONDS] [--trace] [--json]
+// Runs the scenarios of the simulation of the pen, then seeds (docs/simulation.md), and prints what they exercised. The first
+// run that breaks an invariant is run again with every step printed, and the exit code is 1.
+// Run: npm run sim -- [--seeds N] [--from S] [--jobs N] [--for SECONDS] [--scenario NAME] [--trace] [--json]
 //   --seeds N   how many (default 200)          --from S   the first one (default 1)
 //   --jobs N    processes (default 1)           --for S    hands out no more seeds after so many seconds
 //   --trace     every step of every seed        --json     the summary as JSON
 //   --root DIR  another source tree             --quiet    one line about a failing seed, and no run of it again
+//   --scenario NAME  this one alone, and no seeds ("list" names all)       --seeds-only  no scenarios
 // ^C ends it as --for does: what was begun is finished, and the range that was done is reported.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,6 +34,8 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
+    scenario: { type: "string" },
+    "seeds-only": { type: "boolean", default: false },
   },
 });
 const seeds = Number(values.seeds);
@@ -58,13 +61,40 @@ const shouldStop = () => isStopped || performance.now() - startMs > 1000 * secon
 const folder = mkdtempSync(join(tmpdir(), "ants-sim-"));
 try {
   const bundle = await bundleSimulation(resolve(values.root), folder);
-  const { simulate } = await import(pathToFileURL(bundle).href);
-  const { summary, failed } = await (jobs === 1 || values.trace ? runHere(simulate) : runThere(bundle));
-  clearProgress();
-  if (failed === undefined) summarise(summary);
-  else await explain(simulate, failed);
+  const { simulate, runScenario, scenarioNames } = await import(pathToFileURL(bundle).href);
+  if (values.scenario === "list") for (const name of scenarioNames) print(name);
+  else if (await playAll(runScenario, scenarioNames)) {
+    const { summary, failed } = await (jobs === 1 || values.trace ? runHere(simulate) : runThere(bundle));
+    clearProgress();
+    if (failed === undefined) summarise(summary);
+    else await explain(simulate, failed);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Runs the scenarios, or the one that is asked for. True where seeds are to follow. */
+async function playAll(runScenario, scenarioNames) {
+  const { scenario, trace, quiet } = values;
+  const isOne = scenario !== undefined;
+  if (isOne && !scenarioNames.includes(scenario)) {
+    fail(`there is no scenario "${scenario}"`, "npm run sim -- --scenario list");
+  }
+  // A trace of seeds is of these seeds alone.
+  const names = isOne ? [scenario] : trace || values["seeds-only"] ? [] : scenarioNames;
+  for (const name of names) {
+    const { violation } = await runScenario(name, trace ? print : undefined);
+    if (violation === undefined) continue;
+    if (!trace && !quiet) await runScenario(name, print);
+    process.stderr.write(
+      `error: scenario "${name}" breaks ${violation.rule}: ${violation.message}\n` +
+        `hint: npm run sim -- --scenario "${name}" --trace\n`,
+    );
+    process.exitCode = 1;
+    return false;
+  }
+  if (names.length > 0 && !values.json) print(`scenarios: no violation in ${names.length}`);
+  return !isOne;
 }
 
 function runHere(simulate) {

@@ -28,6 +28,8 @@ export class CrashDisk {
   failing: string | undefined;
   /** A write takes at most this long. */
   maxWriteMs = 8;
+  /** A read takes so long; what is read lies in memory, mostly. */
+  readMs = 0;
 
   constructor(clock: SimClock, random: SimRandom, files: Iterable<readonly [string, Uint8Array]> = []) {
     this.#clock = clock;
@@ -89,7 +91,10 @@ export class CrashDisk {
   /** The disk as one process sees it. */
   mount(process: SimProcess): Disk {
     return {
-      read: async (path) => this.files.get(path)?.slice(),
+      read: async (path) => {
+        if (this.readMs > 0) await process.clock.sleep(this.readMs);
+        return this.files.get(path)?.slice();
+      },
       list: async (folder) => {
         const prefix = `${folder}/`;
         const names = [...this.files.keys()].filter((path) => path.startsWith(prefix));

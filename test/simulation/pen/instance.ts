@@ -57,6 +57,10 @@ export interface InstanceOptions {
   readonly maxThinkMs: number;
   /** It goes on in the middle of a turn, as the clone of a running process does. */
   readonly turn?: { readonly claim: ParsedEvent; readonly round: Granted };
+  /** How it reads its identity file; as it grew, unless given. */
+  readonly readIdentity?: (did: string, lines: readonly Uint8Array[]) => IdentityLog;
+  /** More of what its home gives the pen. */
+  readonly context?: Partial<PenContext>;
   readonly trace: (text: () => string) => void;
 }
 
@@ -152,7 +156,8 @@ export class Instance {
   async #open(): Promise<void> {
     const { did, host, ports, process, checker, id } = this.options;
     const known = await this.#mounted.read(IDENTITY_FILE);
-    const identity = IdentityLog.learnt(did, wholeLines(known));
+    const { readIdentity = IdentityLog.learnt } = this.options;
+    const identity = readIdentity(did, wholeLines(known));
     const instances = wholeLines(await this.#mounted.read(INSTANCES_FILE)).map(fromUtf8);
     if (!instances.includes(id)) await this.#mounted.append(INSTANCES_FILE, utf8(`\n${id}\n`));
     const chain = await this.#openChain(identity);
@@ -175,6 +180,7 @@ export class Instance {
       earlierInstances: new Set(instances),
       madeGenesis: host.madeGenesis,
       identityGrew: (operations) => this.#keep(operations),
+      ...this.options.context,
     };
     contexts.set(this.context, this);
   }

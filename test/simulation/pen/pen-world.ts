@@ -58,6 +58,8 @@ export class PenWorld {
   /** A hash of everything that was traced, step by step. */
   hash = 0x811c9dc5;
   #recovery: Uint8Array;
+  /** What the phrase revealed for the last rotate. */
+  #revealed: Uint8Array | undefined;
   /** The chain up to the anchor of the last rotate. */
   #anchored: readonly ChainLine[] = [];
   readonly #trace: ((line: string) => void) | undefined;
@@ -220,6 +222,7 @@ export class PenWorld {
       changes: { relays: named.map(({ address }) => address), faults },
       timeMs: this.clock.nowMs(),
     });
+    this.#revealed = this.#recovery;
     this.#recovery = nextRecovery;
     this.seed = next;
     this.checker.beginEra(
@@ -241,6 +244,17 @@ export class PenWorld {
       if (relay.isUp) relay.post(encodeFrame({ t: "publish", ref: 1 }, operations));
     }
     return this.addHost({ disk, seed: next, madeGenesis: true });
+  }
+
+  /** Another rotate of the era that the last one ended, by whoever has the same phrase: it goes on from nothing. */
+  rivalRotate(parent: ParsedOperation): ParsedOperation {
+    return rotateIdentity({
+      parent,
+      revealSeeds: [this.#revealed!],
+      newSignSeeds: [this.random.bytes(32)],
+      nextRecoveryKeys: [publicKeyFromSeed(this.random.bytes(32))],
+      timeMs: this.clock.nowMs(),
+    }).parsed;
   }
 
   /** The owner ends the identity with the phrase, for good. */

@@ -169,6 +169,17 @@ export class SimRelay {
     });
   }
 
+  /** Takes a frame as {@link post} does. Resolves with "ack" or "promised", or the code of its refusal. */
+  async answerTo(frame: Uint8Array): Promise<string> {
+    const { message, body } = readClientFrame(frame);
+    const verified = this.#verifier.verify(body);
+    const stated = message.t === "publish" ? message.epoch : undefined;
+    const isPromise = message.t === "promise";
+    const reply = await (isPromise ? this.#promise(verified) : this.#publish(verified, stated, undefined));
+    if ("refused" in reply) return reply.refused.code;
+    return isPromise ? "promised" : "ack";
+  }
+
   #mount(): MemoryFolder {
     const folder = new MemoryFolder(this.medium, this.process, this.#clock, this.#random, () => this.maxSyncMs);
     this.#past.set(this.medium.stream, folder.ids);

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import type * as simulation from "./simulate.js";
+import type * as simulation from "./entry.js";
 
 /** `npm run sim` runs thousands (docs/simulation.md). */
 const SEEDS = 24;
