@@ -18,6 +18,13 @@ export const ASKING: readonly Scenario[] = [
       const taking = scene.start(first.options.host, { takeover: true });
       await scene.holds(taking);
       await scene.ends(waiting, "fenced");
+      let code = "";
+      try {
+        waiting.pen!.check();
+      } catch (error) {
+        code = (error as AntsError).code;
+      }
+      scene.require(code === "pen-lost", "whoever lost the pen has no effects any more");
       scene.world.kill(taking);
       await scene.holds(scene.start(first.options.host));
     },
@@ -113,6 +120,19 @@ export const ASKING: readonly Scenario[] = [
       await scene.ends(scene.start(first.options.host, { takeover: true }), "epoch-order");
       const host = scene.world.rotate(scene.relays, 0, scene.world.highestChain().length);
       await scene.goesOn(host);
+    },
+  },
+  {
+    name: "epochs are raised out of reach before the chain begins",
+    async run(scene) {
+      const { genesis } = scene.world;
+      for (const relay of scene.relays) await scene.answerTo(relay, [genesis.line]);
+      for (let step = 1; step <= 2; step++) {
+        await Promise.all(scene.relays.map((relay) => scene.raise(relay, step * 2 ** 20)));
+      }
+      const home = scene.world.addHost({ madeGenesis: true });
+      await scene.ends(scene.start(home, { takeover: true }), "epoch-order");
+      await scene.goesOn(scene.world.rotate(scene.relays, 0, 0));
     },
   },
   {
