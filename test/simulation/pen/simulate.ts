@@ -101,6 +101,8 @@ class Run {
   readonly #follower: Follower | undefined;
   /** Relays that stay away when the faults stop. */
   readonly #lost = new Set<SimRelay>();
+  /** The owner did not have to take other relays, which nobody who followed may know of. */
+  #isFound = true;
 
   constructor(world: PenWorld, shape: (typeof SHAPES)[number], random: SimRandom) {
     this.#world = world;
@@ -190,9 +192,13 @@ class Run {
     let host = this.#world.pick(checker.trunk.length === 0 ? hosts.filter(({ madeGenesis }) => madeGenesis) : hosts);
     // A clone of a process may have forked its epoch, and which branch was committed is known by all relays together.
     const isUndecided = checker.counts.has("clone-process") && !this.#world.hasEveryStream();
-    if (this.#mischief.isStolen || isUndecided || !this.#world.hasStreams()) {
+    // Relays may be gone for good that the agent was moving to.
+    const isStranded = !this.#world.hasStreams((relay) => !this.#lost.has(relay));
+    if (this.#mischief.isStolen || isUndecided || isStranded) {
       const { relays, faults } = this.#mischief.set;
-      host = this.#world.rotate(relays, faults, this.#world.highestChain().length);
+      const present = relays.some((relay) => this.#lost.has(relay)) ? this.#presentRelays() : relays;
+      this.#isFound = present === relays;
+      host = this.#world.rotate(present, present === relays ? faults : 0, this.#world.highestChain().length);
       await clock.sleep(1_000);
     }
     if (host.seed !== this.#world.seed) this.#world.bringVault(host);
@@ -205,11 +211,15 @@ class Run {
     await this.#readToTheEnd();
   }
 
+  #presentRelays(): readonly SimRelay[] {
+    return this.#world.relays.filter((relay) => !this.#lost.has(relay) && relay.lie === undefined).slice(0, 3);
+  }
+
   /** Whoever follows the agent gets to what is committed, at relays that tell the truth. */
   async #readToTheEnd(): Promise<void> {
     const { checker } = this.#world;
     const follower = this.#follower;
-    if (follower === undefined || this.#isFollowingHard) return;
+    if (follower === undefined || !this.#isFound || this.#isFollowingHard) return;
     const isThere = () => !follower.isReading || follower.has(checker.trunk.at(-3)!);
     await this.#until(isThere, 60_000);
     if (!isThere() && !this.#world.isOver)
