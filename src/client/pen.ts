@@ -179,8 +179,10 @@ export class Pen {
     const result = this.#writing.then(async () => {
       // What is written while relays disagree is committed by a quorum or not at all: that needs no confirmation first.
       this.#requireHeld();
-      const { epoch, seq, id } = this.head;
-      if (epoch !== this.epoch) throw penLost(this.#lose({ reason: "superseded", relay: "this home" }));
+      // A rotate that this home heard of may have left the chain behind, or all of it.
+      const head = this.#context.chain.head;
+      if (head?.epoch !== this.epoch) throw penLost(this.#lose({ reason: "superseded", relay: "this home" }));
+      const { epoch, seq, id } = head;
       const events = sign({ epoch, after: { epoch, seq, id } }).map(({ line }) => parseEvent(utf8(line)));
       try {
         await this.#context.chain.append(events);
