@@ -107,6 +107,21 @@ export class Catalogue {
     return [...known.values()].sort(byTime);
   }
 
+  /**
+   * Names that were read back from a target and found wrong, and never right since: those too that this home did not
+   * store, of which it remembers nothing else.
+   */
+  async damagedAt(target: string): Promise<Set<string>> {
+    const damaged = new Set<string>();
+    const bytes = await this.#disk.read(this.#path);
+    for (const note of bytes === undefined ? [] : notesOf(bytes)) {
+      if (note.target !== target) continue;
+      if (note.note === "failed") damaged.add(note.name);
+      else if (note.note !== "missing" && note.note !== "listed") damaged.delete(note.name);
+    }
+    return damaged;
+  }
+
   /** Notes one more thing, durably. Throws disk errors. */
   async note(note: CatalogueNote): Promise<void> {
     // A torn last line must not run into this one.

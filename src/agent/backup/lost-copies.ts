@@ -19,7 +19,7 @@ export interface GoneCopies {
 export function goneCopies(
   known: readonly KnownArchive[],
   url: string,
-  listed: readonly ArchiveName[],
+  listed: readonly (ArchiveName & { readonly isDamaged?: boolean })[],
   policy: Readonly<Record<BackupTier, KeepPolicy>>,
   nowMs: number,
 ): GoneCopies {

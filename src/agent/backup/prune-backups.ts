@@ -5,7 +5,7 @@ import { ownerOf } from "./archive-tag.js";
 import type { Catalogue } from "./catalogue.js";
 import type { KeepPolicy } from "./config.js";
 import { goneCopies } from "./lost-copies.js";
-import { type KeepReason, keep } from "./retention.js";
+import { type KeepReason, keepSeries } from "./retention.js";
 import type { BackupTarget } from "./target.js";
 
 export interface PruneOptions {
@@ -89,16 +89,20 @@ async function plan(target: BackupTarget, options: PruneOptions): Promise<Pruned
     return { url, kept: [], removed: [], forgotten: [], notOurs: 0, error };
   }
   const keys = found.every(({ name }) => known.has(name)) ? undefined : await options.keys?.();
-  const stored = found.filter(({ name }) => ["home", "agent"].includes(ownerOf(name, known, keys)));
+  const damaged = await catalogue.damagedAt(url);
+  const stored = found.flatMap((archive) => {
+    const owner = ownerOf(archive.name, known, keys);
+    return owner === "home" || owner === "agent" ? [{ ...archive, owner, isDamaged: damaged.has(archive.name) }] : [];
+  });
   const gone = goneCopies(archives, url, stored, policy, clock.nowMs());
   const forgotten = [...gone.expired, ...(options.forgetsLost === true ? gone.lost : [])];
   const kept: { name: string; why: readonly KeepReason[] }[] = [];
   const removed: string[] = [];
   for (const tier of tiers) {
-    const ofTier = stored
-      .filter((archive) => archive.tier === tier)
-      .map(({ name, timeMs }) => ({ name, timeMs, isDamaged: known.get(name)?.failedMs !== undefined }));
-    const retention = keep(ofTier, policy[tier], clock.nowMs());
+    const ofTier = stored.filter((archive) => archive.tier === tier);
+    // Whoever has the agent's key, or had it, can make any number of archives with its tag: they push none of these out.
+    const series = (["home", "agent"] as const).map((whose) => ofTier.filter(({ owner }) => owner === whose));
+    const retention = keepSeries(series, policy[tier], clock.nowMs());
     for (const { name } of ofTier) {
       const why = retention.keep.get(name);
       if (why !== undefined) kept.push({ name, why });

@@ -49,6 +49,35 @@ const PERIODS: readonly (readonly [
  * Throws AntsError "backup-keeps-nothing" where there are archives and the rules would keep none.
  */
 export function keep(archives: readonly Keepable[], policy: KeepPolicy, nowMs: number): Retention {
+  return keepSeries([archives], policy, nowMs);
+}
+
+/**
+ * {@link keep} for each of several series by itself: an archive of one stands for no hour, day, week or month of
+ * another one's. Throws "backup-keeps-nothing" where nothing sound of the first one that has any archive would stay.
+ */
+export function keepSeries(series: readonly (readonly Keepable[])[], policy: KeepPolicy, nowMs: number): Retention {
+  const kept = series.map((archives) => keepOne(archives, policy, nowMs));
+  const counting = kept.find(({ past }) => past > 0);
+  if (counting?.sound === 0) {
+    const text = Object.entries(policy).map(([rule, value]) => `${rule} ${value}`);
+    throw new AntsError(
+      "backup-keeps-nothing",
+      `refused: by these rules (${text.join(", ") || "none"}) not one of ${counting.all} archives would stay`,
+      { hint: "keep at least the newest: --keep-daily 1", details: { archives: counting.all } },
+    );
+  }
+  return { keep: new Map(kept.flatMap((one) => [...one.keep])), drop: kept.flatMap(({ drop }) => drop) };
+}
+
+/** Of one series: `past`, how many are not from a time that has not come; `sound`, how many of these stay and open. */
+interface KeptSeries extends Retention {
+  readonly all: number;
+  readonly past: number;
+  readonly sound: number;
+}
+
+function keepOne(archives: readonly Keepable[], policy: KeepPolicy, nowMs: number): KeptSeries {
   const newestFirst = [...archives].sort((a, b) => b.timeMs - a.timeMs || (a.name < b.name ? 1 : -1));
   const reasons = new Map<string, KeepReason[]>();
   const keeps = ({ name }: Keepable, reason: KeepReason) => reasons.set(name, [...(reasons.get(name) ?? []), reason]);
@@ -67,14 +96,12 @@ export function keep(archives: readonly Keepable[], policy: KeepPolicy, nowMs: n
       seen.add(period);
     }
   }
-  if (past.length > 0 && !sound.some(({ name }) => reasons.has(name))) {
-    const text = Object.entries(policy).map(([rule, value]) => `${rule} ${value}`);
-    throw new AntsError(
-      "backup-keeps-nothing",
-      `refused: by these rules (${text.join(", ") || "none"}) not one of ${archives.length} archives would stay`,
-      { hint: "keep at least the newest: --keep-daily 1", details: { archives: archives.length } },
-    );
-  }
   const drop = newestFirst.filter(({ name }) => !reasons.has(name)).map(({ name }) => name);
-  return { keep: reasons, drop: drop.reverse() };
+  return {
+    keep: reasons,
+    drop: drop.reverse(),
+    all: archives.length,
+    past: past.length,
+    sound: sound.filter(({ name }) => reasons.has(name)).length,
+  };
 }

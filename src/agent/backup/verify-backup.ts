@@ -40,13 +40,15 @@ export async function verifyBackup(options: VerifyBackupOptions): Promise<Verifi
   const stored = known ?? copies?.values().next().value;
   try {
     const verified = await verify(options, stored?.sha256);
-    if (known !== undefined) {
+    const wasDamaged = async () => (await catalogue?.damagedAt(target.url))?.has(name) === true;
+    if (known !== undefined || (await wasDamaged())) {
       const { level } = verified;
       await catalogue?.note({ note: "verified", name, target: target.url, time: clock.nowMs(), level });
     }
     return verified;
   } catch (error) {
-    if (known !== undefined && isAntsError(error, "backup-damaged"))
+    // Of what others stored, too: prune counts on nothing that was seen to be damaged.
+    if (isAntsError(error, "backup-damaged"))
       await catalogue?.note({ note: "failed", name, target: target.url, time: clock.nowMs() });
     throw error;
   }

@@ -490,6 +490,40 @@ describe("pruning", () => {
     expect((await catalogue.archives()).map(({ name }) => name)).toEqual(before.slice(3));
   });
 
+  test("what others of this agent stored pushes none of this home's out, nor the other way round", async () => {
+    const { prune, names, catalogue, clock, create, vault, path } = await day();
+    const [ours, notes] = [await names(), join(path, ".ants/backups.ndjson")];
+    const remembered = readFileSync(notes);
+    for (const hour of [5, 6, 7]) {
+      clock.now = START + hour * HOUR;
+      await create();
+    }
+    const all = await names();
+    writeFileSync(notes, remembered);
+    const [{ removed }] = (await prune({ keys: async () => tagKeys(vault) })) as [{ removed: string[] }];
+    expect(removed).toEqual([...ours.slice(0, 3), all[5]]);
+    expect((await catalogue.archives()).map(({ name }) => name)).toEqual(ours.slice(3));
+  });
+
+  test("what verify found damaged keeps no good one out, though this home stored neither", async () => {
+    const { prune, names, clock, target, catalogue, vault, path, folder } = await day();
+    writeFileSync(join(path, ".ants/backups.ndjson"), "");
+    const newest = (await names()).at(-1)!;
+    const bytes = readFileSync(join(folder, newest));
+    bytes[bytes.length - 50]! ^= 1;
+    writeFileSync(join(folder, newest), bytes);
+    const verify = () => verifyBackup({ target, name: newest, identities: hostKeys(vault), catalogue, clock });
+    await expect(verify()).rejects.toMatchObject({ code: "backup-damaged" });
+    expect(await catalogue.archives()).toEqual([]);
+    const rules = { policy: { hot: { hourly: 1 }, cold: {} }, keys: async () => tagKeys(vault), dryRun: true };
+    const kept = async () => (await prune(rules))[0]!.kept.map(({ name }) => name);
+    expect(await kept()).toEqual([(await names()).at(-2)]);
+    bytes[bytes.length - 50]! ^= 1;
+    writeFileSync(join(folder, newest), bytes);
+    await verify();
+    expect(await kept()).toEqual([newest]);
+  });
+
   test("rules that would leave nothing at one target remove nothing at any", async () => {
     const { prune, names, target } = await day();
     const before = await names();
