@@ -14,6 +14,8 @@ export interface DormantMark {
   readonly tier: string;
   /** When the archive was made, by the clock of the host that made it. */
   readonly madeMs: number;
+  /** Multikey that signed the archive; absent in marks that did not note it. */
+  readonly signer?: string;
   /** Of the chain in the archive, with its author's clock; absent where it had no event. */
   readonly head?: ChainHead & { readonly timeMs: number };
 }
@@ -58,10 +60,11 @@ function decoded(bytes: Uint8Array): DormantMark {
     return UNKNOWN;
   }
   if (typeof values !== "object" || values === null) return UNKNOWN;
-  const { restoredMs, archive, tier, madeMs, head } = values as Record<string, unknown>;
+  const { restoredMs, archive, tier, madeMs, signer, head } = values as Record<string, unknown>;
   if (!isTimeMs(restoredMs) || !isTimeMs(madeMs) || typeof archive !== "string" || typeof tier !== "string")
     return UNKNOWN;
-  return { restoredMs, archive, tier, madeMs, ...(isMarkedHead(head) ? { head } : {}) };
+  const mark = { restoredMs, archive, tier, madeMs, ...(isMarkedHead(head) ? { head } : {}) };
+  return typeof signer === "string" ? { ...mark, signer } : mark;
 }
 
 function isTimeMs(value: unknown): value is number {

@@ -6,8 +6,9 @@ import { readVaultFile, updateVaultFile } from "../../keys/node/vault-file.js";
 import type { VaultUnlock } from "../../keys/node/vault-slot.js";
 import type { DiskLock } from "../../keys/ports.js";
 import { systemPorts } from "../client/ports.js";
+import { requireLiveSigner } from "./backup/archive-signer.js";
 import { bootAndPlace } from "./boot-id.js";
-import { requireAwake, wakeUp } from "./dormant.js";
+import { dormantMark, requireAwake, wakeUp } from "./dormant.js";
 import { AgentHome } from "./home.js";
 import { requireNotMoved } from "./moved.js";
 import { type Agent, type OpeningOptions, openAgent } from "./open-agent.js";
@@ -35,7 +36,8 @@ export interface OpenHomeOptions extends OpeningHomeOptions {
  * Throws "usage" (an argument is missing or of the wrong type), "home-missing", "home-damaged", "home-moved", "home-dormant" (it
  * was restored from a backup, and `activate` was not said), "locked" (another
  * process works in this home), what reading and opening the vault throws ("vault-missing", "vault-wrong-passphrase" …),
- * "vault-other-agent", "rotation-unfinished", and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
+ * "vault-other-agent", "rotation-unfinished", "backup-signer-replaced" (the archive was signed by a key that
+ * a rotate replaced), and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
  */
 export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHomeOptions): Promise<Agent> {
   checkArguments({ home: path, vault, unlock, ...acquire });
@@ -87,15 +89,24 @@ export interface UnlockedHome {
 
 /**
  * The second half of {@link openHome}, for programs that ask for the passphrase once they have the lock. `leaving`: also
- * where the agent moves away, to finish that or to take it back.
+ * where the agent moves away, to finish that or to take it back. `isVouchedFor`: wakes a home whose archive's signer was
+ * replaced, too; the owner was asked, or replaced that key just now.
  */
 export async function openUnlocked(
   { home, lock, vault, vaultPath }: UnlockedHome,
-  { leaving, ...acquire }: OpeningHomeOptions & { readonly leaving?: boolean },
+  {
+    leaving,
+    isVouchedFor,
+    ...acquire
+  }: OpeningHomeOptions & {
+    readonly leaving?: boolean;
+    readonly isVouchedFor?: boolean;
+  },
 ): Promise<Agent> {
   try {
     if (leaving !== true) await requireNotMoved(nodeDisk, home);
     if (acquire.activate !== true) await requireAwake(nodeDisk, home);
+    else if (isVouchedFor !== true) await requireWakeable(home);
   } catch (error) {
     vault.close();
     await lock.release();
@@ -129,7 +140,7 @@ export async function openUnlocked(
         }
       },
     });
-    if (acquire.activate === true) await awake(home, agent);
+    if (acquire.activate === true) await awake(home, agent, isVouchedFor === true);
     return agent;
   } catch (error) {
     vault.close();
@@ -138,13 +149,24 @@ export async function openUnlocked(
 }
 
 /** The claim is acknowledged. A crash before this leaves a home that sleeps, and that the next claim wakes. */
-async function awake(home: AgentHome, agent: Agent): Promise<void> {
+async function awake(home: AgentHome, agent: Agent, isVouchedFor: boolean): Promise<void> {
   try {
+    // Whoever claims reads the identity log anew.
+    if (!isVouchedFor) await requireWakeable(home);
     await wakeUp(nodeDisk, home);
   } catch (error) {
     await agent.close();
     throw error;
   }
+}
+
+/** Throws "backup-signer-replaced" where the home sleeps and its archive is signed by a key that was replaced since. */
+async function requireWakeable(home: AgentHome): Promise<void> {
+  const mark = await dormantMark(nodeDisk, home);
+  // A bundle of a move is sealed to its one receiver.
+  if (mark === undefined || mark.tier === "move") return;
+  const { archive, signer, head } = mark;
+  requireLiveSigner({ name: archive, signer, head }, home.identity, { isVouchedFor: false, onChain: () => true });
 }
 
 /** Closes the vault and throws "vault-other-agent" when it isn't this agent's. */

@@ -43,7 +43,10 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
   const { op } = home.identity.newest!;
   let claimed = true;
   try {
-    const agent = await openUnlocked({ home, lock, vault, vaultPath }, { signal, timeoutMs, activate: true });
+    const agent = await openUnlocked(
+      { home, lock, vault, vaultPath },
+      { signal, timeoutMs, activate: true, isVouchedFor: true },
+    );
     await agent.close();
   } catch (error) {
     if (!isAntsError(error)) throw error;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AntsError } from "../../keys/errors.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { systemClock } from "../../keys/ports.js";
+import { requireLiveSigner } from "../agent/backup/archive-signer.js";
 import { ownerOf, tagKeys } from "../agent/backup/archive-tag.js";
 import { listBackups } from "../agent/backup/list-backups.js";
 import { damaged } from "../agent/backup/manifest.js";
@@ -12,7 +13,7 @@ import { gapLines } from "../agent/gap.js";
 import { archiveKeys, type BackupPlace } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
 import { surveyGap } from "./gap-survey.js";
-import { openNewest } from "./restore-source.js";
+import { openNewest } from "./newest-archive.js";
 
 /** Where the copy is made: in the home, so that it lies as safely as the original, and there is no other disk to fill. */
 const FOLDER = "backup-rehearsal";
@@ -40,7 +41,8 @@ export async function rehearseRestore(context: CommandContext, place: BackupPlac
   await rm(folder, { recursive: true, force: true });
   const opening = await archiveKeys(context, {}, () => place.vault());
   try {
-    const newest = await openNewest(context, hot, targets, opening);
+    const { did } = home.config;
+    const newest = await openNewest(context, hot, targets, opening, { did, identity: home.identity });
     if (newest === undefined)
       throw (
         listing.failed[0]?.error ?? new AntsError("backup-missing", "there is no hot archive that could be restored")
@@ -56,6 +58,9 @@ export async function rehearseRestore(context: CommandContext, place: BackupPlac
     try {
       const { home: copy, mark } = restored;
       const gap = await surveyGap(context, { home: copy, mark, vault: content, timeoutMs: RELAY_TIMEOUT_MS });
+      const { key: signer, manifest } = archive;
+      const check = { isVouchedFor: false, onChain: () => !gap.leftTheChain };
+      requireLiveSigner({ name, signer, head: manifest.head }, copy.identity, check);
       const doubt = gap.known === "whole" ? "" : "; too few relays answered to know of all";
       return { archives: [name], found: `${gapLines(gap)[0]}${doubt}` };
     } finally {

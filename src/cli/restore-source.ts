@@ -8,16 +8,15 @@ import { diskError, hasErrno } from "../../keys/node/disk-error.js";
 import type { OpenVault } from "../../keys/node/vault.js";
 import { type PhraseKeys, phraseKeys } from "../../keys/phrase.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
-import { isAhead, newestFirst } from "../agent/backup/archive-name.js";
 import { hostKeys } from "../agent/backup/backup-keys.js";
 import { readBackupConfig } from "../agent/backup/config.js";
-import { type ListedArchive, listBackups } from "../agent/backup/list-backups.js";
-import { requireNamed } from "../agent/backup/manifest.js";
-import { type AgeIdentity, type OpenedArchive, readArchive } from "../agent/backup/read-archive.js";
+import { listBackups } from "../agent/backup/list-backups.js";
+import { type AgeIdentity, readArchive } from "../agent/backup/read-archive.js";
 import { type BackupTarget, openTarget } from "../agent/backup/target.js";
 import { homeLayout } from "../agent/home.js";
 import { s3Credentials } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
+import { type FoundArchive, type NewestOptions, named, openCopy, openNewest } from "./newest-archive.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
 import { namedVaultPath, vaultsFolder } from "./places.js";
 import { unlockFile } from "./unlock.js";
@@ -74,16 +73,8 @@ async function vaultOfHost({ env }: CommandContext, { vault }: RestoreKeysOption
   });
 }
 
-/** An archive that was found, and opens. */
-export interface FoundArchive {
-  readonly name: string;
-  readonly from: string;
-  /** Its manifest was read; whoever gets it reads the rest or closes it. */
-  readonly archive: OpenedArchive;
-}
-
 export interface FindArchiveOptions {
-  /** A path, the name of an archive at a target, or "latest": the newest that the keys open. */
+  /** A path, the name of an archive at a target, or "latest": of the newest that the keys open the one that went furthest. */
   readonly archive: string;
   /** Addresses; those of the present home's plan, where there is one, unless given. */
   readonly target?: readonly string[];
@@ -91,13 +82,14 @@ export interface FindArchiveOptions {
 
 /**
  * Opens the archive that is meant. A target that cannot be listed is told and passed over, a copy that cannot be read
- * is too where there is another one. Throws "backup-missing", "backup-no-key", "backup-no-target", "backup-config", and
- * what targets and opening throw.
+ * is too where there is another one. Throws "backup-missing", "backup-no-key", "backup-no-target", "backup-config",
+ * what {@link openNewest} throws, and what targets and opening throw. `newestOptions`: for "latest".
  */
 export async function findArchive(
   context: CommandContext,
   { archive, target = [] }: FindArchiveOptions,
   keys: RestoreKeys,
+  newestOptions: NewestOptions = {},
 ): Promise<FoundArchive> {
   const path = archive === "latest" ? undefined : await fileOf(archive);
   if (path !== undefined) return openFile(path, keys);
@@ -111,7 +103,10 @@ export async function findArchive(
   }
   // What only the words open is no use to whoever has the vault.
   const opening = keys.phrase === undefined ? archives.filter(({ tier }) => tier === "hot") : archives;
-  const newest = await openNewest(context, opening, targets, keys);
+  const newest = await openNewest(context, opening, targets, keys, {
+    ...(keys.vault === undefined ? {} : { did: keys.vault.opened.content.did }),
+    ...newestOptions,
+  });
   if (newest !== undefined) return newest;
   if (archives.length === 0) throw noArchive("no target has an archive", failed[0]?.error);
   const why =
@@ -128,52 +123,6 @@ function noArchive(message: string, cause: AntsError | undefined): AntsError {
     hint: "ants backup list --target ADDRESS shows what there is; a file is named by its path",
     ...(cause === undefined ? {} : { cause }),
   });
-}
-
-/**
- * The newest of these archives that the keys open; undefined where they open none. Throws what reading the newest one
- * does, of its last copy.
- */
-export async function openNewest(
-  context: Pick<CommandContext, "out" | "signal">,
-  archives: readonly ListedArchive[],
-  targets: readonly BackupTarget[],
-  keys: Pick<RestoreKeys, "identities">,
-): Promise<FoundArchive | undefined> {
-  const nowMs = systemClock.nowMs();
-  for (const candidate of newestFirst(archives, nowMs)) {
-    if (isAhead(candidate, nowMs))
-      context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
-    try {
-      return await openCopy(context, candidate, targets, keys);
-    } catch (error) {
-      // Another agent keeps its archives here, too, or it is of keys that this vault has not.
-      if (!isAntsError(error, "backup-no-key")) throw error;
-    }
-  }
-  return undefined;
-}
-
-/** The first of its copies that can be read. */
-async function openCopy(
-  { out, signal }: Pick<CommandContext, "out" | "signal">,
-  { name, copies }: ListedArchive,
-  targets: readonly BackupTarget[],
-  { identities }: Pick<RestoreKeys, "identities">,
-): Promise<FoundArchive> {
-  let failure: unknown;
-  for (const { url } of copies) {
-    try {
-      const archive = await readArchive(await targets.find((one) => one.url === url)!.get(name), identities);
-      return { name, from: url, archive: await named(name, archive) };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isAntsError(error) || error.code === "backup-no-key") throw error;
-      failure ??= error;
-      if (copies.length > 1) out.warn(`the copy of ${name} at ${url} cannot be used: ${error.message}`);
-    }
-  }
-  throw failure;
 }
 
 async function openFile(path: string, { identities }: RestoreKeys): Promise<FoundArchive> {
@@ -200,16 +149,6 @@ async function requireAge(path: string): Promise<void> {
     hint: "name the file of an archive, ants-….tar.age",
     details: { path },
   });
-}
-
-async function named(name: string, archive: OpenedArchive): Promise<OpenedArchive> {
-  try {
-    requireNamed(name, archive.manifest);
-    return archive;
-  } catch (error) {
-    await archive.close();
-    throw error;
-  }
 }
 
 /** The whole path of a file, where there is one. */

@@ -129,7 +129,7 @@ describe("a message between two agents (N11)", () => {
     await using back = await startTestRelay({ config: { data, port: Number(new URL(url).port) } });
     const before = back.position;
     await using again = await openHome(one.options);
-    await expect.poll(() => back.position - before, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => back.position - before, { timeout: 30_000 }).toBe(1);
     await using bob = await openHome(two.options);
     expect(texts(await read(bob))).toEqual(["first", "second"]);
     expect(again.did).toBe(one.did);
@@ -213,7 +213,7 @@ describe("a message between two agents (N11)", () => {
     expect(back.stream).toBe(stream);
     await using bob = await openHome(two.options);
     await expect
-      .poll(async () => texts(await read(bob, { mark: false })), { timeout: 15_000 })
+      .poll(async () => texts(await read(bob, { mark: false })), { timeout: 30_000 })
       .toEqual(["first", "second"]);
   });
 

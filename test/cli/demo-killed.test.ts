@@ -29,7 +29,7 @@ it("a demo that is killed leaves no relay behind", { timeout: 60_000 }, async ()
           () => true,
           () => false,
         );
-      await vi.waitFor(async () => expect(await answers(), url).toBe(false), { timeout: 20_000 });
+      await vi.waitFor(async () => expect(await answers(), url).toBe(false), { timeout: 30_000 });
     }
   } finally {
     await sandbox.close();

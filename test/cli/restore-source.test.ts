@@ -7,7 +7,7 @@ import { hostKeys } from "../../src/agent/backup/backup-keys.js";
 import { listBackups } from "../../src/agent/backup/list-backups.js";
 import { openTarget } from "../../src/agent/backup/target.js";
 import type { CommandContext } from "../../src/cli/context.js";
-import { openNewest } from "../../src/cli/restore-source.js";
+import { openNewest } from "../../src/cli/newest-archive.js";
 import { targetOptions } from "../contracts/backup-target.js";
 import { temporaryFolder } from "../keys/node/temporary-folder.js";
 import { type BackupHome, backupHome, packed } from "../support/backup-home.js";

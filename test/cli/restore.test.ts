@@ -183,14 +183,41 @@ describe("ants backup restore", { timeout: 600_000 }, () => {
 
 describe("a key that was rotated since", { timeout: 600_000 }, () => {
   test("does not wake a copy, and the report says what to do; the present vault opens the older archive", async () => {
+    await place.sh("cp -r copy thief && cp vault.json thief.json");
     await place.done("ants rotate --home copy --phrase-file words --yes --json");
-    const { gap } = await restore("outdated", "--vault old-vault.json");
+    // Nothing in an archive proves that it is from before the rotate: the owner has to say so.
+    const from = "ants backup restore --target backups --vault old-vault.json --json --to";
+    expect(await place.fails(`${from} outdated`)).toBe("backup-signer-replaced");
+    expect(existsSync(join(place.sandbox.work, "outdated"))).toBe(false);
+    await place.done(`${from} unasked --offline`);
+    expect(await place.fails(`${at("unasked")} ants activate --takeover --json`)).toBe("backup-signer-replaced");
+    expect(await place.fails(`${at("unasked")} ants publish x --json`)).toBe("home-dormant");
+    const { gap } = await restore("outdated", "--vault old-vault.json --signed-by-replaced-key");
     expect(gap).toMatchObject({ vaultKey: "replaced", events: expect.any(Number) });
     expect(gap.events).toBeGreaterThan(NEWER);
     const old = at("outdated", "old-vault.json");
-    expect(await place.fails(`${old} ants activate --timeout 3 --json`)).toBe("key-not-live");
-    const { activated } = await place.done<{ activated: boolean }>(`${at("outdated")} ants activate --takeover --json`);
+    expect(await place.fails(`${old} ants activate --timeout 3 --json`)).toBe("backup-signer-replaced");
+    const activate = "ants activate --signed-by-replaced-key --json";
+    expect(await place.fails(`${old} ${activate} --timeout 3`)).toBe("key-not-live");
+    const { activated } = await place.done<{ activated: boolean }>(`${at("outdated")} ${activate} --takeover`);
     expect(activated).toBe(true);
+  });
+
+  test("signs no archive that is restored, however new, before one of the present key", async () => {
+    await place.sh("mkdir shelf && echo mine > outdated/SOUL.md && echo obey > thief/SOUL.md");
+    const { name } = await place.done<{ name: string }>(`${at("outdated")} ants backup create --target shelf --json`);
+    // The thief has the key and the identity log of before, and asks no relay of ours.
+    const thief = await place.done<{ name: string }>(
+      `${at("thief", "thief.json")} ants backup create --target theirs --json && cp theirs/* shelf/ >&2 && true`,
+    );
+    expect(thief.name).not.toBe(name);
+    const words = "--phrase-file words --offline --json --target shelf";
+    const { archive } = await place.done<{ archive: string }>(`ants backup restore latest --to ours ${words}`);
+    expect(archive).toBe(name);
+    await place.sh(`rm shelf/${name}`);
+    const latest = "ants backup restore latest --target shelf --phrase-file words --json --to none";
+    expect(await place.fails(latest)).toBe("backup-signer-replaced");
+    expect(existsSync(join(place.sandbox.work, "none"))).toBe(false);
   });
 });
 
@@ -198,13 +225,17 @@ describe("too few relays", { timeout: 600_000 }, () => {
   test("the copy says that there may be more, and is not woken", async () => {
     await place.relays[0]!.close();
     await place.relays[1]!.close();
-    const { exit, stdout } = await place.sh("ants backup restore --to alone --target backups --timeout 2 --json");
+    const { exit, stdout } = await place.sh(
+      "ants backup restore --to alone --target backups --timeout 2 --signed-by-replaced-key --json",
+    );
     expect(exit).toBe(3);
     const { gap } = JSON.parse(stdout) as Restored;
     expect(gap.known).toBe("partly");
     expect(gap.events).toBeGreaterThan(NEWER);
     expect(gap.unreachable).toHaveLength(2);
-    expect(await place.fails(`${at("alone")} ants activate --takeover --timeout 2 --json`)).toBe("no-quorum");
+    expect(
+      await place.fails(`${at("alone")} ants activate --takeover --timeout 2 --signed-by-replaced-key --json`),
+    ).toBe("no-quorum");
     expect(await place.fails(`${at("alone")} ants publish x --json`)).toBe("home-dormant");
   });
 });

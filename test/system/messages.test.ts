@@ -128,7 +128,7 @@ test("a sender that is killed with -9 between its own publication and the delive
   const [one, two] = await Promise.all([settled(own), settled(there)]);
   {
     await using sender = new Spawned("message-sender.mjs", [...programOf(one), two.did, "first", there.url]);
-    await expect.poll(async () => (await deliveredTo(there.url, one.did)).length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await deliveredTo(there.url, one.did)).length, { timeout: 30_000 }).toBe(1);
     // Before it noted anything: the next run delivers it again, and the relay knows it.
     await sender.kill();
   }
@@ -143,7 +143,7 @@ test("a sender that is killed with -9 between its own publication and the delive
   await there.restart();
   {
     await using _sender = new Spawned("message-sender.mjs", programOf(one));
-    await expect.poll(async () => (await deliveredTo(there.url, one.did)).length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(async () => (await deliveredTo(there.url, one.did)).length, { timeout: 30_000 }).toBe(2);
   }
   const ids = await deliveredTo(there.url, one.did);
   expect(new Set(ids).size).toBe(2);

@@ -181,7 +181,7 @@ describe("moving between relays (B23)", () => {
     await banning.restart(["--ban", keys.did]);
     for (let i = 0; i < 5; i++) await note(agent);
     const refused = () => agent.publisher.relays().find(({ url }) => url === banning.url)?.status;
-    await expect.poll(() => JSON.stringify(refused()), { timeout: 10_000 }).toContain("banned");
+    await expect.poll(() => JSON.stringify(refused()), { timeout: 30_000 }).toContain("banned");
     const next = [places[1]!, places[2]!, places[3]!];
     await changeIdentity(agent, { relays: addresses(next) });
     await agent.publisher.publish([{ kind: "note", body: {} }], { durability: "all" });

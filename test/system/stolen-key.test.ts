@@ -138,7 +138,7 @@ describe("a key that was stolen (I8)", { timeout: 600_000 }, () => {
 
     // A reader that was there all along was told which events are void, and one that comes later is as well.
     const owners = new Set(chain);
-    await expect.poll(() => given(items).has(chain.at(-1)!), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => given(items).has(chain.at(-1)!), { timeout: 30_000 }).toBe(true);
     abort.abort();
     await read;
     const dropped = new Set(items.flatMap((item) => (item.type === "superseded" ? item.ids : [])));

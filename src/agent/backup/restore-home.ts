@@ -129,7 +129,8 @@ async function unpack(part: string, options: RestoreHomeOptions): Promise<Dorman
     for (const { path, target } of manifest.links) await symlink(target, join(part, path));
     const head = await verified(part, manifest);
     const { tier, timeMs: madeMs } = manifest;
-    const mark = { restoredMs: clock.nowMs(), archive: name, tier, madeMs, ...(head === undefined ? {} : { head }) };
+    const made = { archive: name, tier, madeMs, signer: archive.key };
+    const mark = { restoredMs: clock.nowMs(), ...made, ...(head === undefined ? {} : { head }) };
     await nodeDisk.replace(homeLayout(part).dormant, encodeDormantMark(mark));
     // From the innermost on: a folder that its owner may not write to is closed after what is in it.
     for (const { path, mode } of [...folders].reverse()) {

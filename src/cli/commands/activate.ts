@@ -1,4 +1,5 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
+import { requireLiveSigner } from "../../agent/backup/archive-signer.js";
 import { dormantMark } from "../../agent/dormant.js";
 import { type Gap, gapLines } from "../../agent/gap.js";
 import { AgentHome } from "../../agent/home.js";
@@ -13,6 +14,8 @@ export interface ActivateOptions extends UnlockOptions {
   readonly takeover?: true;
   /** Wait until another copy is silent, and a quorum is there. */
   readonly wait?: true;
+  /** The owner knows that the archive is from before the theft of the key that signed it. */
+  readonly signedByReplacedKey?: true;
   /** Seconds: for each relay that is read, and then for the pen. */
   readonly timeout: number;
 }
@@ -39,6 +42,8 @@ export async function activate(context: CommandContext, options: ActivateOptions
     const timeoutMs = options.timeout * 1000;
     try {
       gap = await surveyGap(context, { home, mark, vault: unlocked.vault.content, timeoutMs });
+      const check = { isVouchedFor: options.signedByReplacedKey === true, onChain: () => !gap.leftTheChain };
+      if (mark.tier !== "move") requireLiveSigner({ name: mark.archive, ...mark }, home.identity, check);
     } catch (error) {
       unlocked.vault.close();
       throw error;
@@ -53,6 +58,7 @@ export async function activate(context: CommandContext, options: ActivateOptions
     {
       signal,
       activate: true,
+      ...(options.signedByReplacedKey === true ? { isVouchedFor: true } : {}),
       timeoutMs: options.timeout * 1000,
       ...(options.takeover === true ? { takeover: true } : {}),
       ...(options.wait === true ? { wait: true, onWait: waitTeller(context) } : {}),

@@ -1,25 +1,38 @@
-import { dirname, resolve } from "node:path";
+import { readdir, rm, rmdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { keepMemoryOutOfCoreDumps } from "../../../keys/node/core-dump.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { assertDurablePlace } from "../../../keys/node/place.js";
 import { systemClock } from "../../../keys/ports.js";
+import { requireLiveSigner } from "../../agent/backup/archive-signer.js";
 import { restoreHome } from "../../agent/backup/restore-home.js";
 import { gapLines } from "../../agent/gap.js";
 import { homeLayout } from "../../agent/home.js";
 import { assertVaultOf } from "../../agent/open-home.js";
+import type { IdentityLog } from "../../client/identity-log.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { surveyGap } from "../gap-survey.js";
 import { gapJson } from "../gap-text.js";
+import type { FoundArchive } from "../newest-archive.js";
+import type { Progress } from "../output.js";
 import { allowsEphemeral } from "../places.js";
-import { type FindArchiveOptions, findArchive, type RestoreKeysOptions, restoreKeys } from "../restore-source.js";
+import {
+  type FindArchiveOptions,
+  findArchive,
+  type RestoreKeys,
+  type RestoreKeysOptions,
+  restoreKeys,
+} from "../restore-source.js";
 
 export interface BackupRestoreOptions extends RestoreKeysOptions, FindArchiveOptions {
   /** The folder to restore into; the agent home that is named otherwise, unless given. */
   readonly to?: string;
   /** Asks no relay how far the copy is behind. */
   readonly offline?: true;
+  /** The owner knows that the archive is from before the theft of the key that signed it. */
+  readonly signedByReplacedKey?: true;
   readonly allowEphemeral?: true;
   /** Seconds that each relay gets. */
   readonly timeout: number;
@@ -27,10 +40,11 @@ export interface BackupRestoreOptions extends RestoreKeysOptions, FindArchiveOpt
 
 /**
  * Unpacks an archive into an empty folder, whole or not at all. The home sleeps: it is brought up to what the relays have,
- * and said how far it was behind, but claims nothing. Exit code 3 where too few relays answered to know.
+ * and said how far it was behind, but claims nothing. An archive whose signer was replaced, as far as
+ * the relays or other archives know, is not kept without the owner's word. Exit code 3 where too few relays answered to know.
  */
 export async function backupRestore(context: CommandContext, options: BackupRestoreOptions): Promise<CommandResult> {
-  const { out, env, signal } = context;
+  const { out, env } = context;
   const to = resolve(options.to ?? context.home);
   const allowEphemeral = options.allowEphemeral === true || allowsEphemeral(env);
   await assertDurablePlace(to, { allowEphemeral, what: "an agent's home" });
@@ -38,54 +52,24 @@ export async function backupRestore(context: CommandContext, options: BackupRest
   keepMemoryOutOfCoreDumps();
   const keys = await restoreKeys(context, options);
   const progress = out.progress("bytes:");
+  const refused = new Set<string>();
+  const isVouchedFor = options.signedByReplacedKey === true;
+  let last: RefusedArchive | undefined;
   try {
-    const found = await findArchive(context, options, keys);
-    const { archive } = found;
-    try {
-      if (keys.vault !== undefined) assertVaultOf(archive.manifest.did, keys.vault.opened, keys.vault.path);
-    } catch (error) {
-      await archive.close();
-      throw error;
-    }
-    const { did, tier, timeMs } = archive.manifest;
-    const { home, lock, mark } = await restoreHome({
-      archive,
-      name: found.name,
-      to,
-      clock: systemClock,
-      signal,
-      onProgress: (bytes) => progress.at(bytes),
-    });
-    progress.end();
-    try {
-      const made = new Date(timeMs).toISOString();
-      const lines = [
-        did,
-        `  home     ${home.path}`,
-        `  from     ${found.name}, made ${made}`,
-        `  chain    ${mark.head === undefined ? "empty" : `seq ${mark.head.seq} in the archive`}`,
-      ];
-      const vault = keys.vault?.opened.content;
-      const gap = await surveyGap(context, {
-        home,
-        mark,
-        ...(vault === undefined ? {} : { vault }),
-        ...(keys.phrase === undefined ? {} : { phrase: keys.phrase }),
-        offline: options.offline === true,
-        timeoutMs: options.timeout * 1000,
-      }).catch((error: unknown) => {
-        // The home is there, whatever came after: nobody should think that it is not.
-        if (isAntsError(error)) out.warn(`${home.path} is restored; what the relays have could not be read into it`);
-        throw error;
-      });
-      const wake = "it sleeps: ants activate claims the pen and wakes it";
-      await out.result(
-        { did, home: home.path, archive: found.name, from: found.from, tier, madeMs: timeMs, gap: gapJson(gap) },
-        [...lines, "", ...gapLines(gap), "", wake],
+    for (;;) {
+      const known = last === undefined ? {} : { identity: last.identity };
+      const found = await findArchive(context, options, keys, { without: refused, isVouchedFor, ...known }).catch(
+        (error: unknown) => {
+          throw last !== undefined && isAntsError(error, "backup-no-key") ? last.refusal : error;
+        },
       );
-      return gap.known === "partly" ? EXIT.partlyDone : undefined;
-    } finally {
-      await lock.release();
+      const restored = await restoreOne(context, options, { keys, found, to, progress });
+      if (!("refusal" in restored)) return restored.result;
+      if (options.archive !== "latest") throw restored.refusal;
+      // What the relays said of the agent's keys chooses among the others.
+      last = restored;
+      refused.add(found.name);
+      out.warn(`${restored.refusal.message}: another one is looked for`);
     }
   } finally {
     progress.end();
@@ -102,4 +86,97 @@ async function requireOutside(to: string): Promise<void> {
       details: { path: to, home: folder },
     });
   }
+}
+
+interface RestoreWork {
+  readonly keys: RestoreKeys;
+  readonly found: FoundArchive;
+  readonly to: string;
+  readonly progress: Progress;
+}
+
+/** An archive that is not to be restored, by what the relays say of its signer. Nothing of it is left. */
+interface RefusedArchive {
+  readonly refusal: AntsError;
+  readonly identity: IdentityLog;
+}
+
+async function restoreOne(
+  context: CommandContext,
+  options: BackupRestoreOptions,
+  { keys, found, to, progress }: RestoreWork,
+): Promise<{ readonly result: CommandResult } | RefusedArchive> {
+  const { out, signal } = context;
+  const { archive } = found;
+  try {
+    if (keys.vault !== undefined) assertVaultOf(archive.manifest.did, keys.vault.opened, keys.vault.path);
+  } catch (error) {
+    await archive.close();
+    throw error;
+  }
+  const { did, tier, timeMs } = archive.manifest;
+  const { home, lock, mark } = await restoreHome({
+    archive,
+    name: found.name,
+    to,
+    clock: systemClock,
+    signal,
+    onProgress: (bytes) => progress.at(bytes),
+  });
+  progress.end();
+  try {
+    const vault = keys.vault?.opened.content;
+    const gap = await surveyGap(context, {
+      home,
+      mark,
+      ...(vault === undefined ? {} : { vault }),
+      ...(keys.phrase === undefined ? {} : { phrase: keys.phrase }),
+      offline: options.offline === true,
+      timeoutMs: options.timeout * 1000,
+    }).catch((error: unknown) => {
+      // The home is there, whatever came after: nobody should think that it is not.
+      if (isAntsError(error)) out.warn(`${home.path} is restored; what the relays have could not be read into it`);
+      throw error;
+    });
+    const signed = { name: found.name, signer: archive.key, head: mark.head };
+    const refusal = refusalOf(signed, home.identity, {
+      isVouchedFor: options.signedByReplacedKey === true,
+      onChain: () => !gap.leftTheChain,
+    });
+    if (refusal !== undefined) {
+      await clearAway(to);
+      return { refusal, identity: home.identity };
+    }
+    const made = new Date(timeMs).toISOString();
+    const lines = [
+      did,
+      `  home     ${home.path}`,
+      `  from     ${found.name}, made ${made}`,
+      `  chain    ${mark.head === undefined ? "empty" : `seq ${mark.head.seq} in the archive`}`,
+    ];
+    const wake = "it sleeps: ants activate claims the pen and wakes it";
+    await out.result(
+      { did, home: home.path, archive: found.name, from: found.from, tier, madeMs: timeMs, gap: gapJson(gap) },
+      [...lines, "", ...gapLines(gap), "", wake],
+    );
+    return { result: gap.known === "partly" ? EXIT.partlyDone : undefined };
+  } finally {
+    await lock.release();
+  }
+}
+
+function refusalOf(...check: Parameters<typeof requireLiveSigner>): AntsError | undefined {
+  try {
+    requireLiveSigner(...check);
+    return undefined;
+  } catch (error) {
+    if (isAntsError(error, "backup-signer-replaced")) return error;
+    throw error;
+  }
+}
+
+/** The folder was empty before, or not there. */
+async function clearAway(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+  await rmdir(folder).catch(() => {});
 }

@@ -12,6 +12,10 @@ export function addRestoreCommands(program: Command, backup: Command, runner: Ru
     .option("--target <address>", "where the archives are: a folder, ssh://… or s3://…; repeat it", collect)
     .addOption(vaultOption())
     .option("--offline", "ask no relay how far the copy is behind")
+    .option(
+      "--signed-by-replaced-key",
+      "take an archive whose key was rotated away: you know that it is from before the theft",
+    )
     .option("--timeout <seconds>", "how long each relay gets", seconds, 30)
     .addOption(new Option("--allow-ephemeral", "restore into a place that is gone after a restart"))
     .action((archive, options) =>
@@ -25,6 +29,10 @@ export function addRestoreCommands(program: Command, backup: Command, runner: Ru
   const activate = command(program, "activate", "wake a restored home: claim the pen, so that this is the agent now")
     .option("--takeover", "displace another copy that is at work")
     .option("--wait", "wait until another copy is silent and a quorum of the relays is there")
+    .option(
+      "--signed-by-replaced-key",
+      "wake one of an archive whose key was rotated away: you know that it is from before the theft",
+    )
     .option("--timeout <seconds>", "how long each relay gets, and then the claim", seconds, 30)
     .addOption(vaultOption())
     .action((options) => runner(async (c) => (await import("../commands/activate.js")).activate(c, options)));

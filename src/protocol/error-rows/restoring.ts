@@ -2,6 +2,11 @@ import { type ErrorRow, EXIT, fatal } from "./row.js";
 
 /** Restored homes: until they are activated they sleep. */
 export const RESTORE_ERRORS = {
+  "backup-signer-replaced": fatal(
+    "The archive is signed by a key that a rotate replaced: whoever stole that key can make such archives, of any date.",
+    "Take an archive that was made after the rotate. If you know that this one is older than the theft: --signed-by-replaced-key.",
+    EXIT.refusedForSafety,
+  ),
   "home-dormant": fatal(
     "The home was restored from a backup and sleeps: nothing is claimed, signed or sent from it.",
     "Wake it: ants activate claims the pen. Whatever only reads works as it is.",

@@ -500,8 +500,8 @@ describe("pruning", () => {
     }
     const all = await names();
     writeFileSync(notes, remembered);
-    const [{ removed }] = (await prune({ keys: async () => tagKeys(vault) })) as [{ removed: string[] }];
-    expect(removed).toEqual([...ours.slice(0, 3), all[5]]);
+    const [pruned] = await prune({ keys: async () => tagKeys(vault) });
+    expect(pruned!.removed).toEqual([...ours.slice(0, 3), all[5]]);
     expect((await catalogue.archives()).map(({ name }) => name)).toEqual(ours.slice(3));
   });
 

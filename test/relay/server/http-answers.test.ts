@@ -48,7 +48,7 @@ describe("HTTP answers that nobody takes", () => {
       socket.write(get("/entries?after=start").repeat(8));
       return socket;
     });
-    await expect.poll(() => unsentBytes(relay), { timeout: 10_000 }).toBeGreaterThan(MIB);
+    await expect.poll(() => unsentBytes(relay), { timeout: 30_000 }).toBeGreaterThan(MIB);
     const page = await fetch(`${relay.httpUrl}/entries?after=start`);
     const bytes = (await page.arrayBuffer()).byteLength;
     expect(bytes).toBeGreaterThan(DEFAULT_LIMITS.maxLineBytes / 2);
@@ -69,7 +69,7 @@ describe("HTTP answers that nobody takes", () => {
     expect(await (await fetch(relay.httpUrl + path)).text()).toBe(`${operations.join("\n")}\n`);
     const stalled = bare(relay).pause();
     stalled.write(get(path).repeat(8));
-    await expect.poll(() => unsentBytes(relay), { timeout: 10_000 }).toBeGreaterThan(PIECE_BYTES / 2);
+    await expect.poll(() => unsentBytes(relay), { timeout: 30_000 }).toBeGreaterThan(PIECE_BYTES / 2);
     expect(await unsentBytes(relay)).toBeLessThan(3 * PIECE_BYTES);
     stalled.destroy();
   });

@@ -1,0 +1,177 @@
+import { type AntsError, isAntsError } from "../../keys/errors.js";
+import { systemClock } from "../../keys/ports.js";
+import { isAhead, newestFirst } from "../agent/backup/archive-name.js";
+import { replacedSigner, signerReplaced } from "../agent/backup/archive-signer.js";
+import type { ListedArchive } from "../agent/backup/list-backups.js";
+import { requireNamed } from "../agent/backup/manifest.js";
+import { type AgeIdentity, type OpenedArchive, readArchive } from "../agent/backup/read-archive.js";
+import type { BackupTarget } from "../agent/backup/target.js";
+import { IdentityLog } from "../client/identity-log.js";
+import type { CommandContext } from "./context.js";
+
+/** An archive that was found, and opens. */
+export interface FoundArchive {
+  readonly name: string;
+  readonly from: string;
+  /** Its manifest was read; whoever gets it reads the rest or closes it. */
+  readonly archive: OpenedArchive;
+}
+
+export interface NewestOptions {
+  /** Whose it must be; that of the newest one that opens unless given. */
+  readonly did?: string;
+  /** What is known of the agent's keys besides what the archives say. */
+  readonly identity?: IdentityLog;
+  /** Names that are not to be taken. */
+  readonly without?: ReadonlySet<string>;
+  /** Takes one whose signer was replaced, where there is no other. */
+  readonly isVouchedFor?: boolean;
+}
+
+/** How many archives that open are compared by what their manifests say. */
+const MAX_COMPARED = 8;
+
+type Context = Pick<CommandContext, "out" | "signal">;
+type Keys = { readonly identities: readonly AgeIdentity[] };
+
+/**
+ * The archive to restore, of those that the keys open: of the newest eight the one whose chain went furthest, by epoch,
+ * then seq, then time. A host that lost the pen and does not know it goes on making archives. Those whose signer was
+ * replaced, as far as these archives and `identity` know, are passed over; what is passed over and younger is told.
+ * Undefined where the keys open none. Throws "backup-signer-replaced" where no other is left, and what reading the newest
+ * one does, of its last copy.
+ */
+export async function openNewest(
+  context: Context,
+  archives: readonly ListedArchive[],
+  targets: readonly BackupTarget[],
+  keys: Keys,
+  options: NewestOptions = {},
+): Promise<FoundArchive | undefined> {
+  const opened: Opened[] = [];
+  let chosen: Opened | undefined;
+  try {
+    await openEach(context, archives, targets, keys, options, opened);
+    chosen = choose(context, opened, options);
+    return chosen?.found;
+  } finally {
+    for (const one of opened) if (one !== chosen) await one.found.archive.close();
+  }
+}
+
+/** An archive whose first members were read. */
+interface Opened {
+  readonly found: FoundArchive;
+  readonly timeMs: number;
+  readonly ahead: boolean;
+}
+
+async function openEach(
+  context: Context,
+  archives: readonly ListedArchive[],
+  targets: readonly BackupTarget[],
+  keys: Keys,
+  { did, without }: NewestOptions,
+  opened: Opened[],
+): Promise<void> {
+  const nowMs = systemClock.nowMs();
+  let whose = did;
+  for (const candidate of newestFirst(archives, nowMs)) {
+    if (opened.length === MAX_COMPARED) return;
+    if (without?.has(candidate.name) === true) continue;
+    const ahead = isAhead(candidate, nowMs);
+    if (ahead && opened.length > 0) return;
+    if (ahead)
+      context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
+    try {
+      const found = await openCopy(context, candidate, targets, keys);
+      whose ??= found.archive.manifest.did;
+      if (found.archive.manifest.did === whose) opened.push({ found, timeMs: candidate.timeMs, ahead });
+      else await found.archive.close();
+    } catch (error) {
+      context.signal.throwIfAborted();
+      // Another agent keeps its archives here, too, or it is of keys that this vault has not.
+      if (isAntsError(error, "backup-no-key")) continue;
+      if (opened.length === 0 || !isAntsError(error)) throw error;
+      context.out.warn(`${candidate.name} cannot be compared: ${error.message}`);
+    }
+  }
+}
+
+function choose({ out }: Context, opened: readonly Opened[], options: NewestOptions): Opened | undefined {
+  if (opened.length === 0) return undefined;
+  const identity = knownOf(opened, options.identity);
+  const refusals = new Map<Opened, AntsError>();
+  for (const one of opened) {
+    const replaced = replacedSigner(identity, one.found.archive.key);
+    if (replaced !== undefined) refusals.set(one, signerReplaced(one.found.name, replaced));
+  }
+  const ranked = [...opened].sort(byHead);
+  const chosen = ranked.find((one) => !refusals.has(one)) ?? (options.isVouchedFor === true ? ranked[0] : undefined);
+  if (chosen === undefined) throw refusals.get(ranked[0]!)!;
+  for (const one of opened) {
+    if (one === chosen || one.timeMs <= chosen.timeMs) continue;
+    out.warn(`${one.found.name} is younger and was passed over: ${refusals.get(one)?.message ?? whyNot(one, chosen)}`);
+  }
+  return chosen;
+}
+
+/** What all of them, and whoever looked before, know of the agent's keys. */
+function knownOf(opened: readonly Opened[], known: IdentityLog | undefined): IdentityLog {
+  const { did } = opened[0]!.found.archive.manifest;
+  const logs = [...(known === undefined ? [] : [known]), ...opened.map(({ found }) => found.archive.identity)];
+  return IdentityLog.learnt(
+    did,
+    logs.flatMap((log) => log.operations()),
+  );
+}
+
+/** The one to take first: a time that has come, then the chain that went furthest. */
+function byHead(a: Opened, b: Opened): number {
+  const [one, other] = [headOf(a), headOf(b)];
+  return Number(a.ahead) - Number(b.ahead) || other.epoch - one.epoch || other.seq - one.seq || b.timeMs - a.timeMs;
+}
+
+function whyNot(one: Opened, chosen: Opened): string {
+  const [its, best] = [headOf(one), headOf(chosen)];
+  if (its.epoch < best.epoch)
+    return `made by an instance that was no longer at work: epoch ${its.epoch} of ${best.epoch}`;
+  return `its chain ends before that of ${chosen.found.name}: seq ${its.seq} of ${best.seq}`;
+}
+
+function headOf({ found }: Opened): { readonly epoch: number; readonly seq: number } {
+  return found.archive.manifest.head ?? { epoch: -1, seq: -1 };
+}
+
+/** The first of its copies that can be read. */
+export async function openCopy(
+  { out, signal }: Context,
+  { name, copies }: ListedArchive,
+  targets: readonly BackupTarget[],
+  { identities }: Keys,
+): Promise<FoundArchive> {
+  let failure: unknown;
+  for (const { url } of copies) {
+    try {
+      const archive = await readArchive(await targets.find((one) => one.url === url)!.get(name), identities);
+      return { name, from: url, archive: await named(name, archive) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isAntsError(error) || error.code === "backup-no-key") throw error;
+      failure ??= error;
+      if (copies.length > 1) out.warn(`the copy of ${name} at ${url} cannot be used: ${error.message}`);
+    }
+  }
+  throw failure;
+}
+
+/** The archive, if it is what its name says. Throws "backup-damaged"; it is closed then. */
+export async function named(name: string, archive: OpenedArchive): Promise<OpenedArchive> {
+  try {
+    requireNamed(name, archive.manifest);
+    return archive;
+  } catch (error) {
+    await archive.close();
+    throw error;
+  }
+}
