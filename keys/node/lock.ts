@@ -210,6 +210,12 @@ function held(path: string, descriptor: number, label: string, clock: Clock): Di
     release() {
       if (!released) {
         released = true;
+        try {
+          // Nobody is to be told of this process for the lock of somebody who only looks.
+          ftruncateSync(descriptor, 0);
+        } catch {
+          // The text decides nothing but how soon somebody is refused.
+        }
         closeSync(descriptor);
       }
       return Promise.resolve();

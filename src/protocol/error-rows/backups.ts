@@ -59,8 +59,8 @@ export const BACKUP_ERRORS = {
     "Make room there, or keep fewer: ants backup prune --dry-run.",
   ),
   "backup-target-missing": passing(
-    "the folder of a target of backups is not there: its disk is not mounted, or its address is mistyped",
-    "mount its disk or correct the address; the first ants backup create makes a folder",
+    "The folder of a target of backups is not there: its disk is not mounted, or its address is mistyped.",
+    "Mount its disk or correct the address. The first ants backup create makes a folder.",
   ),
   "backup-target-other": passing(
     "A folder where backups were stored has none of them: most often its disk is not mounted, and this is the one below.",

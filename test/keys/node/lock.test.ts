@@ -55,9 +55,10 @@ describe("a lock", () => {
     const lock = await lockFile(path, { label: "ants up" });
     const text = readFileSync(path, "utf8");
     expect(await lockHolder(path)).toMatchObject({ code: "locked", details: { path, pid: process.pid } });
+    expect(readFileSync(path, "utf8")).toBe(text);
     await lock.release();
     expect(await Promise.all([lockHolder(path), lockHolder(path)])).toEqual([undefined, undefined]);
-    expect(readFileSync(path, "utf8")).toBe(text);
+    expect(readFileSync(path, "utf8")).toBe("");
   });
 
   it("waits for whoever only looks", async () => {
