@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs";
 import { fromHex } from "../../../dist/keys/bytes.js";
 import { createNodeDisk } from "../../../dist/keys/node/disk.js";
-import { bootId } from "../../../dist/src/agent/boot-id.js";
+import { bootAndPlace } from "../../../dist/src/agent/boot-id.js";
 import { AgentHome } from "../../../dist/src/agent/home.js";
 import { openAgent } from "../../../dist/src/agent/open-agent.js";
 import { systemPorts } from "../../../dist/src/client/ports.js";
@@ -20,7 +20,7 @@ const agent = await openAgent({
   home,
   lock: await home.lock(),
   secrets: { signSeed: fromHex(signSeed), agreeSecret: fromHex(agreeSecret), stateKey: new Uint8Array(32) },
-  bootId: await bootId(disk),
+  bootId: await bootAndPlace(disk, home.layout.lock),
 });
 say("open");
 if (recipient !== undefined) {
