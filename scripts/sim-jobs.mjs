@@ -10,26 +10,27 @@ const WORKER = fileURLToPath(new URL("sim-worker.mjs", import.meta.url));
 const SLICE = 32;
 
 /**
- * Resolves with the figures of all slices, and with the first seed that broke an invariant, where one did. `shouldStop`
- * is asked before each slice; `progress` is told after each. Rejects where a process ends by itself.
+ * Resolves with the figures of all slices, and with the seeds that broke an invariant, in their order: all of them with
+ * `keepGoing`, else it ends with the first. `shouldStop` is asked before each slice; `progress` is told after each, with
+ * the figures and the seeds that failed so far. Rejects where a process ends by itself.
  */
-export async function runJobs({ bundle, from, seeds, jobs, shouldStop, progress }) {
+export async function runJobs({ bundle, from, seeds, jobs, keepGoing, shouldStop, progress }) {
   const summary = new SimSummary();
-  let failed;
+  const failed = [];
   let next = from;
   const end = from + seeds;
   const runOne = () =>
     new Promise((resolve, reject) => {
       const child = fork(WORKER, [bundle], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
       const more = () => {
-        if (failed !== undefined || next >= end || shouldStop()) {
+        if ((failed.length > 0 && !keepGoing) || next >= end || shouldStop()) {
           child.removeAllListeners("exit");
           child.once("exit", resolve);
           child.disconnect();
           return;
         }
         const count = Math.min(SLICE, end - next);
-        child.send({ from: next, count });
+        child.send({ from: next, count, keepGoing });
         next += count;
       };
       child.once("error", reject);
@@ -37,12 +38,12 @@ export async function runJobs({ bundle, from, seeds, jobs, shouldStop, progress 
       child.on("message", (answer) => {
         if (!answer.isReady) {
           summary.merge(answer.summary);
-          if (answer.failed !== undefined && !(failed?.seed < answer.failed.seed)) failed = answer.failed;
-          progress(summary);
+          failed.push(...answer.failed);
+          progress(summary, failed);
         }
         more();
       });
     });
   await Promise.all(Array.from({ length: jobs }, runOne));
-  return { summary, failed };
+  return { summary, failed: failed.sort((a, b) => a.seed - b.seed) };
 }

@@ -39,17 +39,20 @@ export class SimSummary {
   }
 }
 
-/** Runs `simulate` on `count` seeds; ends at the first violation, which is `failed`, or when `each` says "stop". */
-export async function runSeeds(simulate, from, count, { trace, each } = {}) {
+/**
+ * Runs `simulate` on `count` seeds. `failed` are those that broke an invariant: with `keepGoing` all of them, else it ends
+ * with the first. It also ends when `each` says "stop".
+ */
+export async function runSeeds(simulate, from, count, { trace, each, keepGoing = false } = {}) {
   const summary = new SimSummary();
   const startCpu = process.cpuUsage();
-  let failed;
-  for (let seed = from; seed < from + count && failed === undefined; seed++) {
+  const failed = [];
+  for (let seed = from; seed < from + count && (keepGoing || failed.length === 0); seed++) {
     const report = await simulate(seed, trace);
     summary.add(report);
     if (report.violation !== undefined) {
       const { shape, violation } = report;
-      failed = { seed, shape, violation };
+      failed.push({ seed, shape, violation });
     }
     if ((await each?.(report)) === "stop") break;
   }

@@ -8,7 +8,7 @@ const { simulate } = await import(pathToFileURL(process.argv[2]).href);
 // ^C goes to the whole group: whoever handed out the slice says when to end.
 process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit());
-process.on("message", async ({ from, count }) => {
-  process.send({ from, ...(await runSeeds(simulate, from, count)) });
+process.on("message", async ({ from, count, keepGoing }) => {
+  process.send({ from, ...(await runSeeds(simulate, from, count, { keepGoing })) });
 });
 process.send({ isReady: true });

@@ -1,11 +1,13 @@
 // Runs the scenarios of the simulation of the pen, then seeds (docs/simulation.md), and prints what they exercised. The first
-// run that breaks an invariant is run again with every step printed, and the exit code is 1.
+// run that breaks an invariant is run again with every step printed, and the exit code is 1. With --keep-going the other
+// seeds are run all the same, and each that broke one is named.
 // Run: npm run sim -- [--seeds N] [--from S] [--jobs N] [--for SECONDS] [--scenario NAME] [--trace] [--json]
 //   --seeds N   how many (default 200)          --from S   the first one (default 1)
 //   --jobs N    processes (default 1)           --for S    hands out no more seeds after so many seconds
 //   --trace     every step of every seed        --json     the summary as JSON
 //   --root DIR  another source tree             --quiet    one line about a failing seed, and no run of it again
 //   --scenario NAME  this one alone, and no seeds ("list" names all)       --seeds-only  no scenarios
+//   --keep-going  runs all seeds, whatever they break
 // ^C ends it as --for does: what was begun is finished, and the range that was done is reported.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,12 +38,14 @@ const { values } = parseArgs({
     quiet: { type: "boolean", default: false },
     scenario: { type: "string" },
     "seeds-only": { type: "boolean", default: false },
+    "keep-going": { type: "boolean", default: false },
   },
 });
 const seeds = Number(values.seeds);
 const from = Number(values.from);
 const jobs = Number(values.jobs);
 const seconds = Number(values.for);
+const keepGoing = values["keep-going"];
 const isCount = (n) => Number.isSafeInteger(n) && n >= 1;
 if (!isCount(seeds) || !isCount(jobs) || !Number.isSafeInteger(from) || !(seconds > 0)) {
   fail("--seeds, --from and --jobs take integers, --for seconds", "npm run sim -- --seeds 2000 --from 1 --jobs 2");
@@ -66,8 +70,8 @@ try {
   else if (await playAll(runScenario, scenarioNames)) {
     const { summary, failed } = await (jobs === 1 || values.trace ? runHere(simulate) : runThere(bundle));
     clearProgress();
-    if (failed === undefined) summarise(summary);
-    else await explain(simulate, failed);
+    if (failed.length === 0 || keepGoing) summarise(summary, failed);
+    else await explain(simulate, failed[0]);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -99,12 +103,15 @@ async function playAll(runScenario, scenarioNames) {
 
 function runHere(simulate) {
   let done = 0;
+  let broken = 0;
   return runSeeds(simulate, from, seeds, {
+    keepGoing,
     trace: values.trace ? print : undefined,
-    each({ seed, shape, hash }) {
+    each({ seed, shape, hash, violation }) {
       done += 1;
+      if (violation !== undefined) broken += 1;
       if (values.trace) print(`seed ${seed} (${shape}): trace hash ${hash.toString(16).padStart(8, "0")}`);
-      else showProgress(done);
+      else showProgress(done, broken);
       // Lets ^C through.
       return done % 16 === 0 ? new Promise((next) => setImmediate(() => next(shouldStop() ? "stop" : "go"))) : "go";
     },
@@ -112,16 +119,22 @@ function runHere(simulate) {
 }
 
 function runThere(bundle) {
-  return runJobs({ bundle, from, seeds, jobs, shouldStop, progress: (summary) => showProgress(summary.seeds) });
+  const progress = (summary, failed) => showProgress(summary.seeds, failed.length);
+  return runJobs({ bundle, from, seeds, jobs, keepGoing, shouldStop, progress });
 }
 
 /** The run of a seed that broke an invariant, step by step. */
-async function explain(simulate, { seed, shape, violation: { rule, message } }) {
+async function explain(simulate, failed) {
+  const { seed, shape } = failed;
   if (!values.trace && !values.quiet) {
     Error.stackTraceLimit = 30;
     print(`seed ${seed} (${shape}), step by step: simulated seconds, and what happened`);
     await simulate(seed, print);
   }
+  tell(failed);
+}
+
+function tell({ seed, violation: { rule, message } }) {
   process.stderr.write(
     `error: seed ${seed} breaks ${rule}: ${message} (after ${seed - from + 1} seeds)\n` +
       `hint: npm run sim -- --seeds 1 --from ${seed} --trace\n`,
@@ -129,13 +142,14 @@ async function explain(simulate, { seed, shape, violation: { rule, message } }) 
   process.exitCode = 1;
 }
 
-function showProgress(done) {
+function showProgress(done, broken) {
   const nowMs = performance.now();
   if (nowMs - lastProgressMs < PROGRESS_MS) return;
   lastProgressMs = nowMs;
   const rate = (1000 * done) / (nowMs - startMs);
   const leftS = Math.round(Math.max(0, Math.min((seeds - done) / rate, seconds - (nowMs - startMs) / 1000)));
-  const line = `${done} of ${seeds} seeds, no violation, ${rate.toFixed(1)} a second, ${leftS} s left`;
+  const found = broken === 0 ? "no violation" : `${broken} of them broke an invariant`;
+  const line = `${done} of ${seeds} seeds, ${found}, ${rate.toFixed(1)} a second, ${leftS} s left`;
   process.stderr.write(process.stderr.isTTY ? `\r${line.padEnd(70)}` : `${line}\n`);
 }
 
@@ -143,13 +157,16 @@ function clearProgress() {
   if (process.stderr.isTTY) process.stderr.write(`\r${"".padEnd(70)}\r`);
 }
 
-function summarise(summary) {
+function summarise(summary, failed) {
+  for (const each of failed) tell(each);
   const wallSeconds = (performance.now() - startMs) / 1000;
   const rates = { wall: summary.seeds / wallSeconds, cpu: summary.seeds / summary.cpuSeconds };
   const range = { from, to: from + summary.seeds - 1 };
-  if (values.json) print(JSON.stringify({ ...range, violations: 0, jobs, seconds: wallSeconds, rates, ...summary }));
+  if (values.json)
+    print(JSON.stringify({ ...range, violations: failed.length, jobs, seconds: wallSeconds, rates, ...summary }));
   else {
-    print(`seeds ${range.from} to ${range.to}: no violation in ${summary.seeds}`);
+    const found = failed.length === 0 ? "no violation" : `${failed.length} broke an invariant`;
+    print(`seeds ${range.from} to ${range.to}: ${found} in ${summary.seeds}`);
     print(
       `${wallSeconds.toFixed(1)} s, ${rates.wall.toFixed(1)} seeds a second with --jobs ${jobs}, ` +
         `${rates.cpu.toFixed(1)} a second of processor time`,

@@ -9,7 +9,7 @@ import { Backoff } from "./backoff.js";
 import { abortable } from "./deadline.js";
 import { EpochsSeen } from "./epochs-seen.js";
 import { type Granted, Pen } from "./pen.js";
-import { type PenContext, requireLiveKey } from "./pen-context.js";
+import { type PenContext, requireState } from "./pen-context.js";
 import { describeHolder, heldError } from "./pen-holder.js";
 import { penLost } from "./pen-loss.js";
 import { promiseRound, type RelayAnswer } from "./promise-round.js";
@@ -55,7 +55,7 @@ const ATTEMPT_BACKOFF = { firstMs: 200, maxMs: 5_000 };
  * `identity-conflicted`, `no-relays`, `epoch-order` (somebody had epochs promised beyond what a claim may open), or the signal's reason. Nothing has effects before it resolves.
  */
 export async function acquirePen(context: PenContext, options: AcquireOptions = {}): Promise<Pen> {
-  requireLiveKey(context.identity, context.seed);
+  requireState(context);
   const { clock, random } = context.ports;
   const { wait = false, takeover = false, timeoutMs = ACQUIRE_TIMEOUT_MS, signal } = options;
   const handover = handoverTo(context, options);

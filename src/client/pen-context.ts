@@ -2,6 +2,7 @@ import type { Did } from "../../keys/did.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { AntsError } from "../../keys/errors.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
+import type { IdentityState } from "../../keys/identity/state.js";
 import { encodeMultikey } from "../../keys/multikey.js";
 import { createAuth } from "../protocol/auth.js";
 import type { ReadingKeys } from "../protocol/escrow.js";
@@ -43,8 +44,20 @@ export function authLineOf({ did, instance, seed, ports }: PenContext): AuthLine
   return ({ relay, challenge }) => createAuth({ did, instance, relay, challenge, timeMs: ports.clock.nowMs(), seed });
 }
 
-/** Throws `key-not-live` when the seed's key may no longer sign for the agent. */
-export function requireLiveKey(identity: IdentityLog, seed: Uint8Array): void {
+/** The identity's state, on which this key may act. Throws `identity-conflicted` or `key-not-live`. */
+export function requireState({ identity, did, seed }: PenContext): IdentityState {
+  const { state, resolution } = identity;
+  if (state === undefined) {
+    throw new AntsError("identity-conflicted", `the identity of ${did} is ${resolution.status}`, {
+      hint: "read its identity log; only the recovery phrase settles rival operations",
+      details: { did, status: resolution.status },
+    });
+  }
+  requireLiveKey(identity, seed);
+  return state;
+}
+
+function requireLiveKey(identity: IdentityLog, seed: Uint8Array): void {
   const key = encodeMultikey(publicKeyFromSeed(seed));
   if (!identity.deactivated && identity.standingOf(key)?.live === true) return;
   const why = identity.deactivated ? "the identity was deactivated" : "the identity log does not list it as live";

@@ -16,7 +16,7 @@ import type { EpochsSeen } from "./epochs-seen.js";
 import { type BaseCandidate, chooseBase, TWO_HISTORIES } from "./fork-choice.js";
 import { fetchIdentity, publishIdentity } from "./identity-exchange.js";
 import { onAbort } from "./on-abort.js";
-import { authLineOf, type PenContext, requireLiveKey } from "./pen-context.js";
+import { authLineOf, type PenContext, requireState } from "./pen-context.js";
 import type { PenHolder } from "./pen-holder.js";
 import { hasQuorum, relayKey, relaysOf } from "./quorum.js";
 
@@ -384,17 +384,4 @@ const FATAL: ReadonlySet<string> = new Set([
 
 function refusedAnswer(message: RefusedMessage): RelayAnswer {
   return { state: "refused", error: errorOfRefusal(message) };
-}
-
-/** The identity's state, which must be one that this key may act on. */
-function requireState({ identity, did, seed }: PenContext) {
-  const { state, resolution } = identity;
-  if (state === undefined) {
-    throw new AntsError("identity-conflicted", `the identity of ${did} is ${resolution.status}`, {
-      hint: "read its identity log; only the recovery phrase settles rival operations",
-      details: { did, status: resolution.status },
-    });
-  }
-  requireLiveKey(identity, seed);
-  return state;
 }

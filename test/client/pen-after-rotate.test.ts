@@ -65,4 +65,24 @@ describe("after a rotate", () => {
     expect(error).toMatchObject({ code: "chain-missing", details: { seq: 9 } });
     expect(context.chain.highestEpoch).toBeLessThan(2);
   });
+
+  it("that has a rival nothing is asked or signed: the identity is in conflict, whoever's key this is", async () => {
+    const world = new World();
+    const seeds = [world.random.bytes(32), world.random.bytes(32)];
+    const rivals = seeds.map(
+      (seed) =>
+        rotateIdentity({
+          parent: world.genesis,
+          revealSeeds: [world.recoverySeed],
+          newSignSeeds: [seed],
+          nextRecoveryKeys: [publicKeyFromSeed(world.random.bytes(32))],
+          timeMs: world.clock.nowMs(),
+        }).parsed,
+    );
+    const identity = new IdentityLog(world.did, [world.genesis, ...rivals]);
+    const { context } = await world.start({ seed: seeds[0]!, identity });
+    const error = await acquirePen(context).catch((error) => error);
+    expect(error).toMatchObject({ code: "identity-conflicted", details: { status: "conflicted" } });
+    expect(context.chain.tree.size).toBe(0);
+  });
 });

@@ -151,6 +151,11 @@ export class SimRelay {
     return head === undefined ? undefined : { epoch: head.epoch, seq: head.seq, id: head.id };
   }
 
+  /** The highest epoch that it promised. */
+  promised(did: string): number {
+    return this.#ledger?.agent(did)?.promised ?? 0;
+  }
+
   /** The lines of the chain here, from seq 0. */
   chain(did: string): { readonly id: string; readonly line: Uint8Array }[] {
     const record = this.#folder.index.agent(did);
@@ -262,7 +267,7 @@ export class SimRelay {
     const did = frame.entries[0]?.did;
     const instance = did === undefined ? undefined : peer?.authentication.instanceOf(did);
     const author = instance === undefined ? {} : { author: did!, instance };
-    const promised = did === undefined ? 0 : (this.#ledger!.agent(did)?.promised ?? 0);
+    const promised = did === undefined ? 0 : this.promised(did);
     const forksBefore = this.#folder.forks.length;
     const reply = await this.#ledger!.publish(frame, { ...(epoch === undefined ? {} : { epoch }), ...author });
     this.forks += this.#folder.forks.length - forksBefore;

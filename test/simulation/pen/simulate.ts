@@ -202,13 +202,7 @@ class Run {
       await clock.sleep(1_000);
     }
     if (host.seed !== this.#world.seed) this.#world.bringVault(host);
-    const last = await this.#lastHolder(host);
-    if (last === undefined) return;
-    await this.#until(() => this.#isEverywhere(last), 60_000);
-    if (!this.#world.isOver && !this.#isEverywhere(last)) {
-      checker.fail("every-relay-follows", "a relay never gets to the end of the chain");
-    }
-    await this.#readToTheEnd();
+    if (await this.#reachEveryRelay(host)) await this.#readToTheEnd();
   }
 
   #presentRelays(): readonly SimRelay[] {
@@ -254,6 +248,33 @@ class Run {
     trace(() => `gone for good: ${[...this.#lost].map(({ name }) => name).join(" ")}`);
   }
 
+  /**
+   * The last holder brings every relay up to date. A relay that promised more to a start that is gone takes nothing until
+   * the next claim (docs/decisions/0012), and with a liar's word it ends the turn: then the agent is started again.
+   */
+  async #reachEveryRelay(host: Host): Promise<boolean> {
+    const { checker } = this.#world;
+    for (let attempt = 0; attempt < MAX_LAST_STARTS; attempt++) {
+      const last = await this.#lastHolder(host);
+      if (last === undefined) return false;
+      await this.#until(() => this.#isEverywhere(last) || last.state === "ended", 60_000);
+      if (this.#world.isOver) return false;
+      if (this.#isEverywhere(last)) return true;
+      if (last.state === "ended" ? !this.#mayStartAgain(last) : !this.#hasStrayPromise(last)) break;
+      checker.count("claimed anew for the last relay");
+      this.#world.kill(last);
+    }
+    checker.fail("every-relay-follows", "a relay never gets to the end of the chain");
+    return false;
+  }
+
+  #hasStrayPromise({ pen, context }: Instance): boolean {
+    const { did } = this.#world;
+    return context.identity.newest!.op.relays.some(
+      ({ url }) => (this.#world.relayAt(url)?.promised(did) ?? 0) > pen!.epoch,
+    );
+  }
+
   /** Starts the agent, again where a relay that promised more ends its turn, until it commits. */
   async #lastHolder(host: Host): Promise<Instance | undefined> {
     const { checker } = this.#world;
@@ -267,13 +288,17 @@ class Run {
       if (this.#world.isOver) return undefined;
       if (checker.trunk.length >= from + 2) return last;
       outcome = `${last.name} is ${last.state}: ${last.outcome}`;
-      // With an honest relay that promised more, a liar's word is enough to end a turn, and it may be the reason that is told.
-      const isLie = last.outcome === "key-not-live" && this.#world.relays.some(({ lie }) => lie !== undefined);
-      if (last.state === "ended" && !AGAIN.has(last.outcome) && !isLie) break;
+      if (last.state === "ended" && !this.#mayStartAgain(last)) break;
       this.#world.kill(last);
     }
     checker.fail("somebody-can-claim", `no fault any more, and ${outcome}`);
     return undefined;
+  }
+
+  #mayStartAgain({ outcome }: Instance): boolean {
+    // With an honest relay that promised more, a liar's word is enough to end a turn, and it may be the reason that is told.
+    const isLie = outcome === "key-not-live" && this.#world.relays.some(({ lie }) => lie !== undefined);
+    return AGAIN.has(outcome) || isLie;
   }
 
   /** Every honest relay of the newest set, as it is named, has come to the committed end. */
