@@ -47,14 +47,14 @@ export function authLineOf({ did, instance, seed, ports }: PenContext): AuthLine
 /** The identity's state, on which this key may act. Throws `identity-conflicted` or `key-not-live`. */
 export function requireState({ identity, did, seed }: PenContext): IdentityState {
   const { state, resolution } = identity;
-  if (state === undefined) {
+  if (resolution.status === "conflicted") {
     throw new AntsError("identity-conflicted", `the identity of ${did} is ${resolution.status}`, {
       hint: "read its identity log; only the recovery phrase settles rival operations",
       details: { did, status: resolution.status },
     });
   }
   requireLiveKey(identity, seed);
-  return state;
+  return state!;
 }
 
 function requireLiveKey(identity: IdentityLog, seed: Uint8Array): void {

@@ -136,7 +136,7 @@ export const HISTORIES: readonly Scenario[] = [
       disk.put(IDENTITY_FILE, Buffer.concat(lines.flatMap((line) => [line, Buffer.from("\n")])));
       const home = scene.world.addHost({ disk, seed: scene.world.seed, madeGenesis: true });
       const readIdentity = (did: string, read: readonly Uint8Array[]) => new IdentityLog(did, read);
-      await scene.ends(scene.start(home, { takeover: true }, { readIdentity }), "key-not-live");
+      await scene.ends(scene.start(home, { takeover: true }, { readIdentity }), "identity-conflicted");
       for (const relay of scene.relays) await scene.answerTo(relay, [rival.line]);
       // Who saw one of them first goes on with it.
       await scene.goesOn(owner);
