@@ -6,7 +6,7 @@ import { expectPassed, held, runDrill } from "../support/drill-run.js";
 const TIMEOUT_MS = 240_000;
 
 /** The migration test without root: hosts are folders, processes and proxies (test/system/migration.test.ts has more). */
-describe("an agent whose host is lost, as processes and folders (I11, B12, B16, B19, B20, B21)", () => {
+describe("an agent whose host is lost, as processes and folders (I1, I11, B3, B12, B16, B19, B20, B21)", () => {
   let report: DrillReport;
   beforeAll(async () => {
     report = await runDrill("--isolation processes --at-once 3", TIMEOUT_MS);

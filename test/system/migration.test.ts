@@ -12,7 +12,7 @@ const lacking = [...(process.getuid?.() === 0 ? [] : ["root"]), ...missing("tsha
  * with users, disks and clocks of their own; every packet recorded.
  */
 describe.skipIf(lacking.length > 0)(
-  `an agent whose host is lost, in namespaces (I11, B11, B12, B16, B18, B19, B20, B21, B27)${because(lacking)}`,
+  `an agent whose host is lost, in namespaces (I1, I11, B3, B11, B12, B16, B18, B19, B20, B21, B27)${because(lacking)}`,
   () => {
     let report: DrillReport;
     beforeAll(async () => {

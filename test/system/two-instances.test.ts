@@ -24,7 +24,7 @@ async function atWork(): Promise<{ keys: AgentKeys; home: string; copy: string }
   return { keys, home, copy };
 }
 
-describe("two instances of one agent, as processes (I11)", () => {
+describe("two instances of one agent, as processes (I11, B3)", () => {
   it("in one home the second is told that it is locked, elsewhere that the pen is held; the first goes on", async () => {
     const { keys, home, copy } = await atWork();
     await using first = new AgentProcess(home, keys);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { DrillBed } from "./bed.js";
 import { Counter, type CounterOptions } from "./counter.js";
@@ -188,6 +189,13 @@ export class Stage {
       found.length === 0
         ? `${files} files with ${bytes} bytes were searched`
         : found.map(({ key, where }) => `the ${key} in ${where}`).join(", "),
+    );
+    const written = JSON.stringify(events);
+    const places = [this.a.folder, this.b.folder, hostname()].filter((place) => written.includes(place));
+    this.check(
+      "no event names a host or a folder of one",
+      places.length === 0,
+      places.length === 0 ? `${events.length} events` : places.join(", "),
     );
     const [first] = events;
     this.check("it is the same agent", first?.did === this.did, first?.did ?? "nobody");
