@@ -191,7 +191,9 @@ export class Stage {
         : found.map(({ key, where }) => `the ${key} in ${where}`).join(", "),
     );
     const written = JSON.stringify(events);
-    const places = [this.a.folder, this.b.folder, hostname()].filter((place) => written.includes(place));
+    const places = [this.a.folder, this.b.folder].filter((folder) => written.includes(folder));
+    // A host's name may be so short that it is in many a key.
+    if (new Set(written.match(/[\w.-]+/g)).has(hostname())) places.push(hostname());
     this.check(
       "no event names a host or a folder of one",
       places.length === 0,
