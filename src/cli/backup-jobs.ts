@@ -45,7 +45,7 @@ async function create(
   const planned = place.targets(tier);
   const targets = planned.filter(({ url }) => !took.includes(url));
   if (targets.length === 0) return { archives: [] };
-  const report = await makeBackup(context, place, { tier, targets, clean });
+  const report = await makeBackup(context, place, { tier, targets, clean, displaced: place.config.schedule.displaced });
   await prune(context, place, planned, tier);
   const archives = [report.name];
   const failures = report.targets.flatMap((at) => (at.status === "failed" ? [at] : []));

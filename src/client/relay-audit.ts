@@ -2,15 +2,14 @@ import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import { RootCache, verifyEventSignature } from "../protocol/batch.js";
 import { parseEntry } from "../protocol/entry.js";
-import { EnvelopeReader } from "../protocol/envelope.js";
 import type { ChainHead, ParsedEvent } from "../protocol/event.js";
-import { HASH } from "../protocol/grammar.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import { readRelayFrame } from "../protocol/messages.js";
 import { httpUrlOf } from "../protocol/relay-url.js";
 import { RelayConnection } from "./connection.js";
 import { connectionLost } from "./connection-errors.js";
 import { LinkedAbort, withDeadline } from "./deadline.js";
+import { headNamedBy } from "./later-turn.js";
 import type { ClientPorts } from "./ports.js";
 
 /** An event of the author's chain, as the author has it. */
@@ -80,7 +79,7 @@ export async function auditRelay(options: RelayAuditOptions, ports: ClientPorts)
       await connection.opened(over.signal);
       const { status } = connection;
       const checkpoint = status.state === "open" ? status.head.checkpoint : "";
-      const named = await namedBy(relay.url, did, ports, over.signal);
+      const named = await headNamedBy(relay.url, did, ports.get, over.signal);
       const namedSeq = named.head?.seq ?? -1;
       const first = events[0]?.seq ?? 0;
       const inChain =
@@ -109,27 +108,6 @@ export async function auditRelay(options: RelayAuditOptions, ports: ClientPorts)
       await connection.close();
     }
   });
-}
-
-interface Named {
-  readonly head?: ChainHead;
-  readonly identity?: string;
-}
-
-/** What the relay names as the end of the chain; nothing where it knows no such agent. Throws `relay-protocol`. */
-async function namedBy(url: string, did: string, ports: ClientPorts, signal: AbortSignal): Promise<Named> {
-  const { status, body } = await ports.get(`${httpUrlOf(url)}/agents/${did}/head`, { maxBytes: 65_536, signal });
-  if (status !== 200) return {};
-  try {
-    const { head, identity } = (JSON.parse(new TextDecoder().decode(body)) ?? {}) as Record<string, unknown>;
-    const read = new EnvelopeReader({ t: "head", head, identity }, 0);
-    return {
-      ...(read.has("head") ? { head: read.chainHead("head") } : {}),
-      ...(read.has("identity") ? { identity: read.text("identity", HASH, "64 hex digits") } : {}),
-    };
-  } catch (cause) {
-    throw notRead(url, "what it names as the head of a chain", cause);
-  }
 }
 
 /** Ids of events that a way of reading shows, and of those of which it only says that they are there for others. */

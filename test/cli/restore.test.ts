@@ -208,7 +208,7 @@ describe("a key that was rotated since", { timeout: 600_000 }, () => {
     const { name } = await place.done<{ name: string }>(`${at("outdated")} ants backup create --target shelf --json`);
     // The thief has the key and the identity log of before, and asks no relay of ours.
     const thief = await place.done<{ name: string }>(
-      `${at("thief", "thief.json")} ants backup create --target theirs --json && cp theirs/* shelf/ >&2 && true`,
+      `${at("thief", "thief.json")} ants backup create --target theirs --offline --json && cp theirs/* shelf/ >&2 && true`,
     );
     expect(thief.name).not.toBe(name);
     const words = "--phrase-file words --offline --json --target shelf";

@@ -67,6 +67,8 @@ const backupConfigSchema = z.strictObject({
       rehearse: every.prefault("1w"),
       /** This home's turns are later than the clock's by its own share of this. */
       spread: span.prefault("5m"),
+      /** Whether archives are made though the agent went on in another instance. */
+      displaced: z.enum(["refuse", "make"]).default("refuse"),
     })
     .prefault({}),
 });

@@ -14,9 +14,16 @@ import type { PhraseSource } from "../phrase-input.js";
 
 export interface BackupCreateOptions extends BackupPlaceOptions {
   readonly tier: BackupTier;
+  /** Also where the agent went on in another instance. */
+  readonly anyway?: true;
+  /** Asks no relay whether it did. */
+  readonly offline?: true;
 }
 
-/** Makes an archive of the home and stores it at every target of its tier. */
+/**
+ * Makes an archive of the home and stores it at every target of its tier, unless the relays know that the agent went on
+ * elsewhere.
+ */
 export async function backupCreate(context: CommandContext, options: BackupCreateOptions): Promise<CommandResult> {
   const { out } = context;
   await using place = await BackupPlace.open(context, options);
@@ -24,7 +31,8 @@ export async function backupCreate(context: CommandContext, options: BackupCreat
   const progress = out.progress("bytes:");
   try {
     const onProgress = ({ bytes }: BackupProgress) => progress.at(bytes);
-    const report = await makeBackup(context, place, { tier: options.tier, onProgress });
+    const displaced = options.offline === true ? "unasked" : options.anyway === true ? "make" : "refuse";
+    const report = await makeBackup(context, place, { tier: options.tier, displaced, onProgress });
     progress.end();
     const failures = report.targets.flatMap((at) => (at.status === "failed" ? [at] : []));
     for (const { url, error } of failures) out.warn(`${url} did not take it: ${error.message}`);

@@ -71,7 +71,11 @@ export async function checkBackups(
     if (last === undefined) continue;
     const ago = lengthText(nowMs - last.endedMs);
     const found = `the last run failed ${ago} ago: ${last.message ?? last.code ?? "for no reason that it gave"}`;
-    findings.push(broken(`backup job ${job}`, found, `put that right; then ants backup schedule run --once`));
+    const fix =
+      last.code === "home-displaced"
+        ? 'on a host that the agent left, stop the timer; to go on here: ants publish; or displaced = "make" under [schedule] in .ants/backup.toml'
+        : "put that right; then ants backup schedule run --once";
+    findings.push(broken(`backup job ${job}`, found, fix));
   }
   for (const target of targets) findings.push(reachability(target, archives, config, nowMs));
   if (options.recipients !== undefined) findings.push(...recipients(archives, options.recipients));

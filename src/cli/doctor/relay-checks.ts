@@ -89,6 +89,14 @@ async function elsewhere(
       );
     }
   }
+  // It may have begun before what this home wrote last, and then it has no more events.
+  const beyond = standing.flatMap(({ url, state }) => (state === "beyond" ? [url] : []));
+  if (findings.length === 0 && beyond.length > 0) {
+    const found = `the agent went on in a later turn than this home's, as its key signed: another instance writes (${beyond.join(", ")})`;
+    const fix =
+      "stop what runs here, its backups too; to go on here: ants publish; if it is not yours: ants rotate --turns";
+    findings.push(advice("other instance", found, options.atRest ?? fix));
+  }
   const { identity } = await AgentHome.open(nodeDisk, home.path);
   if (audits.some(({ identity: hash }) => hash !== undefined && !identity.has(hash))) {
     const found =

@@ -15,6 +15,8 @@ export function addBackupCommands(program: Command, runner: Runner): void {
 
   const create = placed(command(backup, "create", "make an archive of the home and store it at every target"))
     .addOption(tierOption().default("hot"))
+    .option("--anyway", "also where the agent went on in another instance, and this home is of an older state")
+    .option("--offline", "do not ask the relays whether it did")
     .action((options) => runner(async (c) => (await import("../commands/backup.js")).backupCreate(c, options)));
   examples(create, [
     ["ants backup create", "a hot one, to the targets of .ants/backup.toml"],

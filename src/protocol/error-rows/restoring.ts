@@ -7,6 +7,11 @@ export const RESTORE_ERRORS = {
     "Take an archive that was made after the rotate. If you know that this one is older than the theft: --signed-by-replaced-key.",
     EXIT.refusedForSafety,
   ),
+  "home-displaced": fatal(
+    "The agent went on in another instance: an archive of this home would be of an older state.",
+    "Stop this home's timer. Or go on here: ants publish claims the pen. Or archive it all the same: ants backup create --anyway.",
+    EXIT.refusedForSafety,
+  ),
   "home-dormant": fatal(
     "The home was restored from a backup and sleeps: nothing is claimed, signed or sent from it.",
     "Wake it: ants activate claims the pen. Whatever only reads works as it is.",
