@@ -23,6 +23,7 @@ import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
 import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
 import { AgentMail, type MailOptions } from "./mail.js";
+import { unlessAllRefuse } from "./refusals.js";
 import type { SecretVault } from "./secret-vault.js";
 import { AgentSecretsAtWork } from "./secrets-at-work.js";
 import { AgentSteps } from "./steps.js";
@@ -50,6 +51,8 @@ export interface OpeningOptions extends Omit<AcquireOptions, "handover"> {
   readonly instance?: string;
   /** Id of the event by which the holder handed over to `instance`. */
   readonly handover?: string;
+  /** Throws `no-quorum` early where every relay refuses to be connected to: see {@link unlessAllRefuse}. */
+  readonly unlessAllRefuse?: boolean;
 }
 
 export interface OpenAgentOptions extends OpeningOptions {
@@ -336,7 +339,11 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
     };
     const { handover: event, ...acquire } = options;
     const handover = event === undefined ? {} : { handover: { event, instance: own } };
-    const pen = await acquirePen(context, { ...acquire, ...handover });
+    const claim = (signal: AbortSignal | undefined) =>
+      acquirePen(context, { ...acquire, ...handover, ...(signal === undefined ? {} : { signal }) });
+    const urls = identity.newest?.op.relays.map(({ url }) => url) ?? [];
+    const watch = { did, relays, urls, clock: ports.clock, signal: acquire.signal };
+    const pen = await (options.unlessAllRefuse === true ? unlessAllRefuse(watch, claim) : claim(acquire.signal));
     closing.push(() => pen.release());
     const leftBehind = await untoldSideEvents(disk, layout.leftBehindTold, chain);
     const { clock, random } = ports;

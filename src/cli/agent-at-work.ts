@@ -4,9 +4,9 @@ import { requireAwake } from "../agent/dormant.js";
 import { AgentHome } from "../agent/home.js";
 import { requireNotMoved } from "../agent/moved.js";
 import type { Agent } from "../agent/open-agent.js";
-import { openUnlocked } from "../agent/open-home.js";
 import type { CommandContext } from "./context.js";
 import { type UnlockedVault, type UnlockOptions, unlock } from "./unlock.js";
+import { openTelling } from "./waiting.js";
 
 export interface AtWorkOptions extends UnlockOptions {
   readonly takeover?: true;
@@ -14,6 +14,8 @@ export interface AtWorkOptions extends UnlockOptions {
   readonly wait?: true;
   /** Also where the agent moves away, to finish that or to take it back. */
   readonly leaving?: true;
+  /** Does not wait for relays that all refuse to be connected to. */
+  readonly unlessAllRefuse?: boolean;
   /** Runs with the home's lock held and the vault open, before the pen is asked for. */
   readonly before?: (home: AgentHome, unlocked: UnlockedVault) => Promise<void>;
   /** How long to try for the pen. */
@@ -48,13 +50,15 @@ export async function agentAtWork<T>(
     await lock.release();
     throw error;
   }
-  const agent = await openUnlocked(
+  const agent = await openTelling(
+    context,
     { home, lock, vault: unlocked.vault, vaultPath: unlocked.path },
     {
       signal,
       timeoutMs: options.timeoutMs,
       ...(options.leaving === true ? { leaving: true } : {}),
       ...(options.takeover === true ? { takeover: true } : {}),
+      ...(options.unlessAllRefuse === true ? { unlessAllRefuse: true } : {}),
       ...(options.wait === true ? { wait: true, onWait: waitTeller(context) } : {}),
     },
   );

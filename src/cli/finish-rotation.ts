@@ -2,13 +2,13 @@ import { isAntsError } from "../../keys/errors.js";
 import type { OpenVault } from "../../keys/node/vault.js";
 import type { DiskLock } from "../../keys/ports.js";
 import type { AgentHome } from "../agent/home.js";
-import { openUnlocked } from "../agent/open-home.js";
 import { finishRotation } from "../agent/rotation.js";
 import type { Confirmation } from "../agent/spread-operation.js";
 import { systemPorts } from "../client/ports.js";
 import type { RelayPool } from "../client/relay-pool.js";
 import { EXIT } from "../protocol/errors.js";
 import type { CommandContext, CommandResult } from "./context.js";
+import { atMost, openTelling, tellWaiting } from "./waiting.js";
 
 export interface Finishing {
   readonly home: AgentHome;
@@ -32,6 +32,7 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
   let confirmations: readonly Confirmation[];
   try {
     const ports = systemPorts;
+    using _waiting = tellWaiting(context, () => `the relays to confirm the new key, ${atMost(timeoutMs)} for each`);
     ({ confirmations } = await finishRotation({ home, vault, vaultPath, pool, ports, timeoutMs, signal }));
   } catch (error) {
     vault.close();
@@ -43,7 +44,8 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
   const { op } = home.identity.newest!;
   let claimed = true;
   try {
-    const agent = await openUnlocked(
+    const agent = await openTelling(
+      context,
       { home, lock, vault, vaultPath },
       { signal, timeoutMs, activate: true, isVouchedFor: true },
     );

@@ -12,6 +12,7 @@ import type { RelayPool } from "../client/relay-pool.js";
 import { type RelayReport, surveyChain, surveyIdentity } from "../client/survey.js";
 import { createAuth } from "../protocol/auth.js";
 import type { CommandContext } from "./context.js";
+import { atMost, tellWaiting } from "./waiting.js";
 
 export interface Survey {
   readonly home: AgentHome;
@@ -32,9 +33,14 @@ export interface Survey {
  * each relay came to; those that could not be read are told. Throws what `seed` throws, disk errors, the signal's reason.
  */
 export async function surveyAgent(
-  { out, signal }: CommandContext,
+  context: CommandContext,
   { home, chain, pool, relays, timeoutMs, seed, quiet = false }: Survey,
 ): Promise<RelayReport[]> {
+  const { out, signal } = context;
+  using _waiting = tellWaiting(context, () => {
+    const named = home.identity.newest?.op.relays.map(({ url }) => url) ?? [];
+    return `the relays ${[...new Set([...relays, ...named])].join(", ")}, ${atMost(timeoutMs)} for each`;
+  });
   const options = { pool, clock: systemPorts.clock, timeoutMs, signal };
   const { identity } = home;
   const { did } = identity;

@@ -3,12 +3,12 @@ import { requireLiveSigner } from "../../agent/backup/archive-signer.js";
 import { dormantMark } from "../../agent/dormant.js";
 import { type Gap, gapLines } from "../../agent/gap.js";
 import { AgentHome } from "../../agent/home.js";
-import { openUnlocked } from "../../agent/open-home.js";
 import { waitTeller } from "../agent-at-work.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { surveyGap } from "../gap-survey.js";
 import { gapJson } from "../gap-text.js";
 import { type UnlockedVault, type UnlockOptions, unlock } from "../unlock.js";
+import { openTelling } from "../waiting.js";
 
 export interface ActivateOptions extends UnlockOptions {
   readonly takeover?: true;
@@ -53,7 +53,8 @@ export async function activate(context: CommandContext, options: ActivateOptions
     throw error;
   }
   for (const line of gapLines(gap)) out.note(line);
-  const agent = await openUnlocked(
+  const agent = await openTelling(
+    context,
     { home, lock, vault: unlocked.vault, vaultPath: unlocked.path },
     {
       signal,

@@ -13,6 +13,7 @@ import { readPasted } from "../pasted.js";
 import { relayUrl } from "../relay-url-option.js";
 import { resolverOf } from "../resolving.js";
 import { usageError } from "../usage.js";
+import { atMost, tellWaiting } from "../waiting.js";
 
 export interface ForksCommandOptions {
   /** A handle or DID; this home's agent unless given. */
@@ -42,12 +43,14 @@ export async function forks(context: CommandContext, options: ForksCommandOption
 
 /** Asks every relay of an agent; throws "relay-unreachable" where none answers. */
 export async function readAll(
-  { signal }: CommandContext,
+  context: CommandContext,
   log: IdentityLog,
   urls: readonly string[],
   timeoutMs: number,
 ): Promise<ForkSurvey> {
+  const { signal } = context;
   const pool = new RelayPool(systemPorts);
+  using _waiting = tellWaiting(context, () => `the relays of ${log.did}, ${atMost(timeoutMs)} for each`);
   try {
     const survey = await surveyForks({ did: log.did, log, urls, pool, ports: systemPorts, timeoutMs, signal });
     if (survey.relays.some(({ state }) => state === "read")) return survey;

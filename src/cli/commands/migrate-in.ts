@@ -16,7 +16,6 @@ import { restoreHome } from "../../agent/backup/restore-home.js";
 import { dormantMark } from "../../agent/dormant.js";
 import { AgentHome, homeLayout } from "../../agent/home.js";
 import { type MoveBundle, notABundle, readBundle } from "../../agent/move-bundle.js";
-import { openUnlocked } from "../../agent/open-home.js";
 import { StepReader } from "../../agent/step-reader.js";
 import type { KnownStep } from "../../agent/step-records.js";
 import { systemPorts } from "../../client/ports.js";
@@ -37,6 +36,7 @@ import { type KeptVault, keepReceivedVault, receivedIdentity } from "../received
 import { printable } from "../text.js";
 import { openTerminal } from "../tty.js";
 import { usageError } from "../usage.js";
+import { openTelling } from "../waiting.js";
 
 export interface MigrateInOptions {
   readonly start?: true;
@@ -209,7 +209,8 @@ async function settle(context: CommandContext, options: TakeOptions, arrival: Ar
     claimed: {},
     takeover: { takeover: true },
   }[way.kind];
-  const agent = await openUnlocked(
+  const agent = await openTelling(
+    context,
     { home, lock, vault: kept.vault, vaultPath: vaultFile },
     { ...how, activate: true, signal, timeoutMs: options.timeout * 1000 },
   );

@@ -13,6 +13,7 @@ import { queueDrafts } from "../draft-queueing.js";
 import { type BodyInput, type BodySource, openLines, readBodies, readBody } from "../event-body.js";
 import type { Output } from "../output.js";
 import { usageError } from "../usage.js";
+import { atMost, tellWaiting } from "../waiting.js";
 
 export interface PublishCommandOptions {
   readonly body?: string;
@@ -51,7 +52,8 @@ export async function publish(context: CommandContext, options: PublishCommandOp
   const lines = options.lines === true ? await openLines(source) : undefined;
   const timeoutMs = options.timeout * 1000;
   try {
-    return await agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
+    const atWork = { ...options, timeoutMs, unlessAllRefuse: options.queue === true && options.wait !== true };
+    return await agentAtWork(context, atWork, async (agent) => {
       if (body !== undefined) return publishOne(context, options, agent, body);
       if (lines !== undefined) await publishLines(context, options, agent, lines);
       return undefined;
@@ -85,6 +87,7 @@ async function publishOne(
   let published: Published;
   /** Why nobody waits any longer for a durability that is not reached. */
   let late: unknown;
+  using _waiting = tellWaiting(context, () => missingText(agent, timeout));
   try {
     published = await agent.publisher.publish([draftOf(options, body)], {
       durability,
@@ -108,6 +111,13 @@ async function publishOne(
   const wanted = durability === "all" ? "every relay" : "the relay";
   out.warn(`not on ${wanted} within ${timeout} s; a quorum has it, so it stays: do not publish it again`);
   return EXIT.partlyDone;
+}
+
+/** Which relays lack something, while they are waited for. */
+function missingText({ publisher }: Agent, timeout: number): string {
+  const lacking = publisher.relays().filter(({ behind }) => behind > 0);
+  const which = lacking.length === 0 ? "the relays" : lacking.map(({ url }) => url).join(", ");
+  return `${which} to have it on disk, ${atMost(timeout * 1000)}`;
 }
 
 /** What is known of a publication, also of one that nobody waits for any longer. */
@@ -150,6 +160,7 @@ async function publishLines(
     stopped = error;
   }
   // A line that cannot be published does not take the report of those before it away.
+  using _waiting = tellWaiting(context, () => missingText(agent, options.timeout));
   const unpublished: unknown = await last.then(
     () => undefined,
     (error: unknown) => error,

@@ -5,13 +5,13 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { AntsError } from "../../../keys/errors.js";
 import { systemClock, systemRandom } from "../../../keys/ports.js";
-import { openUnlocked } from "../../agent/open-home.js";
 import { choose, exhausted, type UsableVersion } from "../../agent/secret-choice.js";
 import { SecretKeeper } from "../../agent/secret-keeper.js";
 import { SecretVault } from "../../agent/secret-vault.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { type SecretView, type SecretViewOptions, viewSecrets, warnPassedOver } from "../secret-view.js";
 import { usageError } from "../usage.js";
+import { openTelling } from "../waiting.js";
 
 export interface SecretExecOptions extends SecretViewOptions {
   readonly command: readonly string[];
@@ -126,7 +126,8 @@ async function withFallback(
 async function record(context: CommandContext, { home, vault, vaultPath }: SecretView): Promise<void> {
   try {
     const lock = await home.lock();
-    const agent = await openUnlocked(
+    const agent = await openTelling(
+      context,
       { home, lock, vault, vaultPath },
       { signal: context.signal, timeoutMs: RECORD_TIMEOUT_MS },
     );

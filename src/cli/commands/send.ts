@@ -7,6 +7,7 @@ import type { CommandContext, CommandResult } from "../context.js";
 import { readBody } from "../event-body.js";
 import { relayUrl } from "../relay-url-option.js";
 import { usageError } from "../usage.js";
+import { atMost, tellWaiting } from "../waiting.js";
 
 export interface SendCommandOptions {
   /** Recipients, and the text at the end unless it comes from a file. */
@@ -39,6 +40,7 @@ export async function send(context: CommandContext, options: SendCommandOptions)
   const body = await readBody(source, signal);
   const timeoutMs = options.timeout * 1000;
   return agentAtWork(context, { ...options, timeoutMs }, async (agent) => {
+    using _waiting = tellWaiting(context, () => `the relays of ${names.join(", ")}, ${atMost(timeoutMs)}`);
     const sent = await agent.send(names, body, {
       kind,
       via,
