@@ -1,4 +1,5 @@
-import type { BackupReport } from "../agent/backup/create-backup.js";
+import type { BackupProgress, BackupReport } from "../agent/backup/create-backup.js";
+import type { ReadSoFar } from "../agent/backup/home-files.js";
 import { hostOnly } from "../agent/backup/left-out.js";
 import type { ListedArchive, ListedCopy } from "../agent/backup/list-backups.js";
 
@@ -8,6 +9,25 @@ export function sizeText(bytes: number): string {
   const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   const size = bytes / 2 ** (10 * unit);
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
+}
+
+/** How much of a home was looked at. */
+export function readText({ files, bytes }: ReadSoFar): string {
+  return `${files} ${files === 1 ? "file" : "files"}, ${sizeText(bytes)}`;
+}
+
+/** How far a backup is. How large the home is shows when all of it was read. */
+export function backupProgressText(progress: BackupProgress): string {
+  switch (progress.doing) {
+    case "reading":
+      return `read ${readText(progress)}`;
+    case "packing":
+      return `packed ${sizeText(progress.bytes)} of ${readText({ ...progress, bytes: progress.totalBytes })}`;
+    case "storing": {
+      const { totalBytes, target, targets } = progress;
+      return `storing ${sizeText(totalBytes)}${targets === 1 ? "" : ` at target ${target} of ${targets}`}`;
+    }
+  }
 }
 
 export function stamp(ms: number): string {

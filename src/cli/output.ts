@@ -109,23 +109,39 @@ export class Progress {
   readonly #label: string;
   readonly #started = performance.now();
   #shown = 0;
+  #stage: NodeJS.Timeout | undefined;
 
   constructor(stream: NodeJS.WriteStream | undefined, label: string) {
     this.#stream = stream;
     this.#label = label;
   }
 
-  at(done: number): void {
+  /** How much is done. */
+  at(done: number | string): void {
+    clearTimeout(this.#stage);
     const now = performance.now();
     if (this.#stream === undefined || now - this.#started < PROGRESS_AFTER_MS) return;
     if (now - this.#shown < PROGRESS_EVERY_MS) return;
-    this.#shown = now;
-    this.#stream.write(`\r\x1b[2K${this.#label} ${done}`);
+    this.#show(done);
+  }
+
+  /** What is done from now on without saying how far it is: it stands there until something else does. */
+  stage(what: string): void {
+    clearTimeout(this.#stage);
+    const waitMs = Math.max(0, this.#started + PROGRESS_AFTER_MS - performance.now());
+    if (waitMs === 0) this.#show(what);
+    else this.#stage = setTimeout(() => this.#show(what), waitMs);
   }
 
   /** Takes the line away again. */
   end(): void {
+    clearTimeout(this.#stage);
     if (this.#shown > 0) this.#stream?.write("\r\x1b[2K");
+  }
+
+  #show(text: number | string): void {
+    this.#shown = performance.now();
+    this.#stream?.write(`\r\x1b[2K${this.#label} ${text}`);
   }
 }
 

@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AntsError } from "../../keys/errors.js";
 import { eventText } from "../../src/cli/event-text.js";
-import { describe as describeError, Output } from "../../src/cli/output.js";
+import { describe as describeError, Output, Progress } from "../../src/cli/output.js";
 import { printable, rendered } from "../../src/cli/text.js";
 import type { Event } from "../../src/protocol/event.js";
 
@@ -87,6 +87,50 @@ describe("whatever a command prints", () => {
       const escaped = [value, stderr, ...(terminal ? [exact] : [])].join("\n");
       expect(escaped).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\p{Cf}/u);
     }
+  });
+});
+
+describe("long work", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  function progressInto() {
+    const stderr = Object.assign(new PassThrough(), { isTTY: true }) as unknown as NodeJS.WriteStream;
+    const progress = new Progress(stderr, "backup:");
+    return { progress, shown: () => String(stderr.read() ?? "") };
+  }
+
+  it("shows how far it is from the second second on", () => {
+    const { progress, shown } = progressInto();
+    progress.at(1);
+    vi.advanceTimersByTime(1_001);
+    progress.at("packed 1 B of 2 B");
+    expect(shown()).toBe("\r\u001b[2Kbackup: packed 1 B of 2 B");
+    progress.end();
+    expect(shown()).toBe("\r\u001b[2K");
+  });
+
+  it("shows what says nothing of itself, too, where that goes on", () => {
+    const { progress, shown } = progressInto();
+    vi.advanceTimersByTime(500);
+    progress.stage("storing 1 B");
+    expect(shown()).toBe("");
+    vi.advanceTimersByTime(501);
+    expect(shown()).toContain("storing 1 B");
+    progress.stage("storing 2 B");
+    expect(shown()).toContain("storing 2 B");
+  });
+
+  it("that is over shows nothing more", () => {
+    const { progress, shown } = progressInto();
+    progress.stage("storing 1 B");
+    progress.end();
+    vi.advanceTimersByTime(60_000);
+    expect(shown()).toBe("");
   });
 });
 

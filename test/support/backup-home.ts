@@ -10,6 +10,7 @@ import { generatePhrase, parsePhrase, phraseKeys } from "../../keys/phrase.js";
 import { type Clock, systemClock } from "../../keys/ports.js";
 import { x25519PublicKey } from "../../keys/x25519.js";
 import { recipientsOf } from "../../src/agent/backup/backup-keys.js";
+import type { ReadSoFar } from "../../src/agent/backup/home-files.js";
 import { prepareArchive } from "../../src/agent/backup/prepare-archive.js";
 import { type AgeIdentity, readArchive } from "../../src/agent/backup/read-archive.js";
 import { writeArchive } from "../../src/agent/backup/write-archive.js";
@@ -69,7 +70,7 @@ export interface PackOptions {
   readonly tier?: "hot" | "cold";
   readonly clock?: Clock;
   readonly exclude?: ReadonlyMap<string, string>;
-  readonly onProgress?: (bytes: number) => void;
+  readonly onProgress?: (read: ReadSoFar) => void;
 }
 
 export async function prepared({ home, vault }: BackupHome, options: PackOptions = {}) {

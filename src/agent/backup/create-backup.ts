@@ -7,7 +7,7 @@ import type { BackupTier } from "./archive-name.js";
 import { taggedName, tagKeys } from "./archive-tag.js";
 import { recipientsOf } from "./backup-keys.js";
 import { Catalogue } from "./catalogue.js";
-import type { FileLook } from "./home-files.js";
+import type { FileLook, HomeFile, ReadSoFar } from "./home-files.js";
 import type { Excluded } from "./manifest.js";
 import { prepareArchive } from "./prepare-archive.js";
 import { Spool } from "./spool.js";
@@ -34,10 +34,12 @@ export interface CreateBackupOptions {
   readonly onProgress?: (progress: BackupProgress) => void;
 }
 
-export interface BackupProgress {
-  readonly doing: "reading" | "packing" | "storing";
-  readonly bytes: number;
-}
+export type BackupProgress =
+  | ({ readonly doing: "reading" } & ReadSoFar)
+  /** `bytes` of the home of `totalBytes` in `files`. */
+  | { readonly doing: "packing"; readonly bytes: number; readonly totalBytes: number; readonly files: number }
+  /** The archive, at one target of all; `target` counts from 1. */
+  | { readonly doing: "storing"; readonly totalBytes: number; readonly target: number; readonly targets: number };
 
 /** What became of an archive at one target. */
 export type StoredAt =
@@ -83,9 +85,9 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
   try {
     const catalogue = new Catalogue(disk, home.layout.state);
     const stored: StoredAt[] = [];
-    for (const target of targets) {
+    for (const [index, target] of targets.entries()) {
       signal.throwIfAborted();
-      onProgress?.({ doing: "storing", bytes: 0 });
+      onProgress?.({ doing: "storing", totalBytes: upload.size, target: index + 1, targets: targets.length });
       const outcome = await storeAt(target, name, upload, catalogue, signal);
       stored.push(outcome);
       if (outcome.status === "failed") continue;
@@ -128,21 +130,35 @@ async function make(options: CreateBackupOptions, spool: Spool, recipients: read
       ...rest,
       recipients,
       signSeed: vault.signSeed,
-      ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress({ doing: "reading", bytes }) }),
+      ...(onProgress === undefined ? {} : { onProgress: (read) => onProgress({ doing: "reading", ...read }) }),
     });
     options.looked?.();
     const name = taggedName(tier, manifest.timeMs, random, tagKeys(vault));
     try {
-      const archive = writeArchive({ manifest, files }, vault.signSeed);
-      const upload = await spool.take(name, archive, {
-        signal: options.signal,
-        ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress({ doing: "packing", bytes }) }),
-      });
+      const packed = onProgress === undefined ? files : counted(files, onProgress);
+      const archive = writeArchive({ manifest, files: packed }, vault.signSeed);
+      const upload = await spool.take(name, archive, { signal: options.signal });
       return { name, upload, manifest };
     } catch (error) {
       if (attempt === MAX_ATTEMPTS || !isAntsError(error, "backup-changing")) throw error;
     }
   }
+}
+
+/** The same files, which tell how much of them all was packed. */
+function counted(files: readonly HomeFile[], onProgress: NonNullable<CreateBackupOptions["onProgress"]>): HomeFile[] {
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  let bytes = 0;
+  return files.map((file) => ({
+    ...file,
+    async *bytes() {
+      for await (const block of file.bytes()) {
+        bytes += block.length;
+        onProgress({ doing: "packing", bytes, totalBytes, files: files.length });
+        yield block;
+      }
+    },
+  }));
 }
 
 async function storeAt(

@@ -40,8 +40,14 @@ export interface ReadHomeOptions {
   readonly look?: FileLook;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Bytes read so far. */
-  readonly onProgress?: (bytes: number) => void;
+  readonly onProgress?: (read: ReadSoFar) => void;
+}
+
+/** How much of a home was read; how much there is shows at its end. */
+export interface ReadSoFar {
+  /** The one that is being read included. */
+  readonly files: number;
+  readonly bytes: number;
 }
 
 /** A file that changes while it is read is read again so often. */
@@ -181,7 +187,7 @@ class HomeReading {
         first ??= block;
         this.#options.signal.throwIfAborted();
         this.#readBytes += block.length;
-        this.#options.onProgress?.(this.#readBytes);
+        this.#options.onProgress?.({ files: this.#files.length + 1, bytes: this.#readBytes });
         hash.update(block);
         hashed += block.length;
         if (keeps) kept.push(block);

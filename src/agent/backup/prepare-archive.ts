@@ -7,7 +7,7 @@ import { ChainStore } from "../../client/chain-store.js";
 import { IdentityLog } from "../../client/identity-log.js";
 import type { ChainHead } from "../../protocol/event.js";
 import type { AgentHome } from "../home.js";
-import { type FileLook, type HomeFile, readHome } from "./home-files.js";
+import { type FileLook, type HomeFile, type ReadSoFar, readHome } from "./home-files.js";
 import { type BackupManifest, IDENTITY_PATH } from "./manifest.js";
 import type { ArchiveContent } from "./write-archive.js";
 
@@ -25,7 +25,7 @@ export interface PrepareOptions {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly signal: AbortSignal;
-  readonly onProgress?: (bytes: number) => void;
+  readonly onProgress?: (read: ReadSoFar) => void;
 }
 
 const CHAIN_FOLDER = ".ants/chain";

@@ -44,7 +44,7 @@ export class Spool {
   async take(
     name: string,
     archive: AsyncIterable<Uint8Array>,
-    { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress?: (bytes: number) => void },
+    { signal }: { readonly signal: AbortSignal },
   ): Promise<Spooled> {
     const path = join(this.#folder, name);
     const remove = () => unlink(path).catch(() => {});
@@ -62,7 +62,6 @@ export class Spool {
           await writeFully(handle, block).catch(failed);
           hash.update(block);
           size += block.length;
-          onProgress?.(size);
         }
       } finally {
         await handle.close();

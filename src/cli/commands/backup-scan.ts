@@ -6,6 +6,7 @@ import { ALLOW_LIST_PATH, fingerprintKey } from "../../agent/backup/scan/allow-l
 import { findingText, readAllowList, SecretLook } from "../../agent/backup/scan/secret-look.js";
 import { EXIT } from "../../protocol/errors.js";
 import { BackupPlace, type BackupPlaceOptions } from "../backup-place.js";
+import { readText } from "../backup-text.js";
 import type { CommandContext, CommandResult } from "../context.js";
 
 export interface BackupScanOptions extends BackupPlaceOptions {
@@ -28,7 +29,7 @@ export async function backupScan(context: CommandContext, options: BackupScanOpt
   const eras = content === undefined ? [] : [content, ...content.earlier];
   const keys = eras.map(({ stateKey }) => fingerprintKey(stateKey));
   const secrets = new SecretLook(list, keys);
-  const progress = out.progress("bytes:");
+  const progress = out.progress("looked at");
   try {
     await readHome({
       home: home.path,
@@ -36,7 +37,7 @@ export async function backupScan(context: CommandContext, options: BackupScanOpt
       look: secrets.look,
       clock: systemClock,
       signal,
-      onProgress: (bytes) => progress.at(bytes),
+      onProgress: (read) => progress.at(readText(read)),
     });
   } finally {
     progress.end();

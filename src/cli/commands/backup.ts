@@ -7,7 +7,7 @@ import type { BackupTarget } from "../../agent/backup/target.js";
 import { type CopyCheck, verifyCopy, verifyNewest } from "../../agent/backup/verify-newest.js";
 import { EXIT } from "../../protocol/errors.js";
 import { archiveKeys, BackupPlace, type BackupPlaceOptions, type OpensWith } from "../backup-place.js";
-import { archiveLines, reportLines, sizeText } from "../backup-text.js";
+import { archiveLines, backupProgressText, reportLines, sizeText } from "../backup-text.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { makeBackup } from "../make-backup.js";
 import type { PhraseSource } from "../phrase-input.js";
@@ -28,9 +28,10 @@ export async function backupCreate(context: CommandContext, options: BackupCreat
   const { out } = context;
   await using place = await BackupPlace.open(context, options);
   await place.requireAtWork();
-  const progress = out.progress("bytes:");
+  const progress = out.progress("backup:");
   try {
-    const onProgress = ({ bytes }: BackupProgress) => progress.at(bytes);
+    const onProgress = (done: BackupProgress) =>
+      done.doing === "storing" ? progress.stage(backupProgressText(done)) : progress.at(backupProgressText(done));
     const displaced = options.offline === true ? "unasked" : options.anyway === true ? "make" : "refuse";
     const report = await makeBackup(context, place, { tier: options.tier, displaced, onProgress });
     progress.end();

@@ -220,7 +220,7 @@ describe("while the agent is at work", () => {
     for (const torn of [0, 1, 65_535, 65_536, 3_000_000]) {
       writeFileSync(log, `{"a":1}\n${"x".repeat(torn)}`);
       let read = 0;
-      const { contents } = await unpacked(blocks(await packed(place, { onProgress: (all) => (read = all) })), [
+      const { contents } = await unpacked(blocks(await packed(place, { onProgress: ({ bytes }) => (read = bytes) })), [
         place.words,
       ]);
       expect(contents.get(".ants/backup-notes.ndjson")?.toString()).toBe('{"a":1}\n');

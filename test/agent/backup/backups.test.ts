@@ -21,7 +21,12 @@ import { type Clock, systemClock, systemRandom } from "../../../keys/ports.js";
 import { ownerOf, tagKeys } from "../../../src/agent/backup/archive-tag.js";
 import { hostKeys } from "../../../src/agent/backup/backup-keys.js";
 import { Catalogue } from "../../../src/agent/backup/catalogue.js";
-import { type CreateBackupOptions, createBackup } from "../../../src/agent/backup/create-backup.js";
+import {
+  type BackupProgress,
+  type CreateBackupOptions,
+  createBackup,
+} from "../../../src/agent/backup/create-backup.js";
+import type { ReadSoFar } from "../../../src/agent/backup/home-files.js";
 import { listBackups } from "../../../src/agent/backup/list-backups.js";
 import { goneCopies } from "../../../src/agent/backup/lost-copies.js";
 import { pruneBackups } from "../../../src/agent/backup/prune-backups.js";
@@ -30,6 +35,7 @@ import { rewrapBackups } from "../../../src/agent/backup/rewrap-backups.js";
 import { type BackupTarget, openTarget } from "../../../src/agent/backup/target.js";
 import { verifyBackup } from "../../../src/agent/backup/verify-backup.js";
 import { verifyNewest } from "../../../src/agent/backup/verify-newest.js";
+import { backupProgressText, sizeText } from "../../../src/cli/backup-text.js";
 import { IdentityLog } from "../../../src/client/identity-log.js";
 import { targetOptions } from "../../contracts/backup-target.js";
 import { temporaryFolder } from "../../keys/node/temporary-folder.js";
@@ -90,6 +96,25 @@ const failure = (code: string) => new AntsError(code, "it failed");
 const spool = ({ path }: BackupHome) => readdirSync(join(path, ".ants/backup-spool"));
 
 describe("making an archive", () => {
+  test("tells how many files and bytes were read so far, and once all were, of how many", async () => {
+    const { create, target, path } = await setting();
+    writeFileSync(join(path, "large"), Buffer.alloc(600_000));
+    const told: BackupProgress[] = [];
+    const second = openTarget(join(temporaryFolder(), "b"), targetOptions());
+    const { files, size } = await create({ targets: [target, second], onProgress: (done) => told.push(done) });
+    const [reading, packing, storing] = (["reading", "packing", "storing"] as const).map((doing) =>
+      told.filter((done) => done.doing === doing),
+    ) as [BackupProgress[], BackupProgress[], BackupProgress[]];
+    const read = reading.at(-1) as ReadSoFar;
+    expect(read.files).toBe(files);
+    expect(reading.map((done) => (done as ReadSoFar).bytes)).toEqual([
+      ...new Set(reading.map((done) => (done as ReadSoFar).bytes)),
+    ]);
+    expect(packing.at(-1)).toEqual({ doing: "packing", bytes: read.bytes, totalBytes: read.bytes, files });
+    expect(backupProgressText(packing[0]!)).toMatch(/^packed \S+ \S+ of \d+ files, 58\d\.\d KiB$/);
+    expect(storing.map(backupProgressText)).toEqual([1, 2].map((n) => `storing ${sizeText(size)} at target ${n} of 2`));
+  });
+
   test("stores the same bytes at every target, and remembers them", async () => {
     const { create, target, folder, catalogue, ...place } = await setting();
     const second = openTarget(join(temporaryFolder(), "b"), targetOptions());
