@@ -35,6 +35,8 @@ export class FollowPrinter {
         if (out.json) await out.value({ type: "fork", ...forkJson(item.proof) });
         else out.warn(`${forkText(item.proof)}; ants forks ${item.proof.did} shows the proof`);
         return;
+      case "contested":
+      case "settled":
       case "gap":
       case "superseded":
       case "withheld":
@@ -80,6 +82,14 @@ export class FollowPrinter {
   #remark(item: Exclude<FollowItem, EventItem | { type: "identity" | "promise" | "fork" }>): void {
     const out = this.#out;
     switch (item.type) {
+      case "contested":
+        out.warn(
+          `${item.did}: two updates of its identity clash (${item.branches.join(", ")}); read on by ${item.goesOnWith} until its owner settles that`,
+        );
+        return;
+      case "settled":
+        out.note(`${item.did}: the clash of its updates is settled; ${item.goesOnWith} speaks for it`);
+        return;
       case "gap":
         out.warn(`${item.did}: events ${item.fromSeq} to ${item.toSeq} are missing, and no reachable relay has them`);
         return;

@@ -33,6 +33,19 @@ export type FollowItem =
   /** Two events of one author stand in one place: two writers used its key and epoch. Told of once an epoch. */
   | { readonly type: "fork"; readonly proof: ForkProof }
   /**
+   * Two updates of an author's identity clash: whoever has its key made both. `branches`: hashes of their heads. This reader
+   * goes on with `goesOnWith`, the operation that it took first, or the last that all branches share; others may go on
+   * with another. Told of once, until it is settled.
+   */
+  | {
+      readonly type: "contested";
+      readonly did: string;
+      readonly branches: readonly string[];
+      readonly goesOnWith: string;
+    }
+  /** A contest that was told of is over: the author's owner settled it, and this operation speaks for the identity. */
+  | { readonly type: "settled"; readonly did: string; readonly goesOnWith: string }
+  /**
    * Events given before are no longer on their author's chain: the claim `by` went on from before them. `restored`: it went
    * on from events that were given as superseded, or were told of as such; they are on the chain again.
    */

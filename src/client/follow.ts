@@ -1,11 +1,12 @@
 import { AntsError } from "../../keys/errors.js";
-import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { Filter } from "../protocol/filter.js";
 import { AuthorChains, type EventSources } from "./author-chains.js";
-import { type AuthLine, type ConnectionOptions, RelayConnection } from "./connection.js";
+import { RelayConnection } from "./connection.js";
+import { ContestWatch } from "./contest-watch.js";
 import { LinkedAbort } from "./deadline.js";
 import { Delivery, MAX_FOLLOWED_RELAYS } from "./delivery.js";
 import type { FollowItem } from "./follow-item.js";
+import type { FollowOptions } from "./follow-options.js";
 import { EMPTY_STATE, type FollowState } from "./follow-state.js";
 import { FollowedAgents } from "./followed-agents.js";
 import { ForkWatch } from "./fork-watch.js";
@@ -18,56 +19,7 @@ import { hasQuorum } from "./quorum.js";
 import { RelayReader } from "./relay-reader.js";
 import { WithheldIds } from "./withheld-ids.js";
 
-export interface FollowOptions {
-  /** URLs of the relays to read, 1 to 30; none only where `agents` are followed. */
-  readonly relays?: readonly string[];
-  /**
-   * Agents to follow wherever they are: their own relays are read, as their identity logs name them. When an agent
-   * moves, its new relays are read as soon as an operation names them, and the old ones until a quorum of the new ones
-   * has shown as much; nothing is lost or doubled by that. `state` remembers where they are. The filter may have `dids`
-   * and `types` only; without `dids` it is these agents.
-   */
-  readonly agents?: readonly FollowedAgent[];
-  /** Where to begin: `start` (default), `head` (from now on), or a cursor for each relay by URL. */
-  readonly after?: "start" | "head" | Readonly<Record<string, string>>;
-  /** What an earlier follow got to: goes on there. Relays that it doesn't name begin as `after` says. */
-  readonly state?: FollowState;
-  /** Default: everything. */
-  readonly filter?: Filter;
-  /** false: ends after everything that is there now. Default true. */
-  readonly live?: boolean;
-  readonly signal?: AbortSignal;
-  /** Who is reading, for events that are addressed to it. */
-  readonly authLine?: AuthLine;
-  /**
-   * true: a relay that does not take the reader for who it is is not read (`auth-failed`). With `to` in the filter it would
-   * show nothing of what is addressed, and its cursor would pass over all of it.
-   */
-  readonly onlyAuthenticated?: boolean;
-  /** Operations that are known already, pinned ones for example. */
-  readonly identities?: Iterable<ParsedOperation>;
-  /** Reads on behind a cursor that the relay has pruned. */
-  readonly allowGap?: boolean;
-  /**
-   * Where not everything is read from the start: whether entries' inclusion in the signed tree is proven, of one at
-   * random of every frame (default), of every entry, or of none. A relay that gives no proof is told of
-   * (`relay-unproven`), and the state stays where the last proof ends.
-   */
-  readonly proofs?: "sampled" | "every" | "none";
-  /**
-   * Which relays an author's identity log may send this reader to: to follow it there, or for missing events. Default:
-   * wss: URLs that don't lead into this machine or its network, unless all of `relays` are there. Only those of followed
-   * `agents` are told who reads.
-   */
-  readonly mayDial?: (url: string) => boolean;
-  readonly connection?: ConnectionOptions;
-}
-
-/** An agent to be followed, and what is known of its identity: pinned operations, or its genesis at least. */
-export interface FollowedAgent {
-  readonly did: string;
-  readonly operations: Iterable<ParsedOperation | Uint8Array | string>;
-}
+export type { FollowedAgent, FollowOptions } from "./follow-options.js";
 
 /**
  * Reads several relays as one: an iterable of verified items, in which every event comes once and in the order of its
@@ -127,6 +79,7 @@ export class Following implements AsyncIterableIterator<FollowItem> {
   readonly #chains: AuthorChains | undefined;
   readonly #agents: FollowedAgents;
   readonly #forks: ForkWatch;
+  readonly #contests: ContestWatch;
   readonly #withheldBy = new WithheldIds();
   readonly #abort: LinkedAbort;
   readonly #readings = new Map<string, Reading>();
@@ -152,12 +105,16 @@ export class Following implements AsyncIterableIterator<FollowItem> {
     const known = agents.flatMap(({ did, operations }) =>
       new IdentityLog(did, [...operations, ...(state.agents?.[did]?.operations ?? [])]).operations(),
     );
-    this.#identities = new Identities(ports.clock, [...(options.identities ?? []), ...known], dids, () =>
-      this.#review(),
-    );
+    const operations = [...(options.identities ?? []), ...known];
+    this.#identities = new Identities(ports.clock, operations, dids, (did) => {
+      this.#contests.look(did);
+      this.#review();
+    });
     this.#agents = new FollowedAgents(this.#identities, dids, (url) => this.#mayDial(url));
     const first = this.#relaysAtFirst();
     this.#delivery = new Delivery([...first.keys()], state, dids);
+    this.#contests = new ContestWatch(this.#identities, (item) => this.#delivery.push(item));
+    for (const did of new Set(operations.map(({ did }) => did))) this.#contests.look(did);
     const { signal } = this.#abort;
     this.#forks = new ForkWatch({
       ports,

@@ -127,7 +127,9 @@ async function found(
   const resolver = await resolverOf(context, resolving, "follow");
   const result = await resolver.resolve(name, { signal: context.signal });
   if ("log" in result) {
-    if (result.status !== "verified") context.out.warn(`${name} is ${result.status}: what is known of it is followed`);
+    // A contest is told of by the follow itself.
+    if (result.status !== "verified" && result.status !== "contested")
+      context.out.warn(`${name} is ${result.status}: what is known of it is followed`);
     return { did: result.did, operations: result.log.operations() };
   }
   const operations = isDid(name) ? state?.agents?.[name]?.operations : undefined;
