@@ -1,9 +1,11 @@
 import { AntsError } from "../../../keys/errors.js";
-import { isHandle, parseHandle } from "../../../keys/identity/handle.js";
+import { isHandle } from "../../../keys/identity/handle.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { AgentHome } from "../../agent/home.js";
+import type { IdentityLog } from "../../client/identity-log.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { type HandleTarget, isAnswered, isGivenByRelay, waysToPublish } from "../handle-way.js";
 import { type ChangeOptions, makeChange } from "../identity-change.js";
 import { resolverOf } from "../resolving.js";
 import { usageError } from "../usage.js";
@@ -29,11 +31,16 @@ export async function handleList({ out, home }: CommandContext): Promise<Command
   return undefined;
 }
 
-/** Adds handles: whoever has one of them already is found out before anything is signed, as far as its host says. */
+/**
+ * Adds handles: whoever has one of them already is found out before anything is signed, as far as its host says. Of a
+ * handle that neither a relay of the agent gives nor its host answers for, it says afterwards what to publish where.
+ */
 export async function handleAdd(context: CommandContext, options: HandleChangeOptions): Promise<CommandResult> {
   const added = handlesOf(options.handle, "handle add");
   const { config, identity } = await AgentHome.open(nodeDisk, context.home);
   const resolver = await resolverOf(context, {}, "handle add");
+  const target = targetOf(config.did, identity);
+  const unanswered: string[] = [];
   for (const handle of added) {
     if (identity.newest?.op.handles.includes(handle)) continue;
     const result = await resolver.resolve(handle, { signal: context.signal, fresh: true });
@@ -44,10 +51,21 @@ export async function handleAdd(context: CommandContext, options: HandleChangeOp
         details: { handle, dids: others },
       });
     }
+    if (!isGivenByRelay(handle, target) && !isAnswered(result.asked, target)) unanswered.push(handle);
   }
-  return makeChange(context, options, ({ op }) => ({
+  const code = await makeChange(context, options, ({ op }) => ({
     handles: [...op.handles, ...added.filter((handle) => !op.handles.includes(handle))],
   }));
+  for (const handle of unanswered) {
+    context.out.warn(
+      `${handle} is at none of this agent's relays, and nothing there leads to the agent yet: nobody finds it by that name`,
+    );
+    for (const [i, way] of waysToPublish(handle, target).entries()) {
+      context.out.note(`${i === 0 ? "publish" : "or     "} ${way}`);
+    }
+  }
+  if (unanswered.length > 0) context.out.note("then look at it with: ants handle verify");
+  return code;
 }
 
 export function handleRemove(context: CommandContext, options: HandleChangeOptions): Promise<CommandResult> {
@@ -62,12 +80,13 @@ export async function handleVerify(context: CommandContext): Promise<CommandResu
   const { out, signal } = context;
   const { config, identity } = await AgentHome.open(nodeDisk, context.home);
   const resolver = await resolverOf(context, {}, "handle verify");
+  const target = targetOf(config.did, identity);
   const found: { handle: string; status: string; ok: boolean; why?: string; way?: string }[] = [];
   for (const handle of identity.newest?.op.handles ?? []) {
     const result = await resolver.resolve(handle, { signal, fresh: true });
     const ok = result.status === "verified" && result.did === config.did;
     const why = "why" in result ? { why: result.why } : {};
-    found.push({ handle, status: result.status, ok, ...why, ...(ok ? {} : { way: wayOut(handle, config.did) }) });
+    found.push({ handle, status: result.status, ok, ...why, ...(ok ? {} : { way: wayOut(handle, target) }) });
   }
   await out.result({ did: config.did, handles: found }, [
     ...found.map(({ handle, status, why, way }) =>
@@ -78,10 +97,13 @@ export async function handleVerify(context: CommandContext): Promise<CommandResu
   return found.every(({ ok }) => ok) ? undefined : EXIT.partlyDone;
 }
 
-function wayOut(text: string, did: string): string {
-  const handle = parseHandle(text)!;
-  if (handle.kind === "account") return `its host has to answer WebFinger for acct:${text} with ${did}`;
-  return `set the DNS record _ants.${handle.host} TXT "did=${did}"`;
+function wayOut(handle: string, target: HandleTarget): string {
+  if (isGivenByRelay(handle, target)) return "the relay that gives it has to be reached under that name";
+  return `publish ${waysToPublish(handle, target).join(", or ")}`;
+}
+
+function targetOf(did: string, { newest }: IdentityLog): HandleTarget {
+  return { did, relays: newest?.op.relays.map(({ url }) => url) ?? [] };
 }
 
 function handlesOf(texts: readonly string[], command: string): string[] {
