@@ -1,8 +1,10 @@
 import { fromUtf8, utf8 } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
 import type { Disk } from "../../keys/ports.js";
+import type { IdentityLog } from "../client/identity-log.js";
 import type { ChainHead } from "../protocol/event.js";
 import { HASH, isInteger, isText } from "../protocol/grammar.js";
+import { requireLiveSigner, type SignerCheck } from "./backup/archive-signer.js";
 import type { AgentHome } from "./home.js";
 
 /** What a restored home says of itself until it is activated. It sleeps: nothing is claimed, signed or sent from it. */
@@ -16,6 +18,8 @@ export interface DormantMark {
   readonly madeMs: number;
   /** Multikey that signed the archive; absent in marks that did not note it. */
   readonly signer?: string;
+  /** The owner said of this archive that it is from before the theft of the key that signed it. */
+  readonly isVouchedFor?: true;
   /** Of the chain in the archive, with its author's clock; absent where it had no event. */
   readonly head?: ChainHead & { readonly timeMs: number };
 }
@@ -45,6 +49,18 @@ export async function requireAwake(disk: Disk, home: AgentHome): Promise<void> {
   });
 }
 
+/**
+ * Whether the archive of a mark was signed by a key that nobody had replaced, by this identity; else the owner's word is
+ * needed, given now or when it was restored. Throws "backup-signer-replaced".
+ */
+export function requireWakeable(mark: DormantMark | undefined, identity: IdentityLog, check: SignerCheck): void {
+  // A bundle of a move is sealed to its one receiver.
+  if (mark === undefined || mark.tier === "move") return;
+  const { archive, signer, head } = mark;
+  const isVouchedFor = check.isVouchedFor || mark.isVouchedFor === true;
+  requireLiveSigner({ name: archive, signer, head }, identity, { ...check, isVouchedFor });
+}
+
 /** The home's claim is acknowledged: from now on it is the agent. Throws disk errors. */
 export function wakeUp(disk: Disk, home: AgentHome): Promise<void> {
   return disk.remove(home.layout.dormant);
@@ -60,11 +76,12 @@ function decoded(bytes: Uint8Array): DormantMark {
     return UNKNOWN;
   }
   if (typeof values !== "object" || values === null) return UNKNOWN;
-  const { restoredMs, archive, tier, madeMs, signer, head } = values as Record<string, unknown>;
+  const { restoredMs, archive, tier, madeMs, signer, isVouchedFor, head } = values as Record<string, unknown>;
   if (!isTimeMs(restoredMs) || !isTimeMs(madeMs) || typeof archive !== "string" || typeof tier !== "string")
     return UNKNOWN;
   const mark = { restoredMs, archive, tier, madeMs, ...(isMarkedHead(head) ? { head } : {}) };
-  return typeof signer === "string" ? { ...mark, signer } : mark;
+  if (typeof signer !== "string") return mark;
+  return isVouchedFor === true ? { ...mark, signer, isVouchedFor } : { ...mark, signer };
 }
 
 function isTimeMs(value: unknown): value is number {

@@ -5,10 +5,10 @@ import { type OpenVault, openVault } from "../../keys/node/vault.js";
 import { readVaultFile, updateVaultFile } from "../../keys/node/vault-file.js";
 import type { VaultUnlock } from "../../keys/node/vault-slot.js";
 import type { DiskLock } from "../../keys/ports.js";
+import { IdentityLog } from "../client/identity-log.js";
 import { systemPorts } from "../client/ports.js";
-import { requireLiveSigner } from "./backup/archive-signer.js";
 import { bootAndPlace } from "./boot-id.js";
-import { dormantMark, requireAwake, wakeUp } from "./dormant.js";
+import { dormantMark, requireAwake, requireWakeable, wakeUp } from "./dormant.js";
 import { AgentHome } from "./home.js";
 import { requireNotMoved } from "./moved.js";
 import { type Agent, type OpeningOptions, openAgent } from "./open-agent.js";
@@ -18,6 +18,11 @@ import { SecretVault } from "./secret-vault.js";
 export interface OpeningHomeOptions extends OpeningOptions {
   /** Wakes a restored home that sleeps: it does so by the claim that opens it. Other homes don't mind. */
   readonly activate?: boolean;
+  /**
+   * The owner's word that the archive of a home which is woken is from before the theft of the key that signed it. Not
+   * needed where it was said when the archive was restored.
+   */
+  readonly signedByReplacedKey?: boolean;
 }
 
 export interface OpenHomeOptions extends OpeningHomeOptions {
@@ -37,7 +42,7 @@ export interface OpenHomeOptions extends OpeningHomeOptions {
  * was restored from a backup, and `activate` was not said), "locked" (another
  * process works in this home), what reading and opening the vault throws ("vault-missing", "vault-wrong-passphrase" …),
  * "vault-other-agent", "rotation-unfinished", "backup-signer-replaced" (the archive was signed by a key that
- * a rotate replaced), and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
+ * a rotate replaced, and `signedByReplacedKey` was not said), and what `acquirePen` throws (`held`, `no-quorum` …). Nothing stays locked or open then.
  */
 export async function openHome({ home: path, vault, unlock, ...acquire }: OpenHomeOptions): Promise<Agent> {
   checkArguments({ home: path, vault, unlock, ...acquire });
@@ -89,24 +94,29 @@ export interface UnlockedHome {
 
 /**
  * The second half of {@link openHome}, for programs that ask for the passphrase once they have the lock. `leaving`: also
- * where the agent moves away, to finish that or to take it back. `isVouchedFor`: wakes a home whose archive's signer was
- * replaced, too; the owner was asked, or replaced that key just now.
+ * where the agent moves away, to finish that or to take it back. `rotated`: hash of the rotate that the owner made in this
+ * very home just now; a sleeping home's archive was rightly signed by the key that it replaced.
  */
 export async function openUnlocked(
   { home, lock, vault, vaultPath }: UnlockedHome,
   {
     leaving,
-    isVouchedFor,
+    rotated,
+    signedByReplacedKey,
     ...acquire
   }: OpeningHomeOptions & {
     readonly leaving?: boolean;
-    readonly isVouchedFor?: boolean;
+    readonly rotated?: string;
   },
 ): Promise<Agent> {
+  const waking: Waking = {
+    isVouchedFor: signedByReplacedKey === true,
+    ...(rotated === undefined ? {} : { rotated }),
+  };
   try {
     if (leaving !== true) await requireNotMoved(nodeDisk, home);
     if (acquire.activate !== true) await requireAwake(nodeDisk, home);
-    else if (isVouchedFor !== true) await requireWakeable(home);
+    else await requireWakeableHome(home, waking);
   } catch (error) {
     vault.close();
     await lock.release();
@@ -140,7 +150,7 @@ export async function openUnlocked(
         }
       },
     });
-    if (acquire.activate === true) await awake(home, agent, isVouchedFor === true);
+    if (acquire.activate === true) await awake(home, agent, waking);
     return agent;
   } catch (error) {
     vault.close();
@@ -149,10 +159,10 @@ export async function openUnlocked(
 }
 
 /** The claim is acknowledged. A crash before this leaves a home that sleeps, and that the next claim wakes. */
-async function awake(home: AgentHome, agent: Agent, isVouchedFor: boolean): Promise<void> {
+async function awake(home: AgentHome, agent: Agent, waking: Waking): Promise<void> {
   try {
-    // Whoever claims reads the identity log anew.
-    if (!isVouchedFor) await requireWakeable(home);
+    // Whoever claims reads the identity log and the chain anew.
+    await requireWakeableHome(home, waking, agent);
     await wakeUp(nodeDisk, home);
   } catch (error) {
     await agent.close();
@@ -160,13 +170,23 @@ async function awake(home: AgentHome, agent: Agent, isVouchedFor: boolean): Prom
   }
 }
 
+interface Waking {
+  readonly isVouchedFor: boolean;
+  readonly rotated?: string;
+}
+
 /** Throws "backup-signer-replaced" where the home sleeps and its archive is signed by a key that was replaced since. */
-async function requireWakeable(home: AgentHome): Promise<void> {
+async function requireWakeableHome(home: AgentHome, { isVouchedFor, rotated }: Waking, agent?: Agent): Promise<void> {
   const mark = await dormantMark(nodeDisk, home);
-  // A bundle of a move is sealed to its one receiver.
-  if (mark === undefined || mark.tier === "move") return;
-  const { archive, signer, head } = mark;
-  requireLiveSigner({ name: archive, signer, head }, home.identity, { isVouchedFor: false, onChain: () => true });
+  if (mark === undefined) return;
+  const { did } = home.config;
+  const operations = home.identity.operations();
+  const before = rotated === undefined ? operations : operations.filter(({ hash }) => hash !== rotated);
+  requireWakeable(mark, IdentityLog.learnt(did, before), {
+    isVouchedFor,
+    // The rotate's own anchor is the owner's choice of what counts: what it drops is no reason to sleep on.
+    onChain: ({ id, seq }) => agent === undefined || rotated !== undefined || agent.chain.tree.onChain(id, seq),
+  });
 }
 
 /** Closes the vault and throws "vault-other-agent" when it isn't this agent's. */

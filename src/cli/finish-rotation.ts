@@ -1,9 +1,12 @@
 import { isAntsError } from "../../keys/errors.js";
+import { nodeDisk } from "../../keys/node/disk.js";
 import type { OpenVault } from "../../keys/node/vault.js";
 import type { DiskLock } from "../../keys/ports.js";
+import { dormantMark, requireWakeable } from "../agent/dormant.js";
 import type { AgentHome } from "../agent/home.js";
 import { finishRotation } from "../agent/rotation.js";
 import type { Confirmation } from "../agent/spread-operation.js";
+import type { ChainStore } from "../client/chain-store.js";
 import { systemPorts } from "../client/ports.js";
 import type { RelayPool } from "../client/relay-pool.js";
 import { EXIT } from "../protocol/errors.js";
@@ -18,22 +21,28 @@ export interface Finishing {
   readonly vaultPath: string;
   readonly pool: RelayPool;
   readonly timeoutMs: number;
+  /** Of a restored home: the owner's word for the archive's signer. */
+  readonly signedByReplacedKey?: boolean;
   /** More that the result says, for `--json` and for people. */
   readonly more?: { readonly json: object; readonly lines: readonly string[] };
 }
 
 /**
  * The second half of `ants rotate` and `ants recover`: the operation goes out and is confirmed, the new key becomes the
- * key, and a first claim with it ends the turn of whoever had the old one; it wakes a restored home too. Exit code 3 where only the claim is missing.
+ * key, and a first claim with it ends the turn of whoever had the old one; it wakes a restored home too, unless a key that
+ * was replaced before signed its archive. Exit code 3 where only the claim is missing.
  */
 export async function finishAndClaim(context: CommandContext, finishing: Finishing): Promise<CommandResult> {
   const { out, signal } = context;
   const { home, lock, vault, vaultPath, pool, timeoutMs, more = { json: {}, lines: [] } } = finishing;
   let confirmations: readonly Confirmation[];
+  let rotated: string;
   try {
     const ports = systemPorts;
     using _waiting = tellWaiting(context, () => `the relays to confirm the new key, ${atMost(timeoutMs)} for each`);
-    ({ confirmations } = await finishRotation({ home, vault, vaultPath, pool, ports, timeoutMs, signal }));
+    const finished = await finishRotation({ home, vault, vaultPath, pool, ports, timeoutMs, signal });
+    confirmations = finished.confirmations;
+    rotated = finished.operation.hash;
   } catch (error) {
     vault.close();
     await lock.release();
@@ -47,13 +56,15 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
     const agent = await openTelling(
       context,
       { home, lock, vault, vaultPath },
-      { signal, timeoutMs, activate: true, isVouchedFor: true },
+      { signal, timeoutMs, activate: true, rotated, signedByReplacedKey: finishing.signedByReplacedKey === true },
     );
     await agent.close();
   } catch (error) {
     if (!isAntsError(error)) throw error;
     claimed = false;
-    out.warn(`the new key is in force, and holds the pen with the next command that writes: ${error.message}`);
+    const isRefused = error.code === "backup-signer-replaced";
+    const then = isRefused ? "the home sleeps on" : "it holds the pen with the next command that writes";
+    out.warn(`the new key is in force, and ${then}: ${error.message}`);
   }
   const { relays, keys } = op;
   await out.result(
@@ -69,6 +80,21 @@ export async function finishAndClaim(context: CommandContext, finishing: Finishi
     [did, ...more.lines, `  key    ${keys.sign[0]}`, ...relays.map(({ url }) => `  relay  ${url}`)],
   );
   return claimed ? undefined : EXIT.partlyDone;
+}
+
+/**
+ * A rotation wakes a restored home like a claim does, so what was read of the relays is asked the same: who signed its
+ * archive. Before anything is signed; call with the relays read. Throws "backup-signer-replaced", disk errors.
+ */
+export async function requireWakeableCopy(
+  home: AgentHome,
+  chain: ChainStore,
+  { signedByReplacedKey }: { readonly signedByReplacedKey?: boolean },
+): Promise<void> {
+  requireWakeable(await dormantMark(nodeDisk, home), home.identity, {
+    isVouchedFor: signedByReplacedKey === true,
+    onChain: ({ id, seq }) => chain.tree.onChain(id, seq),
+  });
 }
 
 /** More of them are a thief's. */

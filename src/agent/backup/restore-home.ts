@@ -21,6 +21,8 @@ export interface RestoreHomeOptions {
   readonly name: string;
   /** Absolute: a folder that is empty, or not there yet. */
   readonly to: string;
+  /** The owner's word for the archive's signer, for the mark: whoever wakes the home asks no second time. */
+  readonly isVouchedFor?: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Bytes written so far. */
@@ -129,7 +131,8 @@ async function unpack(part: string, options: RestoreHomeOptions): Promise<Dorman
     for (const { path, target } of manifest.links) await symlink(target, join(part, path));
     const head = await verified(part, manifest);
     const { tier, timeMs: madeMs } = manifest;
-    const made = { archive: name, tier, madeMs, signer: archive.key };
+    const word = options.isVouchedFor === true ? { isVouchedFor: true as const } : {};
+    const made = { archive: name, tier, madeMs, signer: archive.key, ...word };
     const mark = { restoredMs: clock.nowMs(), ...made, ...(head === undefined ? {} : { head }) };
     await nodeDisk.replace(homeLayout(part).dormant, encodeDormantMark(mark));
     // From the innermost on: a folder that its owner may not write to is closed after what is in it.

@@ -1,6 +1,5 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
-import { requireLiveSigner } from "../../agent/backup/archive-signer.js";
-import { dormantMark } from "../../agent/dormant.js";
+import { dormantMark, requireWakeable } from "../../agent/dormant.js";
 import { type Gap, gapLines } from "../../agent/gap.js";
 import { AgentHome } from "../../agent/home.js";
 import { waitTeller } from "../agent-at-work.js";
@@ -43,7 +42,7 @@ export async function activate(context: CommandContext, options: ActivateOptions
     try {
       gap = await surveyGap(context, { home, mark, vault: unlocked.vault.content, timeoutMs });
       const check = { isVouchedFor: options.signedByReplacedKey === true, onChain: () => !gap.leftTheChain };
-      if (mark.tier !== "move") requireLiveSigner({ name: mark.archive, ...mark }, home.identity, check);
+      requireWakeable(mark, home.identity, check);
     } catch (error) {
       unlocked.vault.close();
       throw error;
@@ -59,7 +58,7 @@ export async function activate(context: CommandContext, options: ActivateOptions
     {
       signal,
       activate: true,
-      ...(options.signedByReplacedKey === true ? { isVouchedFor: true } : {}),
+      ...(options.signedByReplacedKey === true ? { signedByReplacedKey: true } : {}),
       timeoutMs: options.timeout * 1000,
       ...(options.takeover === true ? { takeover: true } : {}),
       ...(options.wait === true ? { wait: true, onWait: waitTeller(context) } : {}),

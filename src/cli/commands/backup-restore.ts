@@ -119,6 +119,7 @@ async function restoreOne(
     archive,
     name: found.name,
     to,
+    isVouchedFor: options.signedByReplacedKey === true,
     clock: systemClock,
     signal,
     onProgress: (bytes) => progress.at(bytes),

@@ -21,7 +21,7 @@ import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { finishAndClaim } from "../finish-rotation.js";
+import { finishAndClaim, requireWakeableCopy } from "../finish-rotation.js";
 import { type NewRelayOptions, newRelays } from "../new-relays.js";
 import { surveyAsOwner } from "../owner-survey.js";
 import { readPassphrase } from "../passphrase.js";
@@ -40,6 +40,8 @@ export interface RecoverOptions extends PhraseSource, NewRelayOptions {
   readonly yes?: true;
   readonly vault?: string;
   readonly allowEphemeral?: true;
+  /** The owner knows that the archive of this restored home is from before the theft of the key that signed it. */
+  readonly signedByReplacedKey?: true;
   /** Seconds that each relay gets. */
   readonly timeout: number;
 }
@@ -76,7 +78,16 @@ export async function recover(context: CommandContext, options: RecoverOptions):
     }
     const more = { json: { home: path, vault: vaultFile }, lines: [`  home   ${path}`, `  vault  ${vaultFile}`] };
     const timeoutMs = options.timeout * 1000;
-    return await finishAndClaim(context, { home, lock, vault, vaultPath: vaultFile, pool, timeoutMs, more });
+    return await finishAndClaim(context, {
+      home,
+      lock,
+      vault,
+      vaultPath: vaultFile,
+      pool,
+      timeoutMs,
+      signedByReplacedKey: options.signedByReplacedKey === true,
+      more,
+    });
   } finally {
     zero(entropy, phrase.escrow.secret, phrase.backup.secret, phrase.vaultKey);
   }
@@ -203,6 +214,7 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
       details: { did },
     });
   }
+  await requireWakeableCopy(home, chain, options);
   const plan = planRotation(identity, chain, findAnchor(chain, options.anchor));
   const power = requirePower(identity, plan.parent, phrase);
   const missing = missingLines(plan, reports);

@@ -16,7 +16,7 @@ import { systemPorts } from "../../client/ports.js";
 import { RelayPool } from "../../client/relay-pool.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { finishAndClaim } from "../finish-rotation.js";
+import { finishAndClaim, requireWakeableCopy } from "../finish-rotation.js";
 import { type NewRelayOptions, newRelays } from "../new-relays.js";
 import { surveyAgent, surveyAsOwner } from "../owner-survey.js";
 import { passphraseSlot } from "../passphrase-slot.js";
@@ -32,6 +32,8 @@ export interface RotateOptions extends PhraseSource, NewRelayOptions, NewPassphr
   readonly turns?: true;
   readonly yes?: true;
   readonly vault?: string;
+  /** The owner knows that the archive of this restored home is from before the theft of the key that signed it. */
+  readonly signedByReplacedKey?: true;
   /** Seconds that each relay gets. */
   readonly timeout: number;
 }
@@ -70,6 +72,7 @@ export async function rotate(context: CommandContext, options: RotateOptions): P
       vaultPath: path,
       pool,
       timeoutMs: options.timeout * 1000,
+      signedByReplacedKey: options.signedByReplacedKey === true,
     });
   } finally {
     if (!isHandedOver) await lock.release();
@@ -146,6 +149,7 @@ async function stage(context: CommandContext, options: RotateOptions, staging: S
     const relaysToAsk = options.newRelay ?? [];
     const survey = { home, chain, phrase, pool, relays: relaysToAsk, timeoutMs: options.timeout * 1000 };
     const reports = await surveyAsOwner(context, survey);
+    await requireWakeableCopy(home, chain, options);
     const plan = planRotation(identity, chain, findAnchor(chain, options.anchor));
     const power = requirePower(identity, plan.parent, phrase);
     const { relays, faults } = await newRelays(context, options, plan.parent, reports, "rotate");

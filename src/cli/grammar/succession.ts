@@ -11,6 +11,10 @@ export function addSuccessionCommands(program: Command, runner: Runner): void {
     .option("--new-relay <url>", "a relay to publish to from now on as well; repeat it", collect)
     .option("--drop-relay <url>", "a relay to publish to no more; repeat it", collect)
     .option("--new-passphrase-file <file>", "take a new passphrase for the vault from this file")
+    .option(
+      "--signed-by-replaced-key",
+      "in a home that was restored from an archive whose key was rotated away: you know that it is from before the theft",
+    )
     .addOption(vaultOption())
     .action((options) => runner(async (c) => (await import("../commands/rotate.js")).rotate(c, options)));
   examples(rotate, [
@@ -34,6 +38,10 @@ export function addSuccessionCommands(program: Command, runner: Runner): void {
     .option("--did <did>", "which agent, where the words rule several")
     .option("--label <text>", "what its runs are called where others ask who holds the pen; public", "agent")
     .option("--allow-ephemeral", "allow places that do not survive a restart (ANTS_ALLOW_EPHEMERAL=1)")
+    .option(
+      "--signed-by-replaced-key",
+      "in a home that was restored from an archive whose key was rotated away: you know that it is from before the theft",
+    )
     .option("--vault <file>", "where the new vault goes (ANTS_VAULT, else into $XDG_DATA_HOME/ants/vaults)")
     .action((options) => runner(async (c) => (await import("../commands/recover.js")).recover(c, options)));
   examples(recover, [
