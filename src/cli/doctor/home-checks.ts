@@ -9,6 +9,7 @@ import { readVaultFile } from "../../../keys/node/vault-file.js";
 import { BACKUP_TIERS, type BackupTier } from "../../agent/backup/archive-name.js";
 import { recipientsOf } from "../../agent/backup/backup-keys.js";
 import { dormantMark } from "../../agent/dormant.js";
+import { DraftQueue } from "../../agent/draft-queue.js";
 import type { AgentHome } from "../../agent/home.js";
 import { untoldSideEvents } from "../../agent/left-behind.js";
 import { homeMoved, readDeparture } from "../../agent/moved.js";
@@ -20,7 +21,7 @@ import { opensUnattended, unlock } from "../unlock.js";
 import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
 import { checkSecrets } from "./secret-checks.js";
 
-/** The home's place, and whether an instance is at work in it. */
+/** The home's place, whether an instance is at work in it, and what in it is at rest or was set aside. */
 export async function checkHome({ env }: CommandContext, home: AgentHome): Promise<Finding[]> {
   const findings = [await checkPlace("home", home.path, home.layout.state, env)];
   try {
@@ -29,13 +30,32 @@ export async function checkHome({ env }: CommandContext, home: AgentHome): Promi
   } catch (error) {
     findings.push(brokenBy("instance", error));
   }
-  findings.push(...(await checkDeparture(home)));
+  findings.push(...(await checkDeparture(home)), ...(await checkQueue(home)));
   const mark = await dormantMark(nodeDisk, home);
   if (mark !== undefined) {
     const found = `this home sleeps: it was restored ${mark.archive === "" ? "from a backup" : `from ${mark.archive}`}`;
     findings.push(advice("copy", found, "ants activate wakes it, once no other copy of the agent is at work"));
   }
   return findings;
+}
+
+/** Queued events that turned out to be none when they were to be published: nobody will publish them. */
+async function checkQueue({ layout }: AgentHome): Promise<Finding[]> {
+  try {
+    const damaged = await new DraftQueue(nodeDisk, layout.drafts).damaged();
+    if (damaged.length === 0) return [];
+    const which = damaged.length === 1 ? "a queued event" : `${damaged.length} queued events`;
+    const them = damaged.length === 1 ? "it" : "them";
+    return [
+      advice(
+        "queue",
+        `${which} could not be read, and will not be published: ${damaged.join(", ")}`,
+        `look what is left of ${them}, publish anew what still holds, and remove ${them}`,
+      ),
+    ];
+  } catch (error) {
+    return [brokenBy("queue", error)];
+  }
 }
 
 /** Whether the agent of this home has left it. */
