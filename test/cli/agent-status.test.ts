@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestRelay, type TestRelay } from "ants-agent/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { canonicalize, type JsonObject } from "../../keys/canonical.js";
 import { nodeDisk } from "../../keys/node/disk.js";
+import { archiveName } from "../../src/agent/backup/archive-name.js";
 import { Sandbox } from "../transcripts/sandbox.js";
 
 interface Status {
@@ -66,6 +68,39 @@ test("ants status counts what waits for a quorum and is not signed yet", async (
     expect((await sandbox.sh("ants status")).stdout).toContain("2 events not signed yet");
   } finally {
     rmSync(drafts, { recursive: true });
+  }
+}, 60_000);
+
+test("ants status says which archives are gone from where they were stored, and which are not", async () => {
+  const notes = join(sandbox.env.HOME!, "ants/.ants/backups.ndjson");
+  const names = [0, 1, 2].map((n) => archiveName("hot", Date.now() - (4 - n) * 86_400_000, `0000000${n}`));
+  const stored = names.map((name) => ({
+    note: "stored",
+    name,
+    target: "/media/stick",
+    size: 10,
+    sha256: "0".repeat(64),
+    recipients: ["age1-hot"],
+  }));
+  const noted = async (...more: JsonObject[]) => {
+    writeFileSync(notes, [...stored, ...more].map((note) => `${canonicalize(note)}\n`).join(""));
+    return /^ {2}backup {2}(.*)$/m.exec((await sandbox.sh("ants status")).stdout)?.[1];
+  };
+  const gone = (name: string) => ({ note: "missing", name, target: "/media/stick", time: Date.now() });
+  try {
+    const one = await noted(gone(names[2]!));
+    expect(one).toBe(
+      "hot 3 days old at 1 target, never read back, 1 GONE from where it was stored (ants doctor); there is no plan (ants doctor)",
+    );
+    expect(await noted(gone(names[1]!), gone(names[2]!))).toMatch(
+      /^hot 4 days old .* 2 GONE from where they were stored/,
+    );
+    const back = { note: "listed", name: names[2]!, target: "/media/stick", time: Date.now() };
+    expect(await noted(gone(names[2]!), back)).toMatch(
+      /^hot 2 days old at 1 target, never read back; there is no plan/,
+    );
+  } finally {
+    rmSync(notes);
   }
 }, 60_000);
 
