@@ -122,6 +122,7 @@ export async function openInbox(parts: InboxParts, options: InboxOptions): Promi
       {
         did,
         ...relays,
+        operations: home.identity.operations(),
         authLine: ({ relay, challenge }) =>
           createAuth({ did, instance, relay, challenge, timeMs: ports.clock.nowMs(), seed }),
         agreeSecrets,

@@ -1,9 +1,11 @@
 import { AntsError } from "../../keys/errors.js";
+import { LinkedAbort } from "./deadline.js";
 import { type Following, follow } from "./follow.js";
 import { type EventItem, type ProblemItem, problemOf } from "./follow-item.js";
 import { Gate } from "./gate.js";
 import type { InboxContext } from "./inbox.js";
 import type { StoredMessage } from "./inbox-store.js";
+import { watchRelays } from "./relays-watch.js";
 
 export interface IntakeOptions {
   readonly live: boolean;
@@ -34,10 +36,14 @@ export class InboxIntake {
   readonly #context: InboxContext;
   readonly #options: IntakeOptions;
   readonly #room = new Gate();
-  readonly #relays: readonly string[];
+  /** URLs of the relays that the identity names, and of those that it named before. */
+  #relays: readonly string[];
+  #former: readonly string[];
+  /** What is being read now. */
+  #following: Following | undefined;
   /** Relays that are read from their start next time. */
   readonly #forgotten = new Set<string>();
-  readonly #awaited: Set<string>;
+  #awaited: Set<string>;
   #arrived: EventItem[] = [];
   #writing: Promise<void> | undefined;
   /** What kept messages from being stored. */
@@ -51,8 +57,8 @@ export class InboxIntake {
     this.#context = context;
     this.#options = options;
     const { relays, formerRelays = [] } = context;
-    const former = formerRelays.filter((url) => !relays.includes(url)).slice(0, MAX_FORMER_RELAYS);
-    this.#relays = [...new Set([...relays, ...former])].slice(0, MAX_RELAYS);
+    this.#relays = relays;
+    this.#former = formerRelays;
     this.#awaited = new Set(relays);
   }
 
@@ -63,23 +69,55 @@ export class InboxIntake {
 
   /** Runs until the signal aborts, or everything was read. Throws the last problem where no relay can be read. */
   async run(): Promise<void> {
-    const { did, authLine, cursors, ports, identities, connection } = this.#context;
+    const { did, operations, ports, connection } = this.#context;
     const { live, signal } = this.#options;
+    const done = new LinkedAbort(signal);
+    const moved = (relays: readonly string[]) => this.#move(relays);
+    const settings = { did, ports, signal: done.signal, ...(connection === undefined ? {} : { connection }) };
+    const watching =
+      live && operations !== undefined ? watchRelays({ ...settings, operations, moved }) : Promise.resolve();
+    try {
+      for (let relays: unknown; relays !== this.#relays && !signal.aborted; ) {
+        relays = this.#relays;
+        await this.#read();
+      }
+    } finally {
+      done.abort();
+      await watching;
+      this.#tellCaughtUp();
+      await this.#telling;
+    }
+  }
+
+  /** The identity names these relays now. Those that it named until now are read as well. */
+  #move(relays: readonly string[]): void {
+    this.#former = [...new Set([...this.#relays, ...this.#former])];
+    this.#relays = relays;
+    this.#awaited = new Set(relays);
+    void this.#following?.close();
+  }
+
+  /** Reads the relays that are named now, until the agent names others. What is read on from is in the cursors' file. */
+  async #read(): Promise<void> {
+    const { did, authLine, cursors, ports, connection } = this.#context;
+    const { live, signal } = this.#options;
+    const relays = this.#relays;
+    const former = this.#former.filter((url) => !relays.includes(url)).slice(0, MAX_FORMER_RELAYS);
     const before = cursors.get(FOLLOW);
     const following = follow(
       {
-        relays: this.#relays,
+        relays: [...new Set([...relays, ...former])].slice(0, MAX_RELAYS),
         filter: { to: [did] },
         live,
         allowGap: true,
         authLine,
         onlyAuthenticated: true,
         ...(before === undefined ? {} : { state: before }),
-        ...(identities === undefined ? {} : { identities }),
         ...(connection === undefined ? {} : { connection }),
       },
       ports,
     );
+    this.#following = following;
     const stop = () => void following.close();
     signal.addEventListener("abort", stop, { once: true });
     const enough = new AbortController();
@@ -112,8 +150,7 @@ export class InboxIntake {
       enough.abort();
       signal.removeEventListener("abort", stop);
       await following.close();
-      this.#tellCaughtUp();
-      await this.#telling;
+      this.#following = undefined;
     }
   }
 
@@ -154,7 +191,7 @@ export class InboxIntake {
   #problem(item: ProblemItem): void {
     if (CURSOR_CODES.test(item.code)) this.#forgotten.add(item.relay);
     // A relay that the agent left owes it nothing.
-    if (this.#context.relays.includes(item.relay)) this.#options.told(item);
+    if (this.#relays.includes(item.relay)) this.#options.told(item);
     if (item.relayIs !== "reading") this.#awaited.delete(item.relay);
     if (this.#isCaughtUp && this.#awaited.size === 0) this.#tellCaughtUp();
   }

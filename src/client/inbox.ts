@@ -44,7 +44,8 @@ export interface InboxContext {
   /** Whether this agent ever wrote to somebody. */
   readonly hasWrittenTo: (did: string) => boolean;
   readonly ports: ClientPorts;
-  readonly identities?: Iterable<ParsedOperation>;
+  /** The agent's own identity operations: a live inbox goes where newer ones lead. Without them it stays at its relays. */
+  readonly operations?: Iterable<ParsedOperation>;
   readonly connection?: ConnectionOptions;
   /** Runs when it is closed. */
   readonly closed?: () => void;

@@ -217,6 +217,40 @@ describe("a message between two agents (N11)", () => {
       .toEqual(["first", "second"]);
   });
 
+  test("is read by a live inbox where its reader moves to, once", async () => {
+    const [one, two] = await Promise.all([settled(relays[0]!), settled(relays[1]!)]);
+    await using alice = await openHome(one.options);
+    await using bob = await openHome(two.options);
+    const home = await AgentHome.open(nodeDisk, two.options.home);
+    const signSeed = two.signSeed;
+    const parts = { disk: nodeDisk, ports: systemPorts, home, instance: "fedcba9876543210", hasWrittenTo: () => true };
+    // As another process reads it, which hears of the move from the relays alone.
+    await using inbox = await openInbox({ ...parts, secrets: { signSeed, agreeSecret: two.agreeSecret } }, {});
+    expect((await inbox.next()).value).toEqual({ type: "caught-up" });
+    const next = async () => {
+      for (;;) {
+        const { value } = await inbox.next();
+        if (value.type === "message") return value.text;
+        if (value.type !== "problem") throw new Error(`got ${value.type}`);
+      }
+    };
+    await alice.send(two.did, "before", { via: [relays[1]!.url] });
+    expect(await next()).toBe("before");
+    const [, there, newer] = relays;
+    await changeIdentity(bob as never, { relays: [{ url: newer!.url, stream: newer!.stream }] });
+    const sent = await alice.send(two.did, "after", { via: [newer!.url] });
+    expect(await next()).toBe("after");
+    // The same message where it was before, as somebody brings it who doesn't know of the move.
+    const line = await alice.chain.line(alice.chain.tree.chainAt(sent.seq)!);
+    const body = `{"ref":1,"t":"publish"}\n${one.genesis}\n${new TextDecoder().decode(line)}\n`;
+    const answer = await fetch(`${there!.httpUrl}/entries`, { method: "POST", body });
+    expect(await answer.text()).toContain('"t":"ack"');
+    await alice.send(two.did, "last", { via: [newer!.url] });
+    expect(await next()).toBe("last");
+    await inbox.close();
+    expect(texts(await read(bob))).toEqual(["before", "after", "last"]);
+  });
+
   test("to somebody who is not there is not sent at all", async () => {
     const one = await settled(relays[0]!);
     const nobody = await foundHome([relays[1]!]);
