@@ -76,15 +76,15 @@ async function write(outgoing: ReturnType<typeof request>, body: S3Call["body"])
   outgoing.end();
 }
 
-/** A small body, as text. */
-export async function textOf(answer: IncomingMessage, maxBytes: number): Promise<string> {
+/** A small body, as text. Undefined where it is longer: half of an answer is another answer. */
+export async function textOf(answer: IncomingMessage, maxBytes: number): Promise<string | undefined> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of answer as AsyncIterable<Buffer>) {
     size += part.length;
     if (size > maxBytes) {
       answer.destroy();
-      break;
+      return undefined;
     }
     parts.push(part);
   }

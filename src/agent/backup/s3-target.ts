@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { byTime, parseArchiveName } from "./archive-name.js";
+import { parsePage, type S3Page, xmlField } from "./s3-listing.js";
 import { type S3Call, s3Call, textOf } from "./s3-request.js";
 import type { BackupTarget, S3Credentials, StoredArchive, TargetOptions, Upload } from "./target.js";
 import { exists, missing, type TargetFault, targetError } from "./target-errors.js";
@@ -17,6 +18,9 @@ export interface S3Place {
 const MAX_ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 500;
 const MAX_ANSWER_BYTES = 4 * 2 ** 20;
+/** Of a listing: an archive an hour for a hundred years. Who lists more lists without an end. */
+const MAX_LISTED = 1_000_000;
+const MAX_PAGES = 10_000;
 /** More is stored in parts only, which this program doesn't do. */
 const MAX_OBJECT_BYTES = 5 * 2 ** 30;
 const SHA256_NOTE = "x-amz-meta-sha256";
@@ -39,23 +43,37 @@ class S3Target implements BackupTarget {
   }
 
   async list(): Promise<StoredArchive[]> {
-    const found: StoredArchive[] = [];
-    for (let token: string | undefined, page = 0; page === 0 || token !== undefined; page++) {
-      const url = this.#bucketUrl();
-      url.searchParams.set("list-type", "2");
-      url.searchParams.set("prefix", this.#place.prefix);
-      if (token !== undefined) url.searchParams.set("continuation-token", token);
-      const { answer, text } = await this.#call({ method: "GET", url });
-      if (answer.statusCode !== 200) throw this.#refusal(answer, text);
-      for (const [, object = ""] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-        const key = field(object, "Key") ?? "";
-        if (!key.startsWith(this.#place.prefix)) continue;
-        const parsed = parseArchiveName(key.slice(this.#place.prefix.length));
-        if (parsed !== undefined) found.push({ ...parsed, size: Number(field(object, "Size") ?? 0) });
+    const { prefix } = this.#place;
+    const found = new Map<string, StoredArchive>();
+    const asked = new Set<string>();
+    for (let token: string | undefined, objects = 0; ; ) {
+      const page = await this.#page(token);
+      for (const { key, size } of page.objects) {
+        const parsed = key.startsWith(prefix) ? parseArchiveName(key.slice(prefix.length)) : undefined;
+        if (parsed === undefined) continue;
+        // A copy: a part of a page's text would keep all of that text in memory.
+        const name = Buffer.from(parsed.name).toString();
+        found.set(name, { ...parsed, name, size });
       }
-      token = field(text, "IsTruncated") === "true" ? field(text, "NextContinuationToken") : undefined;
+      token = page.next;
+      if (token === undefined) return [...found.values()].sort(byTime);
+      objects += page.objects.length;
+      const isEndless = asked.size === MAX_PAGES || objects > MAX_LISTED || asked.has(token);
+      if (isEndless) throw targetError(this.url, "backup-target", "its listing has no end");
+      asked.add(token);
     }
-    return found.sort(byTime);
+  }
+
+  async #page(token: string | undefined): Promise<S3Page> {
+    const url = this.#bucketUrl();
+    url.searchParams.set("list-type", "2");
+    url.searchParams.set("prefix", this.#place.prefix);
+    if (token !== undefined) url.searchParams.set("continuation-token", token);
+    const { answer, text } = await this.#call({ method: "GET", url });
+    if (answer.statusCode !== 200) throw this.#refusal(answer, text);
+    const page = parsePage(text);
+    if (page === undefined) throw targetError(this.url, "backup-target", "what it answers is no listing of a bucket");
+    return page;
   }
 
   async put(name: string, upload: Upload): Promise<void> {
@@ -89,10 +107,7 @@ class S3Target implements BackupTarget {
   async get(name: string): Promise<AsyncIterable<Uint8Array>> {
     const answer = await this.#send({ method: "GET", url: this.#objectUrl(name) });
     if (answer.statusCode === 200) return this.#bytesOf(answer);
-    const text = await textOf(answer, MAX_ANSWER_BYTES).catch((cause: unknown) => {
-      this.#options.signal.throwIfAborted();
-      throw this.#brokeOff(cause);
-    });
+    const text = await this.#textOf(answer);
     throw answer.statusCode === 404 ? missing(this.url, name) : this.#refusal(answer, text);
   }
 
@@ -146,18 +161,25 @@ class S3Target implements BackupTarget {
     for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause *= 3) {
       try {
         const answer = await this.#send(typeof draft === "function" ? draft() : draft);
-        const text = await textOf(answer, MAX_ANSWER_BYTES);
+        const text = await this.#textOf(answer);
         const { statusCode = 0 } = answer;
         const isPassing = statusCode >= 500 && statusCode !== 501 && statusCode !== 507;
         if (!isPassing || attempt === MAX_ATTEMPTS) return { answer, text };
       } catch (cause) {
         signal.throwIfAborted();
-        // The answer's own bytes may break off, too, and then no more is said than that.
-        const error = isAntsError(cause) ? cause : this.#brokeOff(cause);
-        if (attempt === MAX_ATTEMPTS || error.code !== "backup-target-unreachable") throw error;
+        if (attempt === MAX_ATTEMPTS || !isAntsError(cause, "backup-target-unreachable")) throw cause;
       }
       await clock.sleep(pause, signal);
     }
+  }
+
+  async #textOf(answer: IncomingMessage): Promise<string> {
+    const text = await textOf(answer, MAX_ANSWER_BYTES).catch((cause: unknown) => {
+      this.#options.signal.throwIfAborted();
+      throw this.#brokeOff(cause);
+    });
+    if (text === undefined) throw targetError(this.url, "backup-target", "its answer is longer than any can be");
+    return text;
   }
 
   async #send(draft: Draft): Promise<IncomingMessage> {
@@ -182,8 +204,8 @@ class S3Target implements BackupTarget {
   }
 
   #refusal({ statusCode }: IncomingMessage, text: string): AntsError {
-    const code = field(text, "Code") ?? "";
-    const said = [code, field(text, "Message")].filter(Boolean).join(": ");
+    const code = xmlField(text, "Code") ?? "";
+    const said = [code, xmlField(text, "Message")].filter(Boolean).join(": ");
     return targetError(this.url, faultOf(statusCode, code), `it answers ${statusCode}${said && `, ${said}`}`);
   }
 
@@ -205,18 +227,3 @@ function faultOf(status: number | undefined, code: string): TargetFault {
     return "backup-target-full";
   return "backup-target";
 }
-
-/** The text of an XML element, the first of its name. */
-function field(xml: string, name: string): string | undefined {
-  const [, text] = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml) ?? [];
-  return text?.replace(
-    /&(amp|lt|gt|quot|apos|#(\d+)|#x([0-9a-fA-F]+));/g,
-    (_, entity: string, decimal, hexadecimal) => {
-      if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
-      if (hexadecimal !== undefined) return String.fromCodePoint(Number.parseInt(hexadecimal, 16));
-      return ENTITIES[entity] ?? "";
-    },
-  );
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
