@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "../../keys/ports.js";
+import { type Clock, systemClock } from "../../keys/ports.js";
 import { openTarget, type TargetOptions } from "../../src/agent/backup/target.js";
 import { backupTargetContract, NAMES, targetOptions, uploadOf } from "../contracts/backup-target.js";
 import { OwnerPlace } from "../support/owner-place.js";
@@ -36,8 +36,12 @@ const options = (signal?: AbortSignal): TargetOptions => ({
 const addressOf = (name: string, endpoint = server.url) =>
   `s3://${name}/${encodeURI("agents/scout ü")}?endpoint=${endpoint}&region=us-east-1`;
 
-/** The system's clock, off by so much. */
-const clockOff = (ms: number) => ({ ...systemClock, nowMs: () => Date.now() + ms, sleep: async () => {} });
+/** The system's clock, off by so much; pauses before another try take no time. */
+const clockOff = (offMs: number): Clock => ({
+  ...systemClock,
+  nowMs: () => Date.now() + offMs,
+  sleep: (ms, signal) => systemClock.sleep(ms < 60_000 ? 0 : ms, signal),
+});
 
 describe.each(["conditionalUrl", "url"] as const)(
   "a bucket of a storage that checks signatures as a target (%s)",

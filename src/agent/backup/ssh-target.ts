@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { hex } from "../../../keys/bytes.js";
 import type { AntsError } from "../../../keys/errors.js";
 import { byTime, parseArchiveName } from "./archive-name.js";
+import { Deadline, LISTING_PATIENCE_MS, PATIENCE_MS, patienceFor, patiently, TOO_SLOW } from "./patience.js";
 import type { BackupTarget, StoredArchive, TargetOptions, Upload } from "./target.js";
 import { exists, missing, notThere, targetError } from "./target-errors.js";
 
@@ -15,13 +16,23 @@ export interface SshPlace {
   readonly port?: number;
 }
 
-/** Asks for nothing, and gives a dead connection up: nobody sits at an hourly backup. */
-const SSH_OPTIONS = ["BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4"];
+/**
+ * Asks for nothing, and gives a dead connection up: nobody sits at an hourly backup. Lends the other host nothing, either,
+ * whatever the user's configuration says for hosts that are worked on: with an agent that is forwarded it could log in elsewhere.
+ */
+const SSH_OPTIONS = [
+  ...["BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4"],
+  ...["ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes"],
+];
 /** What the scripts below end with, so that no text has to be understood. */
 const EXIT = { exists: 40, missing: 41, short: 42, noFolder: 43, notThere: 44 } as const;
 /** ssh's own: it did not come as far as the other host's shell. */
 const SSH_FAILED = 255;
 const MAX_STDERR_BYTES = 8 * 1024;
+/** A listing of a hundred thousand archives. */
+const MAX_STDOUT_CHARACTERS = 8 * 2 ** 20;
+/** A line that the scripts end with: an account with a command of its own runs that instead, and says that all went well. */
+const DONE = "ants-done";
 
 /** A folder of another host as a target, through the system's ssh and a POSIX shell there. */
 export function openSsh(url: string, place: SshPlace, options: TargetOptions): BackupTarget {
@@ -41,15 +52,14 @@ class SshTarget implements BackupTarget {
 
   async list(): Promise<StoredArchive[]> {
     const script = `cd ${this.#folder} 2>/dev/null || { [ -e ${this.#folder} ] && exit ${EXIT.noFolder}; exit ${EXIT.notThere}; }
-for f in ants-*.tar.age; do [ -f "$f" ] && echo "$(wc -c < "$f") $f"; done; exit 0`;
-    const { stdout } = await this.#run(script);
-    const found: StoredArchive[] = [];
-    for (const line of stdout.split("\n")) {
-      const [, size, name] = /^\s*(\d+) (\S+)$/.exec(line) ?? [];
+for f in ants-*.tar.age; do [ -f "$f" ] && echo "$(wc -c < "$f") $f"; done; echo ${DONE}`;
+    const found = new Map<string, StoredArchive>();
+    for (const line of await this.#run(script, { patienceMs: LISTING_PATIENCE_MS })) {
+      const [, size, name] = /^\s*(\d{1,15}) (\S+)$/.exec(line) ?? [];
       const parsed = name === undefined ? undefined : parseArchiveName(name);
-      if (parsed !== undefined) found.push({ ...parsed, size: Number(size) });
+      if (parsed !== undefined) found.set(parsed.name, { ...parsed, size: Number(size) });
     }
-    return found.sort(byTime);
+    return [...found.values()].sort(byTime);
   }
 
   // A disk without hard links (FAT) gets a plain renaming: the name was free a moment ago, and holds 32 random bits.
@@ -63,8 +73,8 @@ cat > ${part} || exit 1
 [ "$(wc -c < ${part})" -eq ${upload.size} ] || exit ${EXIT.short}
 sync ${part} 2>/dev/null || sync
 ln ${part} ${name} 2>/dev/null || { [ -e ${name} ] && exit ${EXIT.exists}; mv ${part} ${name} || exit 1; }
-rm -f ${part}; sync . 2>/dev/null || sync`;
-    await this.#run(script, { input: upload.bytes(), name });
+rm -f ${part}; { sync . 2>/dev/null || sync; } && [ "$(wc -c < ${name})" -eq ${upload.size} ] && echo ${DONE}`;
+    await this.#run(script, { input: upload.bytes(), name, patienceMs: patienceFor(upload.size) });
   }
 
   async get(name: string): Promise<AsyncIterable<Uint8Array>> {
@@ -73,55 +83,91 @@ rm -f ${part}; sync . 2>/dev/null || sync`;
   }
 
   async remove(name: string): Promise<void> {
-    await this.#run(`cd ${this.#folder} 2>/dev/null || exit 0; rm -f ${name} || exit 1; sync . 2>/dev/null || sync`);
+    await this.#run(`cd ${this.#folder} 2>/dev/null || { echo ${DONE}; exit 0; }; rm -f ${name} || exit 1
+[ ! -e ${name} ] || exit 1; { sync . 2>/dev/null || sync; } && echo ${DONE}`);
   }
 
   async sweep(): Promise<number> {
-    const script = `cd ${this.#folder} 2>/dev/null || exit 0
-find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -exec echo {} \\;`;
-    const { stdout } = await this.#run(script);
-    return stdout.split("\n").filter((line) => line !== "").length;
+    const script = `cd ${this.#folder} 2>/dev/null || { echo ${DONE}; exit 0; }
+find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -exec echo {} \\; && echo ${DONE}`;
+    return (await this.#run(script)).filter((line) => line.startsWith("./.ants-")).length;
   }
 
   /** As one word of a shell, whatever is in it. */
   get #folder(): string {
     const { folder } = this.#place;
-    const plain = folder.startsWith("-") ? `./${folder}` : folder;
+    // No option, and nothing that CDPATH leads elsewhere.
+    const plain = folder.startsWith("/") ? folder : `./${folder}`;
     return `'${plain.replaceAll("'", `'\\''`)}'`;
   }
 
+  /** The lines that the script says, before the one that it ends with. */
   async #run(
     script: string,
-    { input, name = "" }: { readonly input?: AsyncIterable<Uint8Array>; readonly name?: string } = {},
-  ): Promise<{ stdout: string }> {
+    {
+      input,
+      name = "",
+      patienceMs = PATIENCE_MS,
+    }: { readonly input?: AsyncIterable<Uint8Array>; readonly name?: string; readonly patienceMs?: number } = {},
+  ): Promise<string[]> {
     const child = this.#spawn(script);
     const ended = new Ended(child);
+    const deadline = new Deadline(this.#options.clock, patienceMs, () => abandon(child));
     let stdout = "";
+    let isTooLong = false;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
+      isTooLong ||= stdout.length + text.length > MAX_STDOUT_CHARACTERS;
+      if (isTooLong) abandon(child);
+      else stdout += text;
     });
     try {
       if (input !== undefined) await feed(child, input);
+      child.stdin.end();
+      const { signal } = this.#options;
+      const { code, stderr } = await ended.exit;
+      signal.throwIfAborted();
+      if (isTooLong) throw targetError(this.url, "backup-target", "its answer is longer than any can be");
+      if (deadline.hasPassed) throw this.#tooSlow();
+      if (code !== 0) throw this.#errorOf(code, stderr, name);
+      const lines = stdout.split("\n");
+      if (lines.includes(DONE)) return lines.slice(0, lines.indexOf(DONE));
+      throw targetError(
+        this.url,
+        "backup-target",
+        "its account runs something else than it is told to (a forced command?)",
+      );
     } catch (error) {
-      child.kill("SIGKILL");
+      abandon(child);
       await ended.exit;
       throw error;
+    } finally {
+      deadline.end();
     }
-    child.stdin.end();
-    await this.#require(ended, name);
-    return { stdout };
   }
 
   async *#read(script: string, name: string): AsyncGenerator<Uint8Array> {
     const child = this.#spawn(script);
     const ended = new Ended(child);
     child.stdin.end();
+    const stop = () => abandon(child);
+    const { clock, signal } = this.#options;
     try {
-      for await (const block of child.stdout) yield block as Uint8Array;
-      await this.#require(ended, name);
+      for await (const block of patiently(child.stdout, clock, stop, () => this.#tooSlow())) yield block;
+      const deadline = new Deadline(clock, PATIENCE_MS, stop);
+      const { code, stderr } = await ended.exit;
+      deadline.end();
+      if (deadline.hasPassed) throw this.#tooSlow();
+      if (code !== 0) throw this.#errorOf(code, stderr, name);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
     } finally {
-      child.kill("SIGKILL");
+      stop();
     }
+  }
+
+  #tooSlow(): AntsError {
+    return targetError(this.url, "backup-target-unreachable", TOO_SLOW);
   }
 
   #spawn(script: string): ChildProcessWithoutNullStreams {
@@ -134,19 +180,15 @@ find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -
     const child = spawn(
       command!,
       [...own, ...settings, ...(port === undefined ? [] : ["-p", String(port)]), "-T", "--", to, `LC_ALL=C; ${script}`],
-      { stdio: ["pipe", "pipe", "pipe"], signal, killSignal: "SIGKILL" },
+      { stdio: ["pipe", "pipe", "pipe"] },
     );
+    const stop = () => abandon(child);
+    signal.addEventListener("abort", stop, { once: true });
+    child.once("close", () => signal.removeEventListener("abort", stop));
     // What a write to a closed pipe says is said better by how the child ended.
     child.stdin.on("error", () => {});
     child.on("error", () => {});
     return child;
-  }
-
-  async #require(ended: Ended, name: string): Promise<void> {
-    const { code, stderr } = await ended.exit;
-    if (code === 0) return;
-    this.#options.signal.throwIfAborted();
-    throw this.#errorOf(code, stderr, name);
   }
 
   #errorOf(code: number | undefined, stderr: string, name: string): AntsError {
@@ -194,6 +236,12 @@ class Ended {
       child.on("close", (code) => resolve({ code: code ?? SSH_FAILED, stderr }));
     });
   }
+}
+
+/** Ends it, and hears nothing more of it: what it started on its own may hold its pipes. */
+function abandon(child: ChildProcessWithoutNullStreams): void {
+  child.kill("SIGKILL");
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
 }
 
 /** Writes everything, at the child's pace, unless it ends first. */

@@ -27,7 +27,7 @@ async function storage(answer: RequestListener, own: Partial<TargetOptions> = {}
   const { port } = server.address() as AddressInfo;
   return openTarget(`s3://bucket/x?endpoint=http://127.0.0.1:${port}`, {
     ...targetOptions(),
-    clock: { ...systemClock, sleep: async () => {} },
+    clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms < 60_000 ? 0 : ms, signal) },
     s3Credentials: () => ({ accessKeyId: "id", secretAccessKey: "secret" }),
     ...own,
   });

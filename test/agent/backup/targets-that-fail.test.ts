@@ -4,14 +4,15 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { delimiter, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../../keys/ports.js";
+import { type Clock, systemClock } from "../../../keys/ports.js";
 import { openTarget } from "../../../src/agent/backup/target.js";
 import { NAMES, targetOptions, uploadOf } from "../../contracts/backup-target.js";
 import { temporaryFolder } from "../../keys/node/temporary-folder.js";
 
 const options = {
   ...targetOptions(),
-  clock: { ...systemClock, sleep: async () => {} },
+  // Pauses before another try take no time; how long anybody is waited for is as ever.
+  clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms < 60_000 ? 0 : ms, signal) } satisfies Clock,
   s3Credentials: () => ({ accessKeyId: "id", secretAccessKey: "secret" }),
 };
 let server: Server | undefined;
