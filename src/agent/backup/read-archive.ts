@@ -45,6 +45,9 @@ export interface OpenedArchive {
   close(): Promise<void>;
 }
 
+/** Of age: a hundred bytes for each recipient. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
 type Entry = Extract extends AsyncIterable<infer Member> ? Member : never;
 
 /**
@@ -204,12 +207,34 @@ export async function* decrypted(
     },
   });
   try {
-    yield* await decrypter.decrypt(webStream(remembering(source, (error) => (failure = error))));
+    yield* await decrypter.decrypt(webStream(remembering(headed(source), (error) => (failure = error))));
   } catch (error) {
     if (failure !== undefined) throw failure;
     if (isNobodys) throw noKey();
     throw isAntsError(error) ? error : damaged("it does not decrypt", error);
   }
+}
+
+/**
+ * The same bytes, if the header among them ends within {@link MAX_HEADER_BYTES}: what reads it keeps all of it in memory,
+ * and tries each of its lines. Throws "backup-damaged".
+ */
+async function* headed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let beginning: Uint8Array | undefined = new Uint8Array();
+  for await (const block of source) {
+    if (beginning === undefined) yield block;
+    else {
+      beginning = concat(beginning, block);
+      const header = Buffer.from(beginning.subarray(0, MAX_HEADER_BYTES)).toString("latin1");
+      const mac = header.indexOf("\n--- ");
+      const isWhole = mac >= 0 && header.indexOf("\n", mac + 1) >= 0;
+      if (!isWhole && beginning.length < MAX_HEADER_BYTES) continue;
+      if (!isWhole) throw damaged("its header has no end");
+      yield beginning;
+      beginning = undefined;
+    }
+  }
+  if (beginning !== undefined) yield beginning;
 }
 
 async function* remembering(
@@ -241,6 +266,8 @@ class CheckedBytes implements AsyncIterable<Uint8Array> {
     for await (const block of this.#bytes) {
       hash.update(block);
       size += block.length;
+      // The tar around a signed manifest is signed by nobody: nothing more of it is handed on, to fill a disk.
+      if (size > this.#file.size) break;
       yield block;
     }
     requireHash(this.#file, size, hash.digest("hex"));

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isAntsError } from "../../../keys/errors.js";
 import type { Clock } from "../../../keys/ports.js";
 import type { IdentityLog } from "../../client/identity-log.js";
-import type { Catalogue } from "./catalogue.js";
+import type { Catalogue, KnownCopy } from "./catalogue.js";
 import { type BackupManifest, damaged, requireNamed } from "./manifest.js";
 import { type AgeIdentity, type OpenedArchive, readArchive } from "./read-archive.js";
 import type { BackupTarget } from "./target.js";
@@ -39,7 +39,7 @@ export async function verifyBackup(options: VerifyBackupOptions): Promise<Verifi
   // All targets got the same bytes: a folder of archives that was copied has them, too.
   const stored = known ?? copies?.values().next().value;
   try {
-    const verified = await verify(options, stored?.sha256);
+    const verified = await verify(options, stored);
     const wasDamaged = async () => (await catalogue?.damagedAt(target.url))?.has(name) === true;
     if (known !== undefined || (await wasDamaged())) {
       const { level } = verified;
@@ -54,7 +54,7 @@ export async function verifyBackup(options: VerifyBackupOptions): Promise<Verifi
   }
 }
 
-async function verify(options: VerifyBackupOptions, sha256: string | undefined): Promise<VerifiedBackup> {
+async function verify(options: VerifyBackupOptions, stored: KnownCopy | undefined): Promise<VerifiedBackup> {
   const { target, name, identities = [] } = options;
   const counted = new CountedBytes(await target.get(name), options.onProgress);
   try {
@@ -69,14 +69,15 @@ async function verify(options: VerifyBackupOptions, sha256: string | undefined):
     }
     for await (const { bytes } of archive.files) for await (const _ of bytes);
     // A whole archive under the name of another one is not the one that was stored.
-    if (sha256 !== undefined && counted.sha256 !== sha256) throw damaged(NOT_AS_STORED);
+    if (stored !== undefined && counted.sha256 !== stored.sha256) throw damaged(NOT_AS_STORED);
     return { level: "whole", size: counted.size, manifest };
   } catch (error) {
-    if (!isAntsError(error, "backup-no-key") || sha256 === undefined) throw error;
+    if (!isAntsError(error, "backup-no-key") || stored === undefined) throw error;
   }
   const again = new CountedBytes(await target.get(name), options.onProgress);
-  for await (const _ of again);
-  if (again.sha256 !== sha256) throw damaged(NOT_AS_STORED);
+  // Whoever gives more than was stored may give without an end.
+  for await (const _ of again) if (again.size > stored.size) throw damaged(NOT_AS_STORED);
+  if (again.sha256 !== stored.sha256) throw damaged(NOT_AS_STORED);
   return { level: "bytes", size: again.size };
 }
 
