@@ -16,17 +16,21 @@ export async function untilAdvance(
   if (log.position > position) return true;
   if (signal.aborted) return false;
   const settled = new AbortController();
+  const settle = () => settled.abort();
+  // By hand, not by AbortSignal.any: a signal remembers each one that was made of it for as long as it lives itself.
+  signal.addEventListener("abort", settle, { once: true });
   const grown = new Promise<boolean>((resolve) => {
     const stop = log.onAdvance(() => {
       if (log.position > position) resolve(true);
     });
     settled.signal.addEventListener("abort", stop, { once: true });
   });
-  const timeUp = clock.sleep(maxMs, AbortSignal.any([signal, settled.signal])).then(
+  const timeUp = clock.sleep(maxMs, settled.signal).then(
     () => false,
     () => false,
   );
   const advanced = await Promise.race([grown, timeUp]);
-  settled.abort();
+  signal.removeEventListener("abort", settle);
+  settle();
   return advanced;
 }

@@ -36,7 +36,9 @@ export class HttpServer {
   readonly #refusals: TokenBuckets;
   readonly #lines = new WeakMap<Socket, AnswerLine>();
   #connections = 0;
-  readonly #stopping = new AbortController();
+  #isDraining = false;
+  /** Requests that are being answered. */
+  readonly #exchanges = new Set<AbortController>();
 
   constructor(context: RelayContext, sockets: SocketServer) {
     this.#context = context;
@@ -98,7 +100,8 @@ export class HttpServer {
 
   /** Ends long polls and event streams; from now on only questions about the relay's health are answered. */
   drain(): void {
-    this.#stopping.abort();
+    this.#isDraining = true;
+    for (const exchange of this.#exchanges) exchange.abort();
   }
 
   /** Accepts nothing more; resolves when every connection is closed. */
@@ -176,15 +179,19 @@ export class HttpServer {
     }
     await line.turn();
     if (socket.destroyed) return;
-    const gone = new AbortController();
+    const over = new AbortController();
+    // One by one, not by AbortSignal.any: a signal of the relay's whole life would remember every request it was part of.
+    this.#exchanges.add(over);
+    if (this.#isDraining) over.abort();
     response.once("close", () => {
-      gone.abort();
+      this.#exchanges.delete(over);
+      over.abort();
       line.leave();
     });
-    await this.#answerNow(request, response, gone.signal);
+    await this.#answerNow(request, response, over.signal);
   }
 
-  async #answerNow(request: IncomingMessage, response: ServerResponse, gone: AbortSignal): Promise<void> {
+  async #answerNow(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
     const context = this.#context;
     try {
       if (request.method === "OPTIONS") {
@@ -194,7 +201,6 @@ export class HttpServer {
       const url = urlOf(request);
       if (context.isClosing() && !HEALTH_PATHS.includes(url.pathname)) throw shuttingDown();
       const { route, params } = routeOf(request.method ?? "GET", url.pathname);
-      const signal = AbortSignal.any([gone, this.#stopping.signal]);
       const address = clientAddress(request, context.config.trustProxy);
       await route.handle({ request, response, url, params: params.map(decode), address, signal, context });
     } catch (error) {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { startTestRelay, type TestRelay } from "ants-agent/testing";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { fromUtf8, utf8 } from "../../../keys/bytes.js";
 import { updateIdentity } from "../../../keys/identity/create.js";
 import { encodeFrame } from "../../../src/protocol/frame.js";
@@ -36,6 +36,17 @@ describe("HTTP requests of one connection", () => {
     const many = bare(relay);
     many.write(get("/entries?after=head&wait=30") + get("/healthz").repeat(200));
     await closed(many);
+  });
+
+  test("leave nothing at the relay: no signal of its whole life is part of theirs", async () => {
+    await using relay = await startTestRelay();
+    const made = vi.spyOn(AbortSignal, "any");
+    const socket = bare(relay);
+    socket.write(get("/entries?after=head") + get("/healthz"));
+    await textUntil(socket, "\nalive\n");
+    socket.destroy();
+    expect(made).not.toHaveBeenCalled();
+    made.mockRestore();
   });
 });
 
