@@ -6,7 +6,7 @@ import { errorOfRefusal } from "../protocol/refusal.js";
 import { Backoff, pauseAskedFor } from "./backoff.js";
 import type { ChainStore } from "./chain-store.js";
 import type { RelayConnection } from "./connection.js";
-import { withDeadline } from "./deadline.js";
+import { LinkedAbort, withDeadline } from "./deadline.js";
 import { Gate } from "./gate.js";
 import { publishIdentity } from "./identity-exchange.js";
 import type { IdentityLog } from "./identity-log.js";
@@ -108,16 +108,16 @@ export class Courier {
       return new AntsError("relay-unreachable", `cannot reach the relay ${this.url}`, { details: { url: this.url } });
     };
     // An attempt that failed is known at once; the connection's own next one may be far away.
-    const stop = new AbortController();
+    const stop = new LinkedAbort(signal);
     const detach = connection.onStatus((status) => {
       if (status.state === "waiting") stop.abort(status.error);
     });
     try {
       if (connection.status.state === "waiting") stop.abort(connection.status.error);
-      const either = AbortSignal.any([signal, stop.signal]);
-      await withDeadline(ports.clock, DIAL_TIMEOUT_MS, either, late, (signal) => connection.opened(signal));
+      await withDeadline(ports.clock, DIAL_TIMEOUT_MS, stop.signal, late, (signal) => connection.opened(signal));
     } finally {
       detach();
+      stop.dispose();
     }
     while (this.#queue.size > 0) await this.#send(connection, signal);
   }
