@@ -4,6 +4,7 @@ import type { HighWater } from "../../keys/node/vault-content.js";
 import type { Disk, DiskLock } from "../../keys/ports.js";
 import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
 import { ChainStore } from "../client/chain-store.js";
+import { closedError } from "../client/connection-errors.js";
 import { LinkedAbort } from "../client/deadline.js";
 import type { Inbox, InboxOptions } from "../client/inbox.js";
 import { Outbox } from "../client/outbox.js";
@@ -116,6 +117,8 @@ export class Agent implements AsyncDisposable {
   readonly #release: AgentParts["release"];
   #pen: Pen;
   #isChangingPen = false;
+  /** Changes of the pen under way. */
+  readonly #changing = new Set<{ readonly abort: LinkedAbort; readonly over: Promise<unknown> }>();
   #resolveLost: (loss: PenLoss) => void = () => {};
   #closing: Promise<void> | undefined;
 
@@ -154,9 +157,25 @@ export class Agent implements AsyncDisposable {
   /**
    * Gives the pen up and claims it anew, in a new epoch, on a quorum of every relay set that counts by now. What is
    * published meanwhile waits and goes out in the new epoch. Throws what `Publisher.changePen` and `acquirePen` throw;
-   * where the new pen cannot be had, {@link lost} resolves and the agent is to be closed.
+   * where the new pen cannot be had, {@link lost} resolves and the agent is to be closed. Closing the agent ends it
+   * (`closed`).
    */
   async changePen(options: AcquireOptions = {}): Promise<void> {
+    // A claim that outlives the agent would be written to a chain whose lock another process has by then.
+    const abort = new LinkedAbort(options.signal);
+    if (this.#closing !== undefined) abort.abort(closedError("the agent"));
+    const change = this.#changeTo({ ...options, signal: abort.signal });
+    const changing = { abort, over: change.catch(() => undefined) };
+    this.#changing.add(changing);
+    try {
+      await change;
+    } finally {
+      this.#changing.delete(changing);
+      abort.dispose();
+    }
+  }
+
+  async #changeTo(options: AcquireOptions): Promise<void> {
     const exchange = async (): Promise<Pen> => {
       this.#isChangingPen = true;
       try {
@@ -257,6 +276,8 @@ export class Agent implements AsyncDisposable {
   async #giveUp(): Promise<void> {
     const { highWater } = this;
     try {
+      for (const { abort } of this.#changing) abort.abort(closedError("the agent"));
+      await Promise.all([...this.#changing].map(({ over }) => over));
       await this.publisher.close();
       await this.pen.release();
     } finally {
@@ -359,12 +380,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       }
     };
     const queue = new DraftQueue(disk, layout.drafts);
-    const queuePublished = await publishQueued(queue, {
-      publisher,
-      chain,
-      ports,
-      options,
-    });
+    const queuePublished = await publishQueued(queue, { publisher, chain, ports, options });
     const atWork = new AgentSecretsAtWork({ vault: options.vault, chain, publisher, clock, random });
     return new Agent({
       home,

@@ -9,13 +9,14 @@ export class RelayPool {
   readonly #connections = new Map<string, RelayConnection>();
   /** Why the last attempt failed, by URL, until one succeeds. */
   readonly #failures = new Map<string, AntsError>();
+  #isClosed = false;
 
   constructor(ports: ClientPorts, options: ConnectionOptions = {}) {
     this.#ports = ports;
     this.#options = options;
   }
 
-  /** The connection to a relay URL; it stays until {@link close}. */
+  /** The connection to a relay URL; it stays until {@link close}. After that it is closed as well: nobody would end it. */
   get(url: string): RelayConnection {
     let connection = this.#connections.get(url);
     if (connection === undefined) {
@@ -25,6 +26,7 @@ export class RelayPool {
         if (status.state === "waiting") this.#failures.set(url, status.error);
         else if (status.state === "open") this.#failures.delete(url);
       });
+      if (this.#isClosed) void connection.close();
     }
     return connection;
   }
@@ -36,6 +38,7 @@ export class RelayPool {
 
   /** Closes all connections. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const connections = [...this.#connections.values()];
     this.#connections.clear();
     await Promise.all(connections.map((connection) => connection.close()));

@@ -221,4 +221,20 @@ describe("changing the identity as the holder of the pen (N9, N10)", () => {
     expect(again.context.identity.newest!.op.handles).toEqual(["scout.example.com"]);
     for (const place of places.slice(0, 3)) await expectOperations(place, keys.did, 2);
   });
+
+  it("an agent that is closed while it claims anew claims nothing more: its lock is another's by then", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    const agent = await open(keys, home);
+    await Promise.all(places.slice(0, 2).map((place) => place.kill()));
+    const ended = expect(agent.changePen({ timeoutMs: 60_000 })).rejects.toMatchObject({ code: "closed" });
+    await agent.pen.lost;
+    const closing = agent.close();
+    await Promise.all(places.slice(0, 2).map((place) => place.restart()));
+    await ended;
+    await closing;
+    await expect(agent.changePen()).rejects.toMatchObject({ code: "closed" });
+    await expect(agent.context.relays.get(places[0]!.url).opened()).rejects.toMatchObject({ code: "closed" });
+    await using again = await open(keys, home);
+    expect(again.chain.tree.sideEvents).toBe(0);
+  });
 });
