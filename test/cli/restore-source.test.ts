@@ -1,16 +1,19 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { generateSeed, publicKeyFromSeed } from "../../keys/ed25519/index.js";
+import { rotateIdentity } from "../../keys/identity/create.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
 import { taggedName, tagKeys } from "../../src/agent/backup/archive-tag.js";
 import { hostKeys } from "../../src/agent/backup/backup-keys.js";
 import { listBackups } from "../../src/agent/backup/list-backups.js";
 import { openTarget } from "../../src/agent/backup/target.js";
 import type { CommandContext } from "../../src/cli/context.js";
-import { openNewest } from "../../src/cli/newest-archive.js";
+import { type NewestOptions, openNewest } from "../../src/cli/newest-archive.js";
+import { IdentityLog } from "../../src/client/identity-log.js";
 import { targetOptions } from "../contracts/backup-target.js";
 import { temporaryFolder } from "../keys/node/temporary-folder.js";
-import { type BackupHome, backupHome, packed } from "../support/backup-home.js";
+import { type BackupHome, backupHome, type Headed, packed } from "../support/backup-home.js";
 
 const HOUR = 3_600_000;
 
@@ -27,16 +30,16 @@ async function shelf() {
     ours,
     folders,
     warnings,
-    store: async (place: BackupHome, ageMs: number, at = folders) => {
+    store: async (place: BackupHome, ageMs: number, headed: Headed = {}) => {
       const timeMs = Date.now() - ageMs;
       const name = taggedName("hot", timeMs, systemRandom, tagKeys(place.vault));
-      const bytes = await packed(place, { clock: { ...systemClock, nowMs: () => timeMs } });
-      for (const folder of at) writeFileSync(join(folder, name), bytes);
+      const bytes = await packed(place, { clock: { ...systemClock, nowMs: () => timeMs }, ...headed });
+      for (const folder of folders) writeFileSync(join(folder, name), bytes);
       return name;
     },
-    newest: async () => {
+    newest: async (options: NewestOptions = {}) => {
       const { archives } = await listBackups({ targets });
-      const found = await openNewest(context, archives, targets, { identities: hostKeys(ours.vault) });
+      const found = await openNewest(context, archives, targets, { identities: hostKeys(ours.vault) }, options);
       await found?.archive.close();
       return found;
     },
@@ -86,5 +89,51 @@ describe("the newest archive that opens", () => {
     for (const folder of folders) rmSync(join(folder, name));
     expect((await newest())?.name).toBe(ahead);
     expect(warnings).toEqual([expect.stringContaining("a time that has not come")]);
+  });
+
+  test("is the one whose chain went furthest, by epoch, then seq, then time: a host that lost the pen goes on making them", async () => {
+    const { ours, warnings, store, newest } = await shelf();
+    const at = (epoch: number, seq: number) => ({ head: { epoch, seq, id: "a".repeat(64) } });
+    const [best, ...passedOver] = [
+      await store(ours, 5 * HOUR, at(3, 10)),
+      await store(ours, 4 * HOUR, at(3, 9)),
+      await store(ours, 2 * HOUR, at(2, 500)),
+      await store(ours, HOUR),
+    ];
+    await store(ours, 6 * HOUR, at(3, 10));
+    expect((await newest())?.name).toBe(best);
+    expect(warnings).toHaveLength(passedOver.length);
+    expect(warnings.join("\n")).toContain("made by an instance that was no longer at work: epoch 2 of 3");
+    expect(warnings.join("\n")).toContain(`its chain ends before that of ${best}: seq 9 of 10`);
+    // Of the same head, the youngest: it has the newest files.
+    const young = await store(ours, 3 * HOUR, at(3, 10));
+    expect((await newest())?.name).toBe(young);
+  });
+
+  test("is not one of a key that was replaced, however far its chain says it went and whenever it says it was made", async () => {
+    const { ours, folders, warnings, store, newest } = await shelf();
+    const head = { epoch: 9, seq: 900, id: "b".repeat(64) };
+    const theirs = await store(ours, HOUR, { head });
+    expect((await newest())?.name).toBe(theirs);
+    const { identity } = ours.home;
+    const signSeed = generateSeed();
+    const rotate = rotateIdentity({
+      parent: identity.newest!,
+      revealSeeds: [ours.recoverySeed],
+      newSignSeeds: [signSeed],
+      nextRecoveryKeys: [publicKeyFromSeed(generateSeed())],
+      timeMs: Date.now(),
+    });
+    // Known from elsewhere, as from the relays: without another one to take, that is the answer.
+    const known = IdentityLog.learnt(identity.did, [...identity.operations(), rotate.parsed]);
+    await expect(newest({ identity: known })).rejects.toMatchObject({ code: "backup-signer-replaced" });
+    expect((await newest({ identity: known, isVouchedFor: true }))?.name).toBe(theirs);
+    await ours.home.learn([rotate.parsed]);
+    const present = { ...ours, vault: { ...ours.vault, signSeed } };
+    const name = await store(present, 5 * HOUR, { head: { epoch: 2, seq: 20, id: "c".repeat(64) } });
+    for (const isVouchedFor of [false, true]) expect((await newest({ isVouchedFor }))?.name).toBe(name);
+    expect(warnings.join("\n")).toContain(`${theirs} is younger and was passed over`);
+    for (const folder of folders) rmSync(join(folder, name));
+    expect((await newest())?.name).toBe(theirs);
   });
 });

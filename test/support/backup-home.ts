@@ -15,6 +15,7 @@ import { prepareArchive } from "../../src/agent/backup/prepare-archive.js";
 import { type AgeIdentity, readArchive } from "../../src/agent/backup/read-archive.js";
 import { writeArchive } from "../../src/agent/backup/write-archive.js";
 import { AgentHome } from "../../src/agent/home.js";
+import type { ChainHead } from "../../src/protocol/event.js";
 import { temporaryFolder } from "../keys/node/temporary-folder.js";
 
 /** An agent's home, and what its backups are made and opened with. */
@@ -73,6 +74,11 @@ export interface PackOptions {
   readonly onProgress?: (read: ReadSoFar) => void;
 }
 
+/** The end of the chain that the manifest names, whatever is in the home: who only reads manifests does not look. */
+export interface Headed {
+  readonly head?: ChainHead;
+}
+
 export async function prepared({ home, vault }: BackupHome, options: PackOptions = {}) {
   const { tier = "hot", clock = systemClock } = options;
   const signal = new AbortController().signal;
@@ -82,9 +88,11 @@ export async function prepared({ home, vault }: BackupHome, options: PackOptions
 }
 
 /** An archive, as bytes. */
-export async function packed(place: BackupHome, options: PackOptions = {}): Promise<Buffer> {
+export async function packed(place: BackupHome, { head, ...options }: PackOptions & Headed = {}): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of writeArchive(await prepared(place, options), place.vault.signSeed)) parts.push(part);
+  const { manifest, files } = await prepared(place, options);
+  const content = { manifest: head === undefined ? manifest : { ...manifest, head }, files };
+  for await (const part of writeArchive(content, place.vault.signSeed)) parts.push(part);
   return Buffer.concat(parts);
 }
 
