@@ -44,9 +44,16 @@ export function ownerOf(
   keys: readonly Uint8Array[] | undefined,
 ): ArchiveOwner {
   if (remembered.has(name)) return "home";
+  if (!TAGGED.test(name) || keys === undefined) return "unknown";
+  return eraOf(name, keys) === undefined ? "other" : "agent";
+}
+
+/** Which of these keys made a name's tag, from 0 for the present one; undefined where none did. */
+export function eraOf(name: string, keys: readonly Uint8Array[]): number | undefined {
   const [, beginning, tag] = TAGGED.exec(name) ?? [];
-  if (beginning === undefined || keys === undefined) return "unknown";
-  return keys.some((key) => tagOf(beginning, key) === tag) ? "agent" : "other";
+  if (beginning === undefined) return undefined;
+  const era = keys.findIndex((key) => tagOf(beginning, key) === tag);
+  return era < 0 ? undefined : era;
 }
 
 function tagOf(beginning: string, key: Uint8Array): string {

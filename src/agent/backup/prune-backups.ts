@@ -1,7 +1,7 @@
 import { type AntsError, isAntsError } from "../../../keys/errors.js";
 import type { Clock } from "../../../keys/ports.js";
 import { BACKUP_TIERS, type BackupTier } from "./archive-name.js";
-import { ownerOf } from "./archive-tag.js";
+import { eraOf, ownerOf } from "./archive-tag.js";
 import type { Catalogue } from "./catalogue.js";
 import type { KeepPolicy } from "./config.js";
 import { goneCopies } from "./lost-copies.js";
@@ -92,7 +92,9 @@ async function plan(target: BackupTarget, options: PruneOptions): Promise<Pruned
   const damaged = await catalogue.damagedAt(url);
   const stored = found.flatMap((archive) => {
     const owner = ownerOf(archive.name, known, keys);
-    return owner === "home" || owner === "agent" ? [{ ...archive, owner, isDamaged: damaged.has(archive.name) }] : [];
+    if (owner !== "home" && owner !== "agent") return [];
+    const era = owner === "home" ? -1 : (eraOf(archive.name, keys ?? []) ?? 0);
+    return [{ ...archive, era, isDamaged: damaged.has(archive.name) }];
   });
   const gone = goneCopies(archives, url, stored, policy, clock.nowMs());
   const forgotten = [...gone.expired, ...(options.forgetsLost === true ? gone.lost : [])];
@@ -100,8 +102,10 @@ async function plan(target: BackupTarget, options: PruneOptions): Promise<Pruned
   const removed: string[] = [];
   for (const tier of tiers) {
     const ofTier = stored.filter((archive) => archive.tier === tier);
-    // Whoever has the agent's key, or had it, can make any number of archives with its tag: they push none of these out.
-    const series = (["home", "agent"] as const).map((whose) => ofTier.filter(({ owner }) => owner === whose));
+    // Whoever has the agent's key, or had it, can make any number of archives with its tag, of any date: those of an
+    // era push none of a later one's out, and none of this home's own (-1).
+    const eras = [...new Set(ofTier.map(({ era }) => era))].sort((a, b) => a - b);
+    const series = eras.map((one) => ofTier.filter(({ era }) => era === one));
     const retention = keepSeries(series, policy[tier], clock.nowMs());
     for (const { name } of ofTier) {
       const why = retention.keep.get(name);

@@ -530,6 +530,28 @@ describe("pruning", () => {
     expect((await catalogue.archives()).map(({ name }) => name)).toEqual(ours.slice(3));
   });
 
+  test("what a thief of a replaced key made, of whatever date, pushes none of a later era's out, though this home stored neither", async () => {
+    const { prune, clock, create, vault, path } = await day();
+    const { agreeSecret, stateKey } = vault;
+    const rotated = { ...vault, stateKey: generateSeed(), earlier: [{ agreeSecret, stateKey }] };
+    const good: string[] = [];
+    for (const hour of [5, 6]) {
+      clock.now = START + hour * HOUR;
+      good.push((await create({ vault: rotated })).name);
+      // With the keys of before: the newest of each hour, and of hours to come.
+      for (const later of [0.5, 2]) {
+        clock.now = START + (hour + later) * HOUR;
+        await create();
+      }
+    }
+    writeFileSync(join(path, ".ants/backups.ndjson"), "");
+    const rules = { policy: { hot: { hourly: 2 }, cold: {} }, keys: async () => tagKeys(rotated), dryRun: true };
+    const [pruned] = await prune(rules);
+    expect(pruned!.removed.filter((name) => good.includes(name))).toEqual([]);
+    // What is of the era before goes by the rules, too.
+    expect(pruned!.kept).toHaveLength(4);
+  });
+
   test("what verify found damaged keeps no good one out, though this home stored neither", async () => {
     const { prune, names, clock, target, catalogue, vault, path, folder } = await day();
     writeFileSync(join(path, ".ants/backups.ndjson"), "");
