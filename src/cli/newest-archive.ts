@@ -30,6 +30,10 @@ export interface NewestOptions {
 
 /** How many archives that open are compared by what their manifests say. */
 const MAX_COMPARED = 8;
+/** Of those whose key is known to be replaced, before the first that is none: a thief can lay in any number. */
+const MAX_PASSED_OVER = 256;
+
+const MAX_TOLD = 3;
 
 type Context = Pick<CommandContext, "out" | "signal">;
 type Keys = { readonly identities: readonly AgeIdentity[] };
@@ -37,7 +41,8 @@ type Keys = { readonly identities: readonly AgeIdentity[] };
 /**
  * The archive to restore, of those that the keys open: of the newest eight the one whose chain went furthest, by epoch,
  * then seq, then time. A host that lost the pen and does not know it goes on making archives. Those whose signer was
- * replaced, as far as these archives and `identity` know, are passed over; what is passed over and younger is told.
+ * replaced, as far as these archives and `identity` know, are passed over, and those that `identity` knows of crowd none
+ * out of the eight; what is passed over and younger is told.
  * Undefined where the keys open none. Throws "backup-signer-replaced" where no other is left, and what reading the newest
  * one does, of its last copy.
  */
@@ -51,8 +56,12 @@ export async function openNewest(
   const opened: Opened[] = [];
   let chosen: Opened | undefined;
   try {
-    await openEach(context, archives, targets, keys, options, opened);
+    const refused = await openEach(context, archives, targets, keys, options, opened);
     chosen = choose(context, opened, options);
+    if (chosen === undefined && refused.length > 0) throw refused[0]!.refusal;
+    const younger = refused.filter(({ timeMs }) => timeMs > (chosen?.timeMs ?? 0));
+    for (const { refusal } of younger.slice(0, MAX_TOLD)) context.out.warn(`passed over: ${refusal.message}`);
+    if (younger.length > MAX_TOLD) context.out.warn(`passed over: ${younger.length - MAX_TOLD} more of replaced keys`);
     return chosen?.found;
   } finally {
     for (const one of opened) if (one !== chosen) await one.found.archive.close();
@@ -66,28 +75,42 @@ interface Opened {
   readonly ahead: boolean;
 }
 
+interface Refused {
+  readonly timeMs: number;
+  readonly refusal: AntsError;
+}
+
+/** Gives those that are of a replaced key, by the identity that was given; they are closed. */
 async function openEach(
   context: Context,
   archives: readonly ListedArchive[],
   targets: readonly BackupTarget[],
   keys: Keys,
-  { did, without }: NewestOptions,
+  { did, without, identity, isVouchedFor }: NewestOptions,
   opened: Opened[],
-): Promise<void> {
+): Promise<Refused[]> {
+  const refused: Refused[] = [];
+  let compared = 0;
   const nowMs = systemClock.nowMs();
   let whose = did;
   for (const candidate of newestFirst(archives, nowMs)) {
-    if (opened.length === MAX_COMPARED) return;
+    if (compared === MAX_COMPARED || refused.length === MAX_PASSED_OVER) return refused;
     if (without?.has(candidate.name) === true) continue;
     const ahead = isAhead(candidate, nowMs);
-    if (ahead && opened.length > 0) return;
+    if (ahead && opened.length > 0) return refused;
     if (ahead)
       context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
     try {
       const found = await openCopy(context, candidate, targets, keys);
       whose ??= found.archive.manifest.did;
-      if (found.archive.manifest.did === whose) opened.push({ found, timeMs: candidate.timeMs, ahead });
+      const { key, manifest } = found.archive;
+      const isKnown = identity !== undefined && isVouchedFor !== true && manifest.did === whose;
+      const replaced = isKnown ? replacedSigner(identity, key) : undefined;
+      if (replaced !== undefined)
+        refused.push({ timeMs: candidate.timeMs, refusal: signerReplaced(candidate.name, replaced) });
+      if (manifest.did === whose && replaced === undefined) opened.push({ found, timeMs: candidate.timeMs, ahead });
       else await found.archive.close();
+      if (opened.length > 0 && manifest.did === whose) compared += 1;
     } catch (error) {
       context.signal.throwIfAborted();
       // Another agent keeps its archives here, too, or it is of keys that this vault has not.
@@ -96,6 +119,7 @@ async function openEach(
       context.out.warn(`${candidate.name} cannot be compared: ${error.message}`);
     }
   }
+  return refused;
 }
 
 function choose({ out }: Context, opened: readonly Opened[], options: NewestOptions): Opened | undefined {

@@ -1,13 +1,15 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { generateSeed, publicKeyFromSeed } from "../../keys/ed25519/index.js";
 import { rotateIdentity } from "../../keys/identity/create.js";
+import { nodeDisk } from "../../keys/node/disk.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
 import { taggedName, tagKeys } from "../../src/agent/backup/archive-tag.js";
 import { hostKeys } from "../../src/agent/backup/backup-keys.js";
 import { listBackups } from "../../src/agent/backup/list-backups.js";
 import { openTarget } from "../../src/agent/backup/target.js";
+import { AgentHome } from "../../src/agent/home.js";
 import type { CommandContext } from "../../src/cli/context.js";
 import { type NewestOptions, openNewest } from "../../src/cli/newest-archive.js";
 import { IdentityLog } from "../../src/client/identity-log.js";
@@ -128,12 +130,21 @@ describe("the newest archive that opens", () => {
     const known = IdentityLog.learnt(identity.did, [...identity.operations(), rotate.parsed]);
     await expect(newest({ identity: known })).rejects.toMatchObject({ code: "backup-signer-replaced" });
     expect((await newest({ identity: known, isVouchedFor: true }))?.name).toBe(theirs);
+    // The thief's copy of the home learns nothing of it.
+    const stolen = join(temporaryFolder(), "home");
+    cpSync(ours.path, stolen, { recursive: true });
+    const thief = { ...ours, path: stolen, home: await AgentHome.open(nodeDisk, stolen) };
     await ours.home.learn([rotate.parsed]);
     const present = { ...ours, vault: { ...ours.vault, signSeed } };
     const name = await store(present, 5 * HOUR, { head: { epoch: 2, seq: 20, id: "c".repeat(64) } });
     for (const isVouchedFor of [false, true]) expect((await newest({ isVouchedFor }))?.name).toBe(name);
     expect(warnings.join("\n")).toContain(`${theirs} is younger and was passed over`);
+    // Nor do many of them crowd it out of those that are compared, once the relays were asked.
+    for (let i = 1; i < 9; i++) await store(thief, HOUR - i * 60_000, { head });
+    expect((await newest({ identity: known }))?.name).toBe(name);
+    expect(warnings.at(-1)).toBe("passed over: 6 more of replaced keys");
     for (const folder of folders) rmSync(join(folder, name));
-    expect((await newest())?.name).toBe(theirs);
+    await expect(newest({ identity: known })).rejects.toMatchObject({ code: "backup-signer-replaced" });
+    expect((await newest())?.name).not.toBe(name);
   });
 });
