@@ -122,7 +122,7 @@ function takeWords(terminal: Terminal, words: string[], typed: readonly string[]
     const meant = wordBeginning(word);
     if (meant === undefined) {
       const near = nearWords(word);
-      const guess = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
+      const guess = near.length === 0 ? "." : `; did you mean ${near.join(", ")}?`;
       terminal.say(`word ${words.length + 1} is not in the list${guess} Type it again, and what comes after it.`);
       return;
     }

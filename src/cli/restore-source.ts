@@ -19,6 +19,8 @@ import type { CommandContext } from "./context.js";
 import { type FoundArchive, type NewestOptions, named, openCopy, openNewest } from "./newest-archive.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
 import { namedVaultPath, vaultsFolder } from "./places.js";
+import { printable } from "./text.js";
+import { openTerminal, type Terminal } from "./tty.js";
 import { unlockFile } from "./unlock.js";
 
 /** How every file of age begins, as a binary one. */
@@ -46,19 +48,45 @@ export async function restoreKeys(context: CommandContext, options: RestoreKeysO
   const isNamed = options.phraseFile !== undefined || (options.shareFile ?? []).length > 0;
   const path = isNamed ? undefined : await vaultOfHost(context, options);
   if (path === undefined) {
-    const { entropy } = await readPhrase(context, options);
+    const { entropy } = await readPhrase(context, options, isNamed ? openTerminal : () => told(context)).catch(
+      (error: unknown) => {
+        throw isAntsError(error, "phrase-missing") ? nothingToOpen(vaultsFolder(context.env), error) : error;
+      },
+    );
     const phrase = phraseKeys(entropy);
     zero(entropy, phrase.vaultKey);
     const close = () => zero(phrase.backup.secret, phrase.escrow.secret);
     return { identities: [phrase.backup], phrase, close };
   }
-  const { vault } = await unlockFile(context, path);
+  const { vault } = await unlockFile(context, path).catch((error: unknown) => {
+    throw isAntsError(error, "vault-missing") ? nothingToOpen(path, error) : error;
+  });
   const identities = hostKeys(vault.content);
   const close = () => {
     zero(...identities.map(({ secret }) => secret));
     vault.close();
   };
   return { identities, vault: { path, opened: vault }, close };
+}
+
+/** The terminal, with a word on why it is asked for the words. */
+function told({ env }: CommandContext): Terminal | undefined {
+  const terminal = openTerminal();
+  terminal?.say(
+    `There is no vault in ${printable(vaultsFolder(env))} (--vault FILE names another): the words open backups, too.`,
+  );
+  return terminal;
+}
+
+/** A new host has neither vault nor words: what to bring, and what each of them opens. */
+function nothingToOpen(path: string, { code, message, details }: AntsError): AntsError {
+  const why = code === "vault-missing" ? message : `there is no vault in ${path}, and no terminal to type the words on`;
+  return new AntsError(code, why, {
+    hint:
+      "bring one of these: the vault's file from the old host or a copy of it (--vault FILE, with its passphrase), which opens hot backups; " +
+      "the 24 recovery words (--phrase-file FILE), or enough shares of them (--share-file FILE, for each), which open every backup",
+    details,
+  });
 }
 
 async function vaultOfHost({ env }: CommandContext, { vault }: RestoreKeysOptions): Promise<string | undefined> {

@@ -50,7 +50,7 @@ class DeviceTerminal implements Terminal {
     writeSync(this.#descriptor, prompt);
     const line = new SecretLine();
     try {
-      return await this.#read(line, signal);
+      return await this.#read(prompt, line, signal);
     } finally {
       line.clear();
       writeSync(this.#descriptor, "\n");
@@ -63,14 +63,14 @@ class DeviceTerminal implements Terminal {
     this.#input.destroy();
   }
 
-  #read(line: SecretLine, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  #read(prompt: string, line: SecretLine, signal: AbortSignal | undefined): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const take = (bytes: Uint8Array): boolean => {
         for (let i = 0; i < bytes.length; i++) {
           const outcome = line.feed(bytes[i]!);
           if (outcome === "more") continue;
           this.#ahead = bytes.slice(i + 1);
-          settle(outcome === "done" ? () => resolve(line.bytes()) : () => reject(interrupted()));
+          settle(outcome === "done" ? () => resolve(line.bytes()) : () => reject(interrupted(prompt)));
           return true;
         }
         return false;
@@ -82,7 +82,7 @@ class DeviceTerminal implements Terminal {
         take(bytes);
         bytes.fill(0);
       };
-      const onEnd = (): void => settle(() => reject(interrupted()));
+      const onEnd = (): void => settle(() => reject(interrupted(prompt)));
       const onError = (error: Error): void => settle(() => reject(error));
       const onAbort = (): void => settle(() => reject(signal?.reason));
       const settle = (finish: () => void): void => {
@@ -172,6 +172,7 @@ export class SecretLine {
   }
 }
 
-function interrupted(): AntsError {
-  return new AntsError("interrupted", "stopped at the question for the passphrase");
+/** The same terminal is asked for words, codes and confirmations. */
+function interrupted(prompt: string): AntsError {
+  return new AntsError("interrupted", `stopped at the question: ${prompt.trim().replace(/:$/, "")}`);
 }

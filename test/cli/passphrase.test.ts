@@ -444,6 +444,7 @@ describe("a process", () => {
     pty.type("half a pass\u0003");
     expect(await pty.end()).toBe(0);
     expect(pty.shown).toContain('"code":"interrupted"');
+    expect(pty.shown).toContain("stopped at the question: Passphrase for did:ants:test");
     expect(pty.shown).not.toContain("half");
     expectTerminalRestored(pty);
   });

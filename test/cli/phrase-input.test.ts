@@ -86,6 +86,12 @@ describe("recovery words that are typed", () => {
     expect(terminal.asked.slice(0, 4)).toEqual(["word 1: ", "word 4: ", "word 5: ", "word 4: "]);
   });
 
+  it("that are like no word at all are said to be that, in whole sentences", async () => {
+    const terminal = person(`${words} `.replace(written[0]!, "qqqqqqqq"), words, "");
+    expect(hex((await readPhrase(context, {}, () => terminal)).entropy)).toBe(hex(entropy));
+    expect(terminal.said[2]).toBe("word 1 is not in the list. Type it again, and what comes after it.");
+  });
+
   it("that do not fit are asked about until they do", async () => {
     const wrong = written.with(6, WORDS[(WORDS.indexOf(written[6]!) + 700) % 2_048]!);
     const terminal = person(wrong.join(" "), "0", "7", "nothing-like-it", "7", written[6]!);

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { relayConfigFields } from "../../relay/config.js";
+import { SCENARIOS } from "../../src/cli/drill/scenarios/index.js";
+import { SCENARIO_TITLES } from "../../src/cli/drill/scenarios/titles.js";
 import { buildProgram } from "../../src/cli/program.js";
 
 const program = buildProgram(async () => {}, relayConfigFields());
@@ -32,6 +34,10 @@ describe("the command line's grammar", () => {
         expect(option.flags).not.toMatch(/(passphrase|phrase|secret|key|token)(?!-file)\b/);
       }
     }
+  });
+
+  test("ants drill --help names the scenarios, all of them and no other", () => {
+    expect(SCENARIOS.map(({ name, title }) => [name, title]).sort()).toEqual(Object.entries(SCENARIO_TITLES).sort());
   });
 
   test("every setting of a relay is an option that leaves the defaults to the schema", () => {

@@ -8,7 +8,7 @@ import { systemClock } from "../../../keys/ports.js";
 import { requireLiveSigner } from "../../agent/backup/archive-signer.js";
 import { restoreHome } from "../../agent/backup/restore-home.js";
 import { gapLines } from "../../agent/gap.js";
-import { homeLayout } from "../../agent/home.js";
+import { type AgentHome, homeLayout } from "../../agent/home.js";
 import { assertVaultOf } from "../../agent/open-home.js";
 import type { IdentityLog } from "../../client/identity-log.js";
 import { EXIT } from "../../protocol/errors.js";
@@ -155,7 +155,10 @@ async function restoreOne(
       `  from     ${found.name}, made ${made}`,
       `  chain    ${mark.head === undefined ? "empty" : `seq ${mark.head.seq} in the archive`}`,
     ];
-    const wake = "it sleeps: ants activate claims the pen and wakes it";
+    const wake =
+      keys.vault === undefined
+        ? `it sleeps: with its vault, ants activate claims the pen and wakes it; where that is lost: ${recoverLine(home)}`
+        : "it sleeps: ants activate claims the pen and wakes it";
     await out.result(
       { did, home: home.path, archive: found.name, from: found.from, tier, madeMs: timeMs, gap: gapJson(gap) },
       [...lines, "", ...gapLines(gap), "", wake],
@@ -164,6 +167,12 @@ async function restoreOne(
   } finally {
     await lock.release();
   }
+}
+
+/** The words opened the archive; they also make new keys where there is no vault. */
+function recoverLine({ path, identity }: AgentHome): string {
+  const url = identity.newest?.op.relays[0]?.url ?? "URL";
+  return `ants recover --home ${path} --relay ${url}`;
 }
 
 function refusalOf(...check: Parameters<typeof requireLiveSigner>): AntsError | undefined {

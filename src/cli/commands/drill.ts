@@ -175,7 +175,7 @@ function sshAddress(text: string): SshAddress {
 
 function chosen(only: readonly string[] | undefined): readonly Scenario[] {
   if (only === undefined) return SCENARIOS;
-  const names = SCENARIOS.map(({ name }) => name);
+  const names: readonly string[] = SCENARIOS.map(({ name }) => name);
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) throw usageError(`--only: expected one of ${names.join(", ")}, got ${unknown}`, "drill");
   return SCENARIOS.filter(({ name }) => only.includes(name));

@@ -57,7 +57,7 @@ export async function migrateIn(context: CommandContext, options: MigrateInOptio
   await assertDurablePlace(home, { ...ephemeral, what: "an agent's home" });
   if (options.start === true) return ask(context, options);
   if (options.bundle === undefined)
-    throw usageError("ask with --start first, then name what ants migrate out wrote with --bundle", "migrate in");
+    throw usageError("ask with --start first; then name with --bundle what ants migrate out wrote", "migrate in");
   return take(context, { ...options, ...ephemeral, bundle: resolve(options.bundle) });
 }
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { SCENARIO_TITLES } from "../drill/scenarios/titles.js";
 import { collect, command, examples, type Runner, wholeNumber } from "./command.js";
 
 export function addDrillCommand(program: Command, runner: Runner): void {
@@ -32,10 +33,17 @@ export function addDrillCommand(program: Command, runner: Runner): void {
     .option("--at-once <n>", "how many scenarios at a time", wholeNumber, 3)
     .option("--keep", "leave the folder in place and say where it is")
     .action((options) => runner(async (c) => (await import("../commands/drill.js")).drill(c, options)));
+  drill.addHelpText("after", `\nIt takes 1 to 3 minutes. The scenarios, for --only:\n${scenarioLines()}`);
   examples(drill, [
     ["ants drill"],
     ["ants drill --only partition --only clone"],
     ["ants drill --host-a me@one.example --host-b me@two.example:2222 --listen 192.0.2.7", "on two hosts of yours"],
     ["ants drill --report ~/drill --json", "for a timer: exit code 0 only if everything held"],
   ]);
+}
+
+function scenarioLines(): string {
+  const titles = Object.entries(SCENARIO_TITLES);
+  const width = Math.max(...titles.map(([name]) => name.length));
+  return titles.map(([name, title]) => `  ${name.padEnd(width)}  ${title}`).join("\n");
 }

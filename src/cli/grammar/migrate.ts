@@ -16,10 +16,10 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
   ]);
 
   const inward = command(migrate, "in", "on the new host: ask for the agent, then take what the old host packed")
-    .option("--start", "ask: prints a request for the old host, and the code that is typed there")
-    .option("--request <file>", "write the request to this new file instead of stdout")
-    .option("--bundle <file>", "take what ants migrate out wrote")
-    .option("--did <did>", "the agent that is to come; without it a person is shown its DID and asked")
+    .option("--start", "first: prints a request for the old host, and the code that is typed there")
+    .option("--request <file>", "with --start: write the request to this new file instead of stdout")
+    .option("--bundle <file>", "then: take what ants migrate out wrote")
+    .option("--did <did>", "with --bundle: the agent that is to come; without it a person is shown its DID and asked")
     .option("--takeover", "go on without a hand-over: the old host was cut off, and is gone for good")
     .option("--timeout <seconds>", "how long to try for the pen", seconds, 30)
     .addOption(vaultOption())
@@ -37,7 +37,10 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
     "on the old host: pack the agent for the new one, hand the pen over, step down",
   )
     .option("--request <file>", 'what ants migrate in --start printed there: a file, the line itself, or "-" for stdin')
-    .option("--bundle <file>", "write home and keys to this new file, sealed to the new host")
+    .option(
+      "--bundle <file>",
+      "write home and keys to this new file, sealed to the new host; for the same request it replaces the bundle that is there",
+    )
     .option("--code <code>", "the code that the new host shows, where there is no terminal to type it on")
     .option("--cancel", "take a move back that did not arrive: the agent stays here")
     .option("--takeover", "also displace another instance that holds the pen")

@@ -1,5 +1,6 @@
 import type { Stage } from "../stage.js";
 import type { Scenario } from "./scenario.js";
+import { SCENARIO_TITLES } from "./titles.js";
 
 const COUNTS = 8;
 const HOUR_MS = 3_600_000;
@@ -14,7 +15,7 @@ interface Restored {
 export const FROM_BACKUPS: readonly Scenario[] = [
   {
     name: "crash",
-    title: "host A is killed and its disk deleted; B restores a hot backup an hour old",
+    title: SCENARIO_TITLES.crash,
     async play(stage) {
       const { a, b, bed } = stage;
       const first = stage.count(a);
@@ -35,7 +36,7 @@ export const FROM_BACKUPS: readonly Scenario[] = [
   },
   {
     name: "cold",
-    title: "host A is killed and its disk deleted; B restores a cold backup a week old, with the words",
+    title: SCENARIO_TITLES.cold,
     async play(stage) {
       const { a, b } = stage;
       const first = stage.count(a);

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import type { Scenario } from "./scenario.js";
+import { SCENARIO_TITLES } from "./titles.js";
 
 const COUNTS = 8;
 const MEMORY = "# What I know\n\nThe blue door sticks in winter.\n";
 
 export const HAND_OVER: Scenario = {
   name: "handover",
-  title: "the agent is moved from host A to host B, and the bundle is replayed later",
+  title: SCENARIO_TITLES.handover,
   async play(stage) {
     const { a, b, did } = stage;
     const first = stage.count(a);

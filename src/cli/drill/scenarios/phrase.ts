@@ -1,10 +1,11 @@
 import type { Scenario } from "./scenario.js";
+import { SCENARIO_TITLES } from "./titles.js";
 
 const COUNTS = 8;
 
 export const PHRASE_ONLY: Scenario = {
   name: "phrase",
-  title: "host A is gone, there is no backup, and no vault: only the recovery words",
+  title: SCENARIO_TITLES.phrase,
   async play(stage) {
     const { a, b, bed } = stage;
     const first = stage.count(a);

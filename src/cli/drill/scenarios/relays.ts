@@ -1,5 +1,6 @@
 import type { Scenario } from "./scenario.js";
 import { takeOver } from "./second-self.js";
+import { SCENARIO_TITLES } from "./titles.js";
 
 const COUNTS = 8;
 
@@ -7,7 +8,7 @@ const COUNTS = 8;
 export const RELAY_TROUBLE: readonly Scenario[] = [
   {
     name: "relay-dead",
-    title: "host A and one of the three relays are gone",
+    title: SCENARIO_TITLES["relay-dead"],
     ownRelays: true,
     async play(stage) {
       const { a, b, bed } = stage;
@@ -29,7 +30,7 @@ export const RELAY_TROUBLE: readonly Scenario[] = [
   },
   {
     name: "relay-rebuilt",
-    title: "host A is gone, and one relay comes back with an empty disk",
+    title: SCENARIO_TITLES["relay-rebuilt"],
     ownRelays: true,
     async play(stage) {
       const { a, b, bed } = stage;

@@ -1,9 +1,10 @@
 import type { Stage } from "../stage.js";
+import type { ScenarioName } from "./titles.js";
 
 /** One way in which a host can be lost, and what has to come of it. */
 export interface Scenario {
   /** For --only and file names. */
-  readonly name: string;
+  readonly name: ScenarioName;
   /** One line for people. */
   readonly title: string;
   /** It harms its relays: it gets three of its own. */

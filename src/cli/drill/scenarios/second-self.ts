@@ -1,6 +1,7 @@
 import type { Counter } from "../counter.js";
 import type { Stage } from "../stage.js";
 import type { Scenario } from "./scenario.js";
+import { SCENARIO_TITLES } from "./titles.js";
 
 /** A fenced writer has this long from its first contact with a relay. */
 const STOPS_WITHIN_MS = 5_000;
@@ -10,7 +11,7 @@ const COUNTS = 8;
 export const SECOND_SELF: readonly Scenario[] = [
   {
     name: "partition",
-    title: "host A is cut off from the relays, B takes over, A comes back",
+    title: SCENARIO_TITLES.partition,
     cuts: true,
     async play(stage) {
       const { a, b } = stage;
@@ -34,7 +35,7 @@ export const SECOND_SELF: readonly Scenario[] = [
   },
   {
     name: "pause",
-    title: "host A is paused (SIGSTOP), B takes over, A wakes",
+    title: SCENARIO_TITLES.pause,
     async play(stage) {
       const { a, b } = stage;
       // The call that it was about to make when it was stopped is made when it wakes, in the same instant: nothing can
@@ -58,7 +59,7 @@ export const SECOND_SELF: readonly Scenario[] = [
   },
   {
     name: "clone",
-    title: "host A dies, its disk is copied, and both copies are started at once",
+    title: SCENARIO_TITLES.clone,
     async play(stage) {
       const { a, b } = stage;
       const first = stage.count(a);
