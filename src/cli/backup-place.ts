@@ -18,7 +18,7 @@ import { AgentHome } from "../agent/home.js";
 import { requireNotMoved } from "../agent/moved.js";
 import type { CommandContext } from "./context.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
-import { allowsEphemeral, isInside, vaultPath } from "./places.js";
+import { allowsEphemeral, isInside, pathWithin, vaultPath } from "./places.js";
 import { unlock } from "./unlock.js";
 
 export interface BackupPlaceOptions {
@@ -84,6 +84,13 @@ export class BackupPlace {
       if (folder !== undefined) paths.set(folder, "a target of backups");
     }
     return paths;
+  }
+
+  /** Paths within the home of files that the vault's passphrase is taken from: no archive may have them. */
+  async passphraseFiles(): Promise<ReadonlySet<string>> {
+    const file = this.#context.env.ANTS_PASSPHRASE_FILE;
+    const path = file ? await pathWithin(file, this.home.path) : undefined;
+    return new Set(path === undefined ? [] : [path]);
   }
 
   /** New archives go to places that last only. Throws "vault-ephemeral". */

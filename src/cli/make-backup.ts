@@ -48,7 +48,7 @@ export async function makeBackup(
     out.warn(`${displacementText(displaced)}: this archive is of an older state [home-displaced]`);
   }
   const { content } = await place.vault();
-  const secrets = await SecretLook.of(nodeDisk, place.home.path, content, clean);
+  const secrets = await SecretLook.of(nodeDisk, place.home.path, content, clean, await place.passphraseFiles());
   const report = await createBackup({
     home: place.home,
     vault: content,

@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import type { Did } from "../../keys/did.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -76,6 +76,13 @@ export function cacheFolder(env: Environment): string {
 export async function isInside(path: string, folder: string): Promise<boolean> {
   const [inner, outer] = await Promise.all([realName(resolve(path)), realName(resolve(folder))]);
   return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
+}
+
+/** The path of a file within `folder`, with "/", by their real names; undefined for one outside. */
+export async function pathWithin(path: string, folder: string): Promise<string | undefined> {
+  if (!(await isInside(path, folder))) return undefined;
+  const [inner, outer] = await Promise.all([realName(resolve(path)), realName(resolve(folder))]);
+  return relative(outer, inner).split(sep).join("/");
 }
 
 /** The path without symbolic links, as far as it exists. */

@@ -28,7 +28,7 @@ export async function backupScan(context: CommandContext, options: BackupScanOpt
   const content = needsKey ? (await place.vault()).content : undefined;
   const eras = content === undefined ? [] : [content, ...content.earlier];
   const keys = eras.map(({ stateKey }) => fingerprintKey(stateKey));
-  const secrets = new SecretLook(list, keys);
+  const secrets = new SecretLook(list, keys, new Set(), await place.passphraseFiles());
   const progress = out.progress("looked at");
   try {
     await readHome({

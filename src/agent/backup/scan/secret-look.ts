@@ -4,7 +4,7 @@ import type { VaultContent } from "../../../../keys/node/vault-content.js";
 import type { Disk } from "../../../../keys/ports.js";
 import { OVERLAP_BYTES } from "../home-files.js";
 import { ALLOW_LIST_PATH, AllowList, fingerprintKey } from "./allow-list.js";
-import type { Finding } from "./finding.js";
+import { Finding, masked } from "./finding.js";
 import { hasKnownMagic } from "./raw-bytes.js";
 import { scanFile } from "./scan-file.js";
 
@@ -29,14 +29,22 @@ export class SecretLook {
   readonly #allowed: AllowList;
   readonly #keys: readonly Uint8Array[];
   readonly #clean: Set<string>;
+  readonly #passphraseFiles: ReadonlySet<string>;
   #found = new Map<string, Finding>();
   #part: Part | undefined;
 
   /**
    * `keys`: of this era and of earlier ones; without any, nothing is allowed. `clean`: what earlier looks found clean;
-   * this one adds to it.
+   * this one adds to it. `passphraseFiles`: paths within the home that are known to hold the vault's passphrase, which need
+   * not look like one.
    */
-  constructor(allowed: AllowList, keys: readonly Uint8Array[], clean: Set<string> = new Set()) {
+  constructor(
+    allowed: AllowList,
+    keys: readonly Uint8Array[],
+    clean: Set<string> = new Set(),
+    passphraseFiles: ReadonlySet<string> = new Set(),
+  ) {
+    this.#passphraseFiles = passphraseFiles;
     this.#allowed = allowed;
     this.#keys = keys;
     this.#clean = clean;
@@ -48,9 +56,10 @@ export class SecretLook {
     home: string,
     vault: Pick<VaultContent, "stateKey" | "earlier">,
     clean?: Set<string>,
+    passphraseFiles?: ReadonlySet<string>,
   ): Promise<SecretLook> {
     const keys = [vault, ...vault.earlier].map(({ stateKey }) => fingerprintKey(stateKey));
-    return new SecretLook(await readAllowList(disk, home), keys, clean);
+    return new SecretLook(await readAllowList(disk, home), keys, clean, passphraseFiles);
   }
 
   /** Takes a file, or the next part of one, which begins with the end of the part before. */
@@ -66,12 +75,15 @@ export class SecretLook {
       lines: (before?.lines ?? 0) + linesIn(bytes.subarray(0, -OVERLAP_BYTES)),
     };
     const hash = createHash("sha256").update(`${path}\n${isDense}\n`).update(bytes).digest("base64");
-    if (this.#clean.has(hash)) return;
+    const isPassphrase = this.#passphraseFiles.has(path);
+    if (!isPassphrase && this.#clean.has(hash)) return;
     const read = path === ALLOW_LIST_PATH ? remarksOf(bytes) : bytes;
-    const findings = scanFile(path, read, { isDense, linesBefore: before?.lines ?? 0 });
+    const findings = isPassphrase
+      ? [passphraseIn(path, bytes)]
+      : scanFile(path, read, { isDense, linesBefore: before?.lines ?? 0 });
     const refused = findings.filter((finding) => !this.#allowed.allows(finding, this.#keys));
     for (const finding of refused) this.#found.set(JSON.stringify(finding), finding);
-    if (refused.length === 0 && this.#clean.size < MAX_REMEMBERED) this.#clean.add(hash);
+    if (refused.length === 0 && !isPassphrase && this.#clean.size < MAX_REMEMBERED) this.#clean.add(hash);
   };
 
   /** What was found since the last call and is not allowed. */
@@ -87,12 +99,14 @@ export class SecretLook {
     const found = this.take();
     if (found.length === 0) return;
     const [first] = found;
+    const isPassphrase = found.some(({ rule }) => rule === PASSPHRASE_RULE);
+    const move = isPassphrase ? "move the vault's passphrase out of the home, and anything else" : "move it";
     const rest = found.length === 1 ? "" : `, and ${found.length - 1} more`;
     throw new AntsError(
       "backup-secret-found",
       `this looks like a secret: ${findingText(first!)}${rest}; nothing was stored`,
       {
-        hint: "ants backup scan shows every one: move it into the vault (ants secret set NAME), or say that it is none (ants backup scan --allow PATH:LINE)",
+        hint: `ants backup scan shows every one: ${move} into the vault (ants secret set NAME), or say that it is none (ants backup scan --allow PATH:LINE)`,
         details: { count: found.length, findings: found.slice(0, MAX_LISTED).map((finding) => ({ ...finding })) },
       },
     );
@@ -119,6 +133,14 @@ export async function readAllowList(disk: Disk, home: string): Promise<AllowList
 /** One line: where, by which rule, and what may be shown. */
 export function findingText({ path, line, rule, excerpt }: Finding): string {
   return `${path}${line === 0 ? "" : `:${line}`}  ${rule}  ${excerpt}`;
+}
+
+const PASSPHRASE_RULE = "passphrase-file";
+
+/** Whatever stands in it: with the vault's file it opens everything. */
+function passphraseIn(path: string, bytes: Uint8Array): Finding {
+  const excerpt = masked("the vault's passphrase: ", bytes.length, "bytes");
+  return new Finding({ path, line: 0, rule: PASSPHRASE_RULE, excerpt }, bytes);
 }
 
 /** The allow-list without its lines: they name rules and hold fingerprints. */

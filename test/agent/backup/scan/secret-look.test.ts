@@ -48,6 +48,29 @@ test("a large picture is dense from end to end, and no secret; the same bytes wi
   expect(look.take().map(({ rule }) => rule)).toContain("raw-bytes");
 });
 
+test("a file that the vault's passphrase is taken from is a finding, whatever it holds, each time, unless it is allowed", () => {
+  const clean = new Set<string>();
+  const words = Buffer.from("summer garden\n");
+  const look = () => new SecretLook(new AllowList([]), [], clean, new Set(["private/pass"]));
+  const plain = nothing();
+  hand(plain, "private/pass", words);
+  expect(plain.take()).toEqual([]);
+  for (const again of [look(), look()]) {
+    hand(again, "elsewhere/pass", words);
+    hand(again, "private/pass", words);
+    expect(again.take()).toMatchObject([{ path: "private/pass", line: 0, rule: "passphrase-file" }]);
+    hand(again, "private/pass", words);
+    expect(again.refuse).toThrow(expect.objectContaining({ hint: expect.stringContaining("out of the home") }));
+  }
+  const vaultKey = new Uint8Array(32).fill(7);
+  const first = look();
+  hand(first, "private/pass", words);
+  const allowed = new AllowList([]).with(first.take()[0]!, vaultKey);
+  const last = new SecretLook(allowed, [vaultKey], clean, new Set(["private/pass"]));
+  hand(last, "private/pass", words);
+  expect(last.take()).toEqual([]);
+});
+
 test("all that was found is refused at once, and only once", () => {
   const look = nothing();
   for (const path of ["a.md", "b.md", "c.md"]) hand(look, path, Buffer.concat([Buffer.from("x\n"), key]));
