@@ -7,7 +7,7 @@ import { systemClock } from "../../keys/ports.js";
 import { DraftQueue } from "../agent/draft-queue.js";
 import type { AgentHome } from "../agent/home.js";
 import type { ChainStore } from "../client/chain-store.js";
-import { DeliveryBook } from "../client/delivery-book.js";
+import { DeliveryBook, type LostLetter } from "../client/delivery-book.js";
 import { Outbox } from "../client/outbox.js";
 import { systemPorts } from "../client/ports.js";
 import { type ChainHead, CLAIM_KIND, parseEvent } from "../protocol/event.js";
@@ -59,6 +59,8 @@ export interface AgentStatus {
   readonly queued: {
     readonly events: readonly { readonly url: string; readonly events: number }[];
     readonly messages: number;
+    /** Messages that were given up, since their key was rotated away; absent where there is none. */
+    readonly lost?: readonly LostLetter[];
     /** Written while no quorum was there (`ants publish --queue`), and not signed yet. */
     readonly drafts: number;
     /** Files that were such events and cannot be read any more. */
@@ -246,5 +248,6 @@ async function queuedIn(
   await book.close();
   const queue = new DraftQueue(nodeDisk, home.layout.drafts);
   const [drafts, damaged] = [await queue.size(), await queue.damaged()];
-  return { events, messages: book.notes.open.length, drafts, damaged };
+  const { open, lost } = book.notes;
+  return { events, messages: open.length, ...(lost === undefined ? {} : { lost }), drafts, damaged };
 }

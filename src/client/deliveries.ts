@@ -10,7 +10,8 @@ import { abortable, withDeadline } from "./deadline.js";
 import type { DeliveryBook, DeliveryNotes, OpenLetter } from "./delivery-book.js";
 import type { IdentityLog } from "./identity-log.js";
 import type { Lane } from "./lane.js";
-import { type DeliveryResult, Letter, type RecipientResult } from "./letter.js";
+import { type DeliveryResult, isLost, Letter, type RecipientResult } from "./letter.js";
+import { LostLetters } from "./lost-letters.js";
 import { type FoundMessage, MessageScan } from "./message-scan.js";
 import type { Pen } from "./pen.js";
 import type { ClientPorts } from "./ports.js";
@@ -72,6 +73,7 @@ export class Deliveries {
   readonly #running = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #written: Set<Did>;
+  readonly #lost: LostLetters;
   readonly #scan: MessageScan;
   #pen: Pen;
   #stopListening: () => void;
@@ -82,6 +84,7 @@ export class Deliveries {
     const { book, pen, chain, ports } = options;
     const { notes } = book;
     this.#written = new Set(notes.written);
+    this.#lost = new LostLetters(options, notes.lost);
     this.#pen = pen;
     const scan = {
       chain,
@@ -234,7 +237,7 @@ export class Deliveries {
     const { id, seq, recipients } = letter;
     for (const url of this.#urlsOf(did)) {
       // What goes to an own relay anyway needs no second delivery.
-      if (this.#laneOf(url) !== undefined || letter.isDelivered(url)) continue;
+      if (this.#laneOf(url) !== undefined || letter.isDelivered(url) || letter.isLostAt(url)) continue;
       this.#courier(url).carry({ id, seq, to: recipients });
     }
     this.#changed();
@@ -255,8 +258,11 @@ export class Deliveries {
         this.#changed();
       },
       refused: (url, id, error) => {
-        this.#letters.get(id)?.failed(url, { state: "refused", error });
-        this.#failed(url, [id]);
+        const letter = this.#letters.get(id);
+        const isFinal = error.code === "key-not-live" && this.#lost.isRetired(letter);
+        letter?.failed(url, { state: "refused", error, ...(isFinal ? { final: true } : {}) });
+        if (isFinal) this.#changed();
+        else this.#failed(url, [id]);
       },
       failed: (url, error, unknown) => {
         for (const letter of this.#letters.values()) {
@@ -369,16 +375,19 @@ export class Deliveries {
     const open = [...this.#letters.values()]
       .filter((letter) => !this.#isDone(letter))
       .map(({ id, seq, timeMs: time, recipients: to, have }) => ({ id, seq, time, to, have }));
+    for (const letter of this.#letters.values()) this.#lost.look(letter, this.results(letter.id)!);
+    const lost = this.#lost.since(this.#options.ports.clock.nowMs() - GIVE_UP_MS);
     const { upTo } = this.#scan;
-    return { ...(upTo === undefined ? {} : { upTo }), open, written: [...this.#written] };
+    return { ...(upTo === undefined ? {} : { upTo }), open, ...lost, written: [...this.#written] };
   }
 
   /** Nothing more is done about it after this run. */
   #isDone(letter: Letter): boolean {
     const ageMs = this.#options.ports.clock.nowMs() - letter.timeMs;
     if (ageMs > GIVE_UP_MS) return true;
-    return this.results(letter.id)!.every(({ did, delivered, relays }) => {
-      if (this.#recipient(did).relays === undefined || !delivered) return false;
+    return this.results(letter.id)!.every((result) => {
+      const { did, delivered, relays } = result;
+      if (this.#recipient(did).relays === undefined || !delivered) return isLost(result);
       return ageMs > COMPLETE_MS || Object.values(relays).every(({ state }) => state === "delivered");
     });
   }

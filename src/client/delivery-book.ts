@@ -15,10 +15,17 @@ export interface OpenLetter {
   readonly have: readonly string[];
 }
 
+/** A message that was given up: the relays of these recipients don't take it, since its key was rotated away. */
+export interface LostLetter extends Pick<OpenLetter, "id" | "seq" | "time"> {
+  readonly to: readonly Did[];
+}
+
 /** What is known of deliveries: everything on the chain up to `upTo` is delivered, except for what is open. */
 export interface DeliveryNotes {
   readonly upTo?: ChainHead;
   readonly open: readonly OpenLetter[];
+  /** Of the last 30 days; absent where there is none. */
+  readonly lost?: readonly LostLetter[];
   /** Everybody that was ever written to, the last one last. */
   readonly written: readonly Did[];
 }
@@ -87,16 +94,19 @@ export async function readNotes(disk: Disk, path: string): Promise<DeliveryNotes
   const bytes = await disk.read(path);
   if (bytes === undefined) return NOTHING;
   try {
-    const { v, upTo, open, written } = JSON.parse(fromUtf8(bytes)) as { v: unknown } & DeliveryNotes;
+    const { v, upTo, open, lost, written } = JSON.parse(fromUtf8(bytes)) as { v: unknown } & DeliveryNotes;
     if (v !== 1 || !open.every(isOpenLetter) || !written.every(isDid)) return NOTHING;
     const isPoint = upTo !== undefined && isInteger(upTo.epoch, 1) && isInteger(upTo.seq, 0) && isText(upTo.id, HASH);
-    return { ...(isPoint ? { upTo } : {}), open, written };
+    return { ...(isPoint ? { upTo } : {}), open, ...(lost?.every(isLostLetter) ? { lost } : {}), written };
   } catch {
     return NOTHING;
   }
 }
 
-function isOpenLetter({ id, seq, time, to, have }: OpenLetter): boolean {
-  const areUrls = have.every((url) => typeof url === "string");
-  return isText(id, HASH) && isInteger(seq, 1) && isInteger(time, 0) && to.every(isDid) && areUrls;
+function isOpenLetter(letter: OpenLetter): boolean {
+  return isLostLetter(letter) && letter.have.every((url) => typeof url === "string");
+}
+
+function isLostLetter({ id, seq, time, to }: LostLetter): boolean {
+  return isText(id, HASH) && isInteger(seq, 1) && isInteger(time, 0) && to.every(isDid);
 }

@@ -9,8 +9,11 @@ export type DeliveryResult =
   | { readonly state: "unknown"; readonly error?: AntsError }
   /** Not there yet; `error` says why, where an attempt failed. */
   | { readonly state: "waiting"; readonly error?: AntsError }
-  /** The relay does not take it; tried again where the recipient is by then. */
-  | { readonly state: "refused"; readonly error: AntsError };
+  /**
+   * The relay does not take it; tried again where the recipient is by then. `final`: that relay never will, since the key
+   * that signed it was rotated away.
+   */
+  | { readonly state: "refused"; readonly error: AntsError; readonly final?: true };
 
 /** What became of a message for one of its recipients. */
 export interface RecipientResult {
@@ -51,6 +54,11 @@ export class Letter {
     return this.#results.get(url)?.state === "delivered";
   }
 
+  /** The relay will never take it. */
+  isLostAt(url: string): boolean {
+    return isFinal(this.resultAt(url));
+  }
+
   /** Whether an attempt to bring it there has ended, either way. */
   wasTried(url: string): boolean {
     return this.#results.has(url);
@@ -67,4 +75,14 @@ export class Letter {
   failed(url: string, result: Exclude<DeliveryResult, { state: "delivered" }>): void {
     if (!this.isDelivered(url)) this.#results.set(url, result);
   }
+}
+
+/** Whether no relay of a recipient has a message or will ever take it, as far as its relays are known. */
+export function isLost({ delivered, relays }: RecipientResult): boolean {
+  const results = Object.values(relays);
+  return !delivered && results.length > 0 && results.every(isFinal);
+}
+
+function isFinal(result: DeliveryResult): boolean {
+  return result.state === "refused" && result.final === true;
 }

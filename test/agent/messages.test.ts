@@ -179,6 +179,44 @@ describe("a message between two agents (N11)", () => {
     ]);
   });
 
+  test("that a rotate overtook is given up, and named as lost", async () => {
+    const data = temporaryFolder();
+    const kept = await startTestRelay({ config: { data } });
+    const { url } = kept;
+    const [one, two] = await Promise.all([settled(relays[0]!), settled(kept)]);
+    const alice = await openHome(one.options);
+    await alice.send(two.did, "first", { via: [url] });
+    await kept.close();
+    const { epoch, seq, id } = await alice.send(two.did, "second", { deliverMs: 100 });
+    await alice.close();
+    const signSeed = generateSeed();
+    const rotate = rotateIdentity({
+      parent: one.genesis,
+      revealSeeds: [one.recoverySeed],
+      newSignSeeds: [signSeed],
+      nextRecoveryKeys: [publicKeyFromSeed(generateSeed())],
+      anchor: { epoch, seq, id },
+      timeMs: Date.now(),
+    });
+    await using back = await startTestRelay({ config: { data, port: Number(new URL(url).port) } });
+    await tell(rotate.line, one.did, [relays[0]!, back], one);
+    const { vault: path, unlock } = one.options;
+    await updateVaultFile(path, (bytes) => {
+      const vault = openVault(bytes, unlock);
+      return vault.reseal({ ...vault.content, signSeed });
+    });
+    const notes = () => JSON.parse(readFileSync(`${one.options.home}/.ants/outbox/messages/deliveries.json`, "utf8"));
+    const again = await openHome(one.options);
+    await expect.poll(notes, { timeout: 30_000 }).toMatchObject({ open: [], lost: [{ id, seq, to: [two.did] }] });
+    await again.close();
+    // It stays named, and nothing tries it any more; what is written now goes out.
+    await using later = await openHome(one.options);
+    expect((await later.send(two.did, "third")).recipients).toMatchObject([{ delivered: true }]);
+    await expect.poll(notes, { timeout: 30_000 }).toMatchObject({ open: [], lost: [{ id }] });
+    await using bob = await openHome(two.options);
+    expect(texts(await read(bob))).toEqual(["first", "third"]);
+  });
+
   test("goes to a relay that keeps the sender's old chain, with what that relay lacks of it", async () => {
     const [one, two] = await Promise.all([settled(relays[0]!), settled(relays[0]!)]);
     const there = [{ url: relays[1]!.url, stream: relays[1]!.stream }];

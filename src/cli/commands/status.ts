@@ -37,6 +37,7 @@ export async function status(context: CommandContext, options: StatusCommandOpti
     `  copies  ${copiesText(found)}`,
     ...missingLines(found),
     `  queued  ${queuedText(found)}`,
+    ...lostLines(found),
     `  backup  ${backupText(backups, nowMs)}`,
     ...(backups.jobs.length === 0
       ? []
@@ -170,6 +171,14 @@ function queuedText({ queued }: AgentStatus): string {
   if (queued.damaged.length > 0)
     parts.push(`not readable any more: ${queued.damaged.join(", ")} (look at it, and remove it)`);
   return parts.length === 0 ? "nothing" : parts.join(", ");
+}
+
+/** Each with what is to be done about it: nothing brings it any more. */
+function lostLines({ queued }: AgentStatus): string[] {
+  return (queued.lost ?? []).map(
+    ({ id, to }) =>
+      `  lost    message ${id} to ${to.join(", ")}: its key was rotated away before their relays took it; send it anew (ants log cat --open shows it)`,
+  );
 }
 
 function backupText({ plan, archives, verifiedMs, missing }: BackupState, nowMs: number): string {
