@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { startTestRelay, type TestRelay } from "ants-agent/testing";
 import { expect } from "vitest";
 import { utf8 } from "../../keys/bytes.js";
-import { openVault } from "../../keys/node/vault.js";
+import { type OpenVault, openVault } from "../../keys/node/vault.js";
 import type { VaultContent } from "../../keys/node/vault-content.js";
 import { type Outcome, Sandbox } from "../transcripts/sandbox.js";
 
@@ -58,9 +58,22 @@ export class OwnerPlace implements AsyncDisposable {
 
   /** What is in a vault now. */
   vault(file = "vault.json"): VaultContent {
-    const vault = openVault(readFileSync(join(this.sandbox.work, file)), { passphrase: utf8(PASSPHRASE) });
-    const { content } = vault;
-    return structuredClone(content);
+    return structuredClone(this.open(file).content);
+  }
+
+  /** A vault as it is now, opened. */
+  open(file = "vault.json"): OpenVault {
+    return openVault(readFileSync(join(this.sandbox.work, file)), { passphrase: utf8(PASSPHRASE) });
+  }
+
+  /** Puts other bytes in the place of the vault. */
+  write(bytes: Uint8Array): void {
+    writeFileSync(join(this.sandbox.work, "vault.json"), bytes, { mode: 0o600 });
+  }
+
+  /** A file that a script wrote. */
+  read(file: string): string {
+    return readFileSync(join(this.sandbox.work, file), "utf8");
   }
 
   /** A copy of home and vault, as a thief or an older backup has it; gives the variables that lead there. */

@@ -112,13 +112,16 @@ describe("a key that was stolen (I8)", { timeout: 600_000 }, () => {
       for (let i = 0; i < seen.length; i += 64) expect((await wire.publish(seen.slice(i, i + 64))).t).toBe("ack");
     }
 
+    place.write(place.open().withSlot({ type: "key-file", keyFile: generateSeed() }));
     // The relays tell the owner of the thief's two turns.
     const turns = await place.done<{ turns: object[] }>("ants rotate --turns --json");
     expect(turns.turns).toHaveLength(4);
     const rotated = await place.done<{ confirmed: string[]; relays: { url: string }[]; claimed: boolean }>(
-      `ants rotate --phrase-file words --anchor ${good.at(-1)} --yes --json --timeout 20`,
+      `ants rotate --phrase-file words --anchor ${good.at(-1)} --yes --json --timeout 20 2> rotate.err`,
     );
     expect(rotated.claimed).toBe(true);
+    expect(place.read("rotate.err")).toMatch(/warning: the vault opens with a key file, too: not any more/);
+    expect(place.open().slotTypes).toEqual(["passphrase", "phrase"]);
     expect([...rotated.confirmed].sort()).toEqual([...relays, loot].map(({ url }) => url).sort());
     expect(rotated.relays.map(({ url }) => url)).toEqual(relays.map(({ url }) => url));
     await place.done("ants publish back --json");

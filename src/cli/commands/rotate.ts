@@ -155,6 +155,12 @@ async function stage(context: CommandContext, options: RotateOptions, staging: S
     const { relays, faults } = await newRelays(context, options, plan.parent, reports, "rotate");
     const lines = [...planLines(plan), ...missingLines(plan, reports)];
     if (options.yes === true) for (const line of lines) out.note(line);
+    // Its bytes are not here, and the new data key is wrapped for nobody who has to show them first.
+    if (vault.slotTypes.includes("key-file")) {
+      out.warn(
+        "the vault opens with a key file, too: not any more after this; a program adds it again (OpenVault.withSlot)",
+      );
+    }
     await confirm({
       about: ["", `Rotating ${config.did}:`, ...lines.map((line) => `  ${line}`)],
       word: "rotate",
