@@ -1,6 +1,7 @@
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { byTime, parseArchiveName } from "./archive-name.js";
+import { Deadline, LISTING_PATIENCE_MS, PATIENCE_MS, patienceFor, patiently, TOO_SLOW } from "./patience.js";
 import { parsePage, type S3Page, xmlField } from "./s3-listing.js";
 import { type S3Call, s3Call, textOf } from "./s3-request.js";
 import type { BackupTarget, S3Credentials, StoredArchive, TargetOptions, Upload } from "./target.js";
@@ -46,6 +47,8 @@ class S3Target implements BackupTarget {
     const { prefix } = this.#place;
     const found = new Map<string, StoredArchive>();
     const asked = new Set<string>();
+    const { clock } = this.#options;
+    const begunMs = clock.monotonicMs();
     for (let token: string | undefined, objects = 0; ; ) {
       const page = await this.#page(token);
       for (const { key, size } of page.objects) {
@@ -60,6 +63,7 @@ class S3Target implements BackupTarget {
       objects += page.objects.length;
       const isEndless = asked.size === MAX_PAGES || objects > MAX_LISTED || asked.has(token);
       if (isEndless) throw targetError(this.url, "backup-target", "its listing has no end");
+      if (clock.monotonicMs() - begunMs > LISTING_PATIENCE_MS) throw this.#tooSlow();
       asked.add(token);
     }
   }
@@ -85,11 +89,23 @@ class S3Target implements BackupTarget {
     if (before.statusCode === 200) throw exists(this.url, name);
     const about = { "content-type": "application/octet-stream", [SHA256_NOTE]: sha256 };
     let tries = 0;
-    const write = (headers: Record<string, string>) =>
-      this.#call(() => {
+    let taken = 0;
+    const bytes = async function* () {
+      taken = 0;
+      for await (const block of upload.bytes()) {
+        taken += block.length;
+        yield block;
+      }
+    };
+    const write = async (headers: Record<string, string>) => {
+      const outcome = await this.#call(() => {
         tries += 1;
-        return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: upload.bytes(), size, sha256 } };
-      });
+        return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: bytes(), size, sha256 } };
+      }, patienceFor(size));
+      // Who answers before everything was sent gets no more of it.
+      if (taken < size) (outcome.answer as IncomingMessage & { readonly req?: ClientRequest }).req?.destroy();
+      return outcome;
+    };
     let outcome = await write({ ...about, "if-none-match": "*" });
     if (outcome.answer.statusCode === 501) {
       // Nobody can say that the name is free: credentials that may only add need a storage that knows the condition.
@@ -97,24 +113,57 @@ class S3Target implements BackupTarget {
       outcome = await write(about);
     }
     const { answer, text } = outcome;
-    if (answer.statusCode === 200 || answer.statusCode === 201) return;
+    if (answer.statusCode === 200 || answer.statusCode === 201) {
+      if (taken < size) throw targetError(this.url, "backup-target", "it says that it has it, before it was sent");
+      return this.#requireStored(name, upload);
+    }
     if (answer.statusCode !== 412 && answer.statusCode !== 409) throw this.#refusal(answer, text);
     // An attempt that got no answer may have got through all the same.
-    if (tries > 1 && (await this.#hasOurs(name, upload))) return;
+    if (tries > 1 && this.#isOurs(await this.#head(name), upload)) return;
     throw exists(this.url, name);
   }
 
+  /**
+   * Whoever says that it is stored is asked for it: a proxy may have said so. A storage that keeps no notes is believed by
+   * the size: `ants backup verify` reads the bytes.
+   */
+  async #requireStored(name: string, upload: Upload): Promise<void> {
+    const { clock, signal } = this.#options;
+    for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause *= 3) {
+      const there = await this.#head(name, [403]);
+      // Credentials that may add and not look.
+      if (there.statusCode === 403 || this.#isOurs(there, upload, upload.sha256)) return;
+      if (there.statusCode === 200)
+        throw targetError(this.url, "backup-target", `it has another ${name} than was sent`);
+      if (attempt === MAX_ATTEMPTS)
+        throw targetError(this.url, "backup-target", `it says that it took ${name}, and has it not`);
+      // Its servers may hear of it one after the other.
+      await clock.sleep(pause, signal);
+    }
+  }
+
   async get(name: string): Promise<AsyncIterable<Uint8Array>> {
-    const answer = await this.#send({ method: "GET", url: this.#objectUrl(name) });
-    if (answer.statusCode === 200) return this.#bytesOf(answer);
-    const text = await this.#textOf(answer);
-    throw answer.statusCode === 404 ? missing(this.url, name) : this.#refusal(answer, text);
+    const deadline = this.#deadline(PATIENCE_MS);
+    try {
+      const answer = await this.#send({ method: "GET", url: this.#objectUrl(name) }, deadline);
+      if (answer.statusCode === 200) return this.#bytesOf(answer);
+      const text = await this.#textOf(answer, deadline);
+      throw this.#noArchive(answer, text, name);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  #noArchive(answer: IncomingMessage, text: string, name: string): AntsError {
+    return answer.statusCode === 404 ? missing(this.url, name) : this.#refusal(answer, text);
   }
 
   async remove(name: string): Promise<void> {
     const { answer, text } = await this.#call({ method: "DELETE", url: this.#objectUrl(name) });
     const { statusCode = 0 } = answer;
     if ((statusCode < 200 || statusCode >= 300) && statusCode !== 404) throw this.#refusal(answer, text);
+    if ((await this.#head(name, [403])).statusCode === 200)
+      throw targetError(this.url, "backup-target", `it says that ${name} is removed, and has it still`);
   }
 
   /** Nothing is there before it is whole. */
@@ -122,9 +171,10 @@ class S3Target implements BackupTarget {
     return 0;
   }
 
-  async #hasOurs(name: string, { size, sha256 }: Upload): Promise<boolean> {
-    const { statusCode, headers } = await this.#head(name);
-    return statusCode === 200 && headers["content-length"] === String(size) && headers[SHA256_NOTE] === sha256;
+  /** `unnoted`: what a storage is taken to have noted that keeps no notes. */
+  #isOurs({ statusCode, headers }: IncomingMessage, { size, sha256 }: Upload, unnoted = ""): boolean {
+    const { "content-length": length, [SHA256_NOTE]: noted = unnoted } = headers;
+    return statusCode === 200 && length === String(size) && noted === sha256;
   }
 
   /** `others`: what is an answer beside "there" and "not there". */
@@ -136,61 +186,86 @@ class S3Target implements BackupTarget {
 
   async *#bytesOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
     const due = Number(answer.headers["content-length"] ?? Number.NaN);
+    const { clock, signal } = this.#options;
     let came = 0;
     try {
-      for await (const block of answer as AsyncIterable<Buffer>) {
+      const blocks = answer as AsyncIterable<Buffer>;
+      for await (const block of patiently(
+        blocks,
+        clock,
+        () => answer.destroy(),
+        () => this.#tooSlow(),
+      )) {
         came += block.length;
         yield block;
       }
     } catch (error) {
-      this.#options.signal.throwIfAborted();
-      throw this.#brokeOff(error);
+      signal.throwIfAborted();
+      throw isAntsError(error) ? error : this.#brokeOff(error);
     } finally {
       answer.destroy();
     }
     if (came < due) throw this.#brokeOff();
   }
 
+  #tooSlow(): AntsError {
+    return targetError(this.url, "backup-target-unreachable", TOO_SLOW);
+  }
+
+  #deadline(durationMs: number): Deadline {
+    return new Deadline(this.#options.clock, durationMs);
+  }
+
   #brokeOff(cause?: unknown): AntsError {
     return targetError(this.url, "backup-target-unreachable", "the connection broke off", cause);
   }
 
-  /** A request and its small answer, again where it may have been bad luck. */
-  async #call(draft: Draft | (() => Draft)): Promise<{ answer: IncomingMessage; text: string }> {
+  /** A request and its small answer, again where it may have been bad luck, within so many milliseconds. */
+  async #call(
+    draft: Draft | (() => Draft),
+    patienceMs = PATIENCE_MS,
+  ): Promise<{ answer: IncomingMessage; text: string }> {
     const { clock, signal } = this.#options;
-    for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause *= 3) {
-      try {
-        const answer = await this.#send(typeof draft === "function" ? draft() : draft);
-        const text = await this.#textOf(answer);
-        const { statusCode = 0 } = answer;
-        const isPassing = statusCode >= 500 && statusCode !== 501 && statusCode !== 507;
-        if (!isPassing || attempt === MAX_ATTEMPTS) return { answer, text };
-      } catch (cause) {
-        signal.throwIfAborted();
-        if (attempt === MAX_ATTEMPTS || !isAntsError(cause, "backup-target-unreachable")) throw cause;
+    const deadline = this.#deadline(patienceMs);
+    try {
+      for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause *= 3) {
+        try {
+          const answer = await this.#send(typeof draft === "function" ? draft() : draft, deadline);
+          const text = await this.#textOf(answer, deadline);
+          const { statusCode = 0 } = answer;
+          const isPassing = statusCode >= 500 && statusCode !== 501 && statusCode !== 507;
+          if (!isPassing || attempt === MAX_ATTEMPTS) return { answer, text };
+        } catch (cause) {
+          const isLast = attempt === MAX_ATTEMPTS || deadline.hasPassed;
+          if (isLast || !isAntsError(cause, "backup-target-unreachable")) throw cause;
+        }
+        await clock.sleep(pause, signal);
       }
-      await clock.sleep(pause, signal);
+    } finally {
+      deadline.end();
     }
   }
 
-  async #textOf(answer: IncomingMessage): Promise<string> {
+  async #textOf(answer: IncomingMessage, deadline: Deadline): Promise<string> {
     const text = await textOf(answer, MAX_ANSWER_BYTES).catch((cause: unknown) => {
       this.#options.signal.throwIfAborted();
-      throw this.#brokeOff(cause);
+      throw deadline.hasPassed ? this.#tooSlow() : this.#brokeOff(cause);
     });
     if (text === undefined) throw targetError(this.url, "backup-target", "its answer is longer than any can be");
     return text;
   }
 
-  async #send(draft: Draft): Promise<IncomingMessage> {
+  async #send(draft: Draft, deadline: Deadline): Promise<IncomingMessage> {
     const { clock, signal } = this.#options;
     this.#credentials ??= this.#ask();
     const credentials = await this.#credentials;
     const { region } = this.#place;
+    const either = AbortSignal.any([signal, deadline.signal]);
     try {
-      return await s3Call({ ...draft, region, credentials, nowMs: clock.nowMs(), signal });
+      return await s3Call({ ...draft, region, credentials, nowMs: clock.nowMs(), signal: either });
     } catch (error) {
       signal.throwIfAborted();
+      if (deadline.hasPassed) throw this.#tooSlow();
       if (isAntsError(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw targetError(this.url, "backup-target-unreachable", why, error);

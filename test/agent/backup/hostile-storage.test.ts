@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../../keys/ports.js";
+import { type Clock, systemClock } from "../../../keys/ports.js";
 import { openTarget, type TargetOptions } from "../../../src/agent/backup/target.js";
-import { NAMES, targetOptions } from "../../contracts/backup-target.js";
+import { NAMES, read, targetOptions, uploadOf } from "../../contracts/backup-target.js";
 
 /** A storage that answers whatever it likes, and what it was asked. */
 const asked: IncomingMessage[] = [];
@@ -116,5 +116,106 @@ describe("a listing", { timeout: 20_000 }, () => {
     });
     await expect(target.list()).rejects.toMatchObject({ code: "backup-target" });
     expect(sent).toBeLessThan(100);
+  });
+});
+
+/** Minutes pass in milliseconds. */
+const hasty: Clock = {
+  ...systemClock,
+  monotonicMs: () => performance.now() * 4_000,
+  sleep: (ms, signal) => systemClock.sleep(ms / 4_000, signal),
+};
+const upload = uploadOf(Buffer.alloc(300_000, 1));
+
+describe("an archive that is stored", { timeout: 20_000 }, () => {
+  /** Takes every PUT, and says this of what it has from then on. */
+  const claiming = (head: (response: ServerResponse) => void) => {
+    let put = false;
+    return storage(({ method }, response) => {
+      if (method === "PUT") put = true;
+      if (method === "PUT") response.writeHead(200).end();
+      else if (put) head(response);
+      else response.writeHead(404).end();
+    });
+  };
+
+  test("is there, of its size, with its hash, or is not said to be stored", async () => {
+    const nothing = await claiming((response) => response.writeHead(404).end());
+    await expect(nothing.put(NAMES[0], upload)).rejects.toMatchObject({ code: "backup-target" });
+    const short = await claiming((response) => response.writeHead(200, { "content-length": "7" }).end());
+    await expect(short.put(NAMES[0], upload)).rejects.toMatchObject({ code: "backup-target" });
+    const size = { "content-length": String(upload.size) };
+    const other = await claiming((response) =>
+      response.writeHead(200, { ...size, "x-amz-meta-sha256": "0".repeat(64) }).end(),
+    );
+    await expect(other.put(NAMES[0], upload)).rejects.toMatchObject({ code: "backup-target" });
+    const noted = await claiming((response) =>
+      response.writeHead(200, { ...size, "x-amz-meta-sha256": upload.sha256 }).end(),
+    );
+    await noted.put(NAMES[0], upload);
+    const unnoted = await claiming((response) => response.writeHead(200, size).end());
+    await unnoted.put(NAMES[0], upload);
+  });
+
+  test("may be there a moment later", async () => {
+    let asks = 0;
+    const late = await claiming((response) => {
+      asks += 1;
+      if (asks < 3) response.writeHead(404).end();
+      else response.writeHead(200, { "content-length": String(upload.size) }).end();
+    });
+    await late.put(NAMES[0], upload);
+    expect(asks).toBe(3);
+  });
+
+  test("before it was sent is not, whoever may look or not", async () => {
+    // Answers the request's head, and takes no more of it.
+    server = createServer((request, response) => {
+      request.pause();
+      response.writeHead(request.method === "PUT" ? 200 : 403, { connection: "keep-alive" }).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const target = openTarget(`s3://bucket/x?endpoint=http://127.0.0.1:${port}`, {
+      ...targetOptions(),
+      s3Credentials: () => ({ accessKeyId: "id", secretAccessKey: "secret" }),
+    });
+    const much = uploadOf(Buffer.alloc(64 * 2 ** 20));
+    await expect(target.put(NAMES[0], much)).rejects.toMatchObject({ code: "backup-target" });
+  });
+
+  test("and was removed is gone, or is not said to be", async () => {
+    let has = true;
+    const target = await storage(({ method }, response) =>
+      response.writeHead(method === "DELETE" ? 204 : has ? 200 : 404).end(),
+    );
+    await expect(target.remove(NAMES[0])).rejects.toMatchObject({ code: "backup-target" });
+    has = false;
+    await target.remove(NAMES[0]);
+  });
+});
+
+describe("a storage that takes its time", { timeout: 20_000 }, () => {
+  const unreachable = { code: "backup-target-unreachable" };
+
+  test("and never answers is given up, whatever it was asked", async () => {
+    const target = await storage(() => {}, { clock: hasty });
+    await expect(target.list()).rejects.toMatchObject(unreachable);
+    await expect(target.put(NAMES[0], upload)).rejects.toMatchObject(unreachable);
+    await expect(target.remove(NAMES[0])).rejects.toMatchObject(unreachable);
+    await expect(target.get(NAMES[0])).rejects.toMatchObject(unreachable);
+  });
+
+  test.each([200, 500])("and gives its answer (%i) byte by byte is given up", async (status) => {
+    const target = await storage(
+      (_, response) => {
+        response.writeHead(status);
+        const drip = setInterval(() => response.write("x"), 10);
+        response.on("close", () => clearInterval(drip));
+      },
+      { clock: hasty },
+    );
+    await expect(target.list()).rejects.toMatchObject(unreachable);
+    await expect(target.get(NAMES[0]).then(read)).rejects.toMatchObject(unreachable);
   });
 });
