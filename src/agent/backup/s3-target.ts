@@ -5,7 +5,7 @@ import { Deadline, LISTING_PATIENCE_MS, PATIENCE_MS, patienceFor, patiently, TOO
 import { parsePage, type S3Page, xmlField } from "./s3-listing.js";
 import { type S3Call, s3Call, textOf } from "./s3-request.js";
 import type { BackupTarget, S3Credentials, StoredArchive, TargetOptions, Upload } from "./target.js";
-import { exists, missing, type TargetFault, targetError } from "./target-errors.js";
+import { exists, missing, quoted, type TargetFault, targetError } from "./target-errors.js";
 
 export interface S3Place {
   /** https://host, or http on this host. */
@@ -24,6 +24,8 @@ const MAX_LISTED = 1_000_000;
 const MAX_PAGES = 10_000;
 /** More is stored in parts only, which this program doesn't do. */
 const MAX_OBJECT_BYTES = 5 * 2 ** 30;
+/** Of what is left out of messages: shorter ones are parts of words. */
+const MIN_SECRET_CHARACTERS = 4;
 const SHA256_NOTE = "x-amz-meta-sha256";
 
 /** A bucket, or a prefix in one, as a target. An object there appears whole or not at all, by S3's own rules. */
@@ -36,6 +38,7 @@ class S3Target implements BackupTarget {
   readonly #place: S3Place;
   readonly #options: TargetOptions;
   #credentials: Promise<S3Credentials> | undefined;
+  #secrets: readonly string[] = [];
 
   constructor(url: string, place: S3Place, options: TargetOptions) {
     this.url = url;
@@ -267,20 +270,31 @@ class S3Target implements BackupTarget {
       signal.throwIfAborted();
       if (deadline.hasPassed) throw this.#tooSlow();
       if (isAntsError(error)) throw error;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = quoted(error instanceof Error ? error.message : String(error), this.#secrets);
       throw targetError(this.url, "backup-target-unreachable", why, error);
     }
   }
 
   async #ask(): Promise<S3Credentials> {
     const { s3Credentials } = this.#options;
-    if (s3Credentials !== undefined) return s3Credentials();
-    throw new AntsError("backup-target-denied", `${this.url}: there is nothing to sign requests with`);
+    if (s3Credentials === undefined)
+      throw new AntsError("backup-target-denied", `${this.url}: there is nothing to sign requests with`);
+    const credentials = await s3Credentials();
+    this.#secrets = Object.values(credentials).filter((text: string) => text.length >= MIN_SECRET_CHARACTERS);
+    // What no header takes would be named, all of it, by the error that says so.
+    if (Object.values(credentials).every((text: string) => /^[\x21-\x7e]+$/.test(text))) return credentials;
+    throw new AntsError(
+      "backup-target-denied",
+      `${this.url}: the key, its id or its token has characters that none has`,
+      {
+        hint: "is there a line break or a blank in it? put it in again: ants secret set backup.s3, or the AWS_ variables",
+      },
+    );
   }
 
   #refusal({ statusCode }: IncomingMessage, text: string): AntsError {
     const code = xmlField(text, "Code") ?? "";
-    const said = [code, xmlField(text, "Message")].filter(Boolean).join(": ");
+    const said = quoted([code, xmlField(text, "Message")].filter(Boolean).join(": "), this.#secrets);
     return targetError(this.url, faultOf(statusCode, code), `it answers ${statusCode}${said && `, ${said}`}`);
   }
 

@@ -5,7 +5,7 @@ import type { AntsError } from "../../../keys/errors.js";
 import { byTime, parseArchiveName } from "./archive-name.js";
 import { Deadline, LISTING_PATIENCE_MS, PATIENCE_MS, patienceFor, patiently, TOO_SLOW } from "./patience.js";
 import type { BackupTarget, StoredArchive, TargetOptions, Upload } from "./target.js";
-import { exists, missing, notThere, targetError } from "./target-errors.js";
+import { exists, missing, notThere, quoted, targetError } from "./target-errors.js";
 
 /** A folder of another host, which a user's ssh reaches without asking anything. */
 export interface SshPlace {
@@ -193,7 +193,7 @@ find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -
 
   #errorOf(code: number | undefined, stderr: string, name: string): AntsError {
     const { url } = this;
-    const said = stderr.trim().split("\n").at(-1) ?? "";
+    const said = quoted(stderr.trim().split("\n").at(-1) ?? "");
     switch (code) {
       case EXIT.exists:
         return exists(url, name);

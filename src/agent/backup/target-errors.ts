@@ -29,3 +29,15 @@ export function notThere(url: string, folder: string, cause?: unknown): AntsErro
     ...(cause === undefined ? {} : { cause }),
   });
 }
+
+const MAX_QUOTED_CHARACTERS = 300;
+
+/**
+ * What a storage says, as a part of a message: one line that is no longer than a person reads, since it is kept in the
+ * schedule's records, and without what the storage learnt from the requests (`secrets`).
+ */
+export function quoted(text: string, secrets: readonly string[] = []): string {
+  const told = secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+  const line = told.replace(/[\s\p{Cc}]+/gu, " ").trim();
+  return line.length > MAX_QUOTED_CHARACTERS ? `${line.slice(0, MAX_QUOTED_CHARACTERS)}…` : line;
+}

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
+import type { AntsError } from "../../../keys/errors.js";
 import { type Clock, systemClock } from "../../../keys/ports.js";
 import { openTarget, type TargetOptions } from "../../../src/agent/backup/target.js";
 import { NAMES, read, targetOptions, uploadOf } from "../../contracts/backup-target.js";
@@ -218,4 +220,60 @@ describe("a storage that takes its time", { timeout: 20_000 }, () => {
     await expect(target.list()).rejects.toMatchObject(unreachable);
     await expect(target.get(NAMES[0]).then(read)).rejects.toMatchObject(unreachable);
   });
+});
+
+describe("a storage that tells on", () => {
+  const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "the-secret", sessionToken: "the-session-token" };
+
+  test("what it learnt, or tells too much, is quoted in one short line without it", async () => {
+    const echo = await storage(
+      ({ headers }, response) =>
+        response
+          .writeHead(403)
+          .end(
+            `<Error><Code>Denied</Code><Message>no\n\u001b[2J${headers.authorization} ${headers["x-amz-security-token"]} ${"long ".repeat(100_000)}</Message></Error>`,
+          ),
+      { s3Credentials: () => credentials },
+    );
+    const error = await echo.list().then(
+      () => undefined,
+      (cause: unknown) => cause as AntsError,
+    );
+    expect(error).toMatchObject({ code: "backup-target-denied", message: expect.stringContaining("Denied: no [2J") });
+    expect(error?.message.length).toBeLessThan(500);
+    for (const secret of Object.values(credentials)) expect(error?.message).not.toContain(secret);
+  });
+
+  test("a key that no request can have is refused, and named by no error", async () => {
+    for (const bad of ["Zq9w\nbreak", "Zq9w-\u2603"]) {
+      for (const which of ["accessKeyId", "secretAccessKey", "sessionToken"]) {
+        const target = await storage(() => {}, { s3Credentials: () => ({ ...credentials, [which]: bad }) });
+        const error = await target.list().catch((cause: unknown) => cause as AntsError);
+        expect(error).toMatchObject({ code: "backup-target-denied" });
+        expect(inspect(error, { depth: 9 })).not.toContain("Zq9w");
+        server?.close();
+      }
+    }
+    expect(asked).toEqual([]);
+  });
+
+  test.each([301, 302, 307, 308])(
+    "where to go instead (%i) is not followed: nobody else gets a request",
+    async (status) => {
+      let others = 0;
+      const other = createServer((_, response) => {
+        others += 1;
+        response.end();
+      }).listen(0, "127.0.0.1");
+      await once(other, "listening");
+      const location = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`;
+      const target = await storage((_, response) => response.writeHead(status, { location }).end());
+      await expect(target.list()).rejects.toMatchObject({ code: "backup-target" });
+      await expect(target.get(NAMES[0])).rejects.toMatchObject({ code: "backup-target" });
+      await expect(target.put(NAMES[0], upload)).rejects.toMatchObject({ code: "backup-target" });
+      await expect(target.remove(NAMES[0])).rejects.toMatchObject({ code: "backup-target" });
+      other.close();
+      expect(others).toBe(0);
+    },
+  );
 });
