@@ -1,19 +1,13 @@
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { systemClock } from "../../../keys/ports.js";
-import {
-  type ArchiveName,
-  BACKUP_TIERS,
-  type BackupTier,
-  isAhead,
-  MAX_AHEAD_MS,
-} from "../../agent/backup/archive-name.js";
+import { BACKUP_TIERS, type BackupTier, isAhead, MAX_AHEAD_MS } from "../../agent/backup/archive-name.js";
 import type { KnownArchive, KnownCopy } from "../../agent/backup/catalogue.js";
 import { type BackupConfig, scheduleOf } from "../../agent/backup/config.js";
 import { goneCopies } from "../../agent/backup/lost-copies.js";
 import { RunRecords } from "../../agent/backup/run-records.js";
 import { jobStates, type RunRecord, type Schedule } from "../../agent/backup/schedule.js";
-import type { BackupTarget } from "../../agent/backup/target.js";
+import type { BackupTarget, StoredArchive } from "../../agent/backup/target.js";
 import type { AgentHome } from "../../agent/home.js";
 import { BackupPlace } from "../backup-place.js";
 import type { CommandContext } from "../context.js";
@@ -178,7 +172,7 @@ function lastVerified(copies: readonly KnownCopy[], nowMs: number): number | und
 interface Looked {
   readonly url: string;
   /** Its archives; undefined where it was not asked, or did not answer. */
-  readonly listed?: readonly ArchiveName[];
+  readonly listed?: readonly StoredArchive[];
   /** Why there are none. */
   readonly finding?: Finding;
 }
@@ -232,16 +226,34 @@ function reachability(
     const fix = "find out who removed it; then ants backup create (ants backup prune forgets what is gone)";
     return broken(check, found, fix);
   }
+  const cut = archives.flatMap(({ name, copies }) => {
+    const copy = copies.get(url);
+    const size = there.find((archive) => archive.name === name)?.size;
+    // What was read back and found wrong is told already.
+    if (copy === undefined || copy.failedMs !== undefined || size === undefined || size === copy.size) return [];
+    return [{ name, size, stored: copy.size }];
+  });
+  const newest = cut.at(-1);
+  if (newest !== undefined) {
+    const { name, size, stored } = newest;
+    const more = cut.length === 1 ? "" : `, and ${cut.length - 1} more are of another size than was stored`;
+    const fix = "make another one (ants backup create), and find out what happened to that storage";
+    return broken(check, `${name} has ${size} bytes there, and ${stored} were stored${more}`, fix);
+  }
   return ok(check, `answers, and has ${there.length} ${there.length === 1 ? "archive" : "archives"}`);
 }
 
-/** What is at its targets as far as anybody knows, was not found damaged there, and is of a time that has come. */
+/** What is at its targets as far as anybody knows, of its size, was not found damaged there, and is of a time that has come. */
 function presentCopies(archives: readonly KnownArchive[], targets: readonly Looked[], nowMs: number): KnownArchive[] {
-  const names = new Map(targets.map(({ url, listed }) => [url, listed && new Set(listed.map(({ name }) => name))]));
+  const sizes = new Map(
+    targets.map(({ url, listed }) => [url, listed && new Map(listed.map(({ name, size }) => [name, size]))]),
+  );
   return archives.flatMap((archive) => {
     if (isAhead(archive, nowMs)) return [];
-    const isThere = ([url, { failedMs }]: [string, KnownCopy]) =>
-      failedMs === undefined && names.get(url)?.has(archive.name) !== false;
+    const isThere = ([url, { failedMs, size }]: [string, KnownCopy]) => {
+      const listed = sizes.get(url);
+      return failedMs === undefined && (listed === undefined || listed.get(archive.name) === size);
+    };
     return [{ ...archive, copies: new Map([...archive.copies].filter(isThere)) }];
   });
 }

@@ -37,14 +37,15 @@ interface Made {
   readonly verifiedAgoMs?: number;
   readonly isWrong?: true;
   readonly isGone?: true;
+  readonly isCut?: true;
 }
 
 /** Archives as the schedule leaves them behind: a file at the target, and what the home remembers of it. */
 function made(...archives: readonly Made[]): void {
   const nowMs = Date.now();
-  const lines = archives.flatMap(({ tier, ageMs, verifiedAgoMs, isWrong, isGone }, i) => {
+  const lines = archives.flatMap(({ tier, ageMs, verifiedAgoMs, isWrong, isGone, isCut }, i) => {
     const name = archiveName(tier, nowMs - ageMs, `0000000${i}`);
-    if (isGone !== true) writeFileSync(join(target, name), "an archive");
+    if (isGone !== true) writeFileSync(join(target, name), isCut === true ? "" : "an archive");
     const url = target;
     const notes: JsonObject[] = [
       { note: "stored", name, target: url, size: 10, sha256: "0".repeat(64), recipients: [`age1-${tier}`] },
@@ -203,6 +204,16 @@ describe("ants doctor looks at backups, and is red (B13)", () => {
     expect(await wrongs()).toEqual([
       "broken hot backup: there is none at /backups",
       expect.stringMatching(/^broken backup target \/backups: ants-hot-.* was stored there and is gone$/),
+    ]);
+  });
+
+  test("when a target has less of the newest archive than was stored, before anybody reads it back", async () => {
+    plan();
+    const cut = { tier: "hot", ageMs: 20 * MINUTE, isCut: true } as const;
+    made(HEALTHY[0]!, { ...HEALTHY[1]!, ageMs: 3 * HOUR }, cut);
+    expect(await wrongs()).toEqual([
+      "broken hot backup: the newest one at /backups is 3 hours old; the plan makes one every 60 minutes",
+      expect.stringMatching(/^broken backup target \/backups: ants-hot-.* has 0 bytes there, and 10 were stored$/),
     ]);
   });
 
