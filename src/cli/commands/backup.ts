@@ -3,6 +3,7 @@ import { systemClock } from "../../../keys/ports.js";
 import type { BackupTier } from "../../agent/backup/archive-name.js";
 import type { BackupProgress } from "../../agent/backup/create-backup.js";
 import { type BackupListing, type ListedArchive, listBackups } from "../../agent/backup/list-backups.js";
+import { goneCopies } from "../../agent/backup/lost-copies.js";
 import type { BackupTarget } from "../../agent/backup/target.js";
 import { type CopyCheck, verifyCopy, verifyNewest } from "../../agent/backup/verify-newest.js";
 import { EXIT } from "../../protocol/errors.js";
@@ -55,8 +56,7 @@ export async function backupList(context: CommandContext, options: BackupPlaceOp
   const listing = await listBackups({ targets: place.targets(), catalogue });
   requireAnswer(context, listing);
   const { archives, missing, failed } = listing;
-  for (const { name, url } of missing)
-    out.warn(`${name} was stored at ${url} and is not in its list: somebody removed it, or the list is late`);
+  tellMissing(context, missing);
   await out.result(
     {
       archives: archives.map(({ name, tier, timeMs, copies, known }) => ({
@@ -90,6 +90,8 @@ export async function backupVerify(context: CommandContext, options: BackupVerif
   const targets = place.targets();
   const listing = await listBackups({ targets, catalogue });
   requireAnswer(context, listing);
+  const lost = options.names.length > 0 ? [] : await lostCopies(place, listing);
+  tellMissing(context, lost);
   const opening: OpensWith | undefined =
     options.bytes === true ? undefined : await archiveKeys(context, options, () => place.vault());
   const progress = out.progress("bytes:");
@@ -139,7 +141,27 @@ export async function backupVerify(context: CommandContext, options: BackupVerif
   const bad = results.flatMap((check) => ("error" in check && !isUnchecked(check) ? [check.error] : []))[0];
   if (bad !== undefined) throw bad;
   const unchecked = results.filter(isUnchecked);
-  return listing.failed.length === 0 && passedOver === 0 && unchecked.length === 0 ? undefined : EXIT.partlyDone;
+  const isAll = listing.failed.length === 0 && passedOver === 0 && unchecked.length === 0 && lost.length === 0;
+  return isAll ? undefined : EXIT.partlyDone;
+}
+
+/** What this home stored, the plan's rules would keep, and a target does not list: an older one there says nothing of it. */
+async function lostCopies(
+  { catalogue, config }: BackupPlace,
+  { archives, listed, missing }: BackupListing,
+): Promise<BackupListing["missing"]> {
+  const known = await catalogue.archives();
+  const nowMs = systemClock.nowMs();
+  const lost = listed.flatMap((url) => {
+    const here = archives.filter((one) => one.known !== undefined && one.copies.some((copy) => copy.url === url));
+    return goneCopies(known, url, here, config.keep, nowMs).lost.map((name) => ({ name, url }));
+  });
+  return missing.filter(({ name, url }) => lost.some((one) => one.name === name && one.url === url));
+}
+
+function tellMissing({ out }: CommandContext, missing: BackupListing["missing"]): void {
+  for (const { name, url } of missing)
+    out.warn(`${name} was stored at ${url} and is not in its list: somebody removed it, or the list is late`);
 }
 
 function checkText(check: CopyCheck): string {
