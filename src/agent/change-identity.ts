@@ -31,6 +31,9 @@ const STEP_TIMEOUT_MS = 30_000;
 /** As many losing heads as one update names (protocol.md). */
 const MAX_OVER = 16;
 
+/** The last change of each agent: the next one begins when it is over, however it ended. */
+const lastChanges = new WeakMap<Agent, Promise<unknown>>();
+
 /**
  * Changes what the agent's identity says (relays, faults, handles, services, agree), as the holder of the pen: the only
  * one who may (protocol.md, "The pen"). What can fail is found out before anything is signed: every relay that is new,
@@ -40,15 +43,31 @@ const MAX_OVER = 16;
  * anew, which needs a quorum of both sets again. A crash after the second step leaves an update that the next start
  * sends with its promises. New relays get the chain from then on; `publisher.relays()` tells how far they are.
  *
+ * Calls for one agent follow one another: two updates after one operation would be rivals.
+ *
  * Throws, with nothing signed: `pen-lost`, `identity-contested`, `identity-conflicted`, `relays-too-few`, `identity-grammar`,
  * `identity-unspread`, `update-undecided`, `handle-taken` and whatever else a relay says whose handle is taken. With the update signed and
  * kept: `update-unfinished`, and what `Agent.changePen` throws.
  */
-export async function changeIdentity(
+export function changeIdentity(
+  agent: Agent,
+  wanted: UpdateChanges | ((parent: ParsedOperation) => UpdateChanges),
+  options: ChangeIdentityOptions = {},
+): Promise<ChangedIdentity> {
+  const change = (lastChanges.get(agent) ?? Promise.resolve()).then(() => changeNow(agent, wanted, options));
+  lastChanges.set(
+    agent,
+    change.catch(() => undefined),
+  );
+  return change;
+}
+
+async function changeNow(
   agent: Agent,
   changes: UpdateChanges | ((parent: ParsedOperation) => UpdateChanges),
-  { settle = false, timeoutMs = STEP_TIMEOUT_MS, signal }: ChangeIdentityOptions = {},
+  { settle = false, timeoutMs = STEP_TIMEOUT_MS, signal }: ChangeIdentityOptions,
 ): Promise<ChangedIdentity> {
+  signal?.throwIfAborted();
   const spread = { timeoutMs, ...(signal === undefined ? {} : { signal }) };
   const { context, home } = agent;
   const { identity, ports, seed } = context;

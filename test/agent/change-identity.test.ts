@@ -167,6 +167,22 @@ describe("changing the identity as the holder of the pen (N9, N10)", () => {
     await agent.publisher.publish([{ kind: "note", body: {} }]);
   });
 
+  it("two changes at once are made one after the other: neither update is the other's rival", async () => {
+    const { keys, home } = await settled(places.slice(0, 3));
+    await using agent = await open(keys, home);
+    const services = [{ id: "mail", type: "Mail", endpoint: "https://example.com/" }];
+    const refused = expect(changeIdentity(agent, { relays: [] })).rejects.toMatchObject({ code: "relays-too-few" });
+    const [first, second] = await Promise.all([
+      changeIdentity(agent, { handles: ["scout.example.com"] }),
+      changeIdentity(agent, { services }),
+    ]);
+    await refused;
+    expect(second.parent.hash).toBe(first.operation.hash);
+    const { resolution, newest } = agent.context.identity;
+    expect(resolution.status).toBe("verified");
+    expect(newest!.op).toMatchObject({ handles: ["scout.example.com"], services });
+  });
+
   it("a handle that its relay refuses is signed for nobody: no other relay has the update, and the home forgets it", async () => {
     const [a, b, c] = places as [RelayPlace, RelayPlace, RelayPlace];
     const handle = `scout@${new URL(a.url).host}`;
