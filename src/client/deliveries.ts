@@ -46,7 +46,7 @@ const LOOK_AGAIN = { firstMs: 5_000, maxMs: 600_000 };
 const MAX_RELAYS = 8;
 /** Everybody that was ever written to, in the notes; the one that was written to longest ago is forgotten first. */
 const MAX_WRITTEN = 10_000;
-/** Messages in memory; of more, those that are delivered are forgotten. */
+/** Messages in memory; of more, those that are delivered are forgotten, each time that there are twice as many as were left. */
 const MAX_LETTERS = 1_024;
 
 interface Recipient {
@@ -78,6 +78,8 @@ export class Deliveries {
   #pen: Pen;
   #stopListening: () => void;
   #onProgress: (() => void)[] = [];
+  /** With more letters than these, those that are done with are looked for: not each time, they may all be open. */
+  #forgetAt = MAX_LETTERS;
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
@@ -225,6 +227,7 @@ export class Deliveries {
   }
 
   #open(letter: Letter): void {
+    if (this.#letters.size >= this.#forgetAt) this.#forgetDone();
     this.#letters.set(letter.id, letter);
     for (const did of letter.recipients) {
       if (this.#recipient(did).relays === undefined) this.#look(did);
@@ -362,11 +365,12 @@ export class Deliveries {
     return at === undefined ? undefined : { epoch: at.epoch, seq: at.seq, id: at.id };
   }
 
+  #forgetDone(): void {
+    for (const [id, letter] of this.#letters) if (this.#isDone(letter)) this.#letters.delete(id);
+    this.#forgetAt = Math.max(MAX_LETTERS, 2 * this.#letters.size);
+  }
+
   #changed(): void {
-    for (const [id, letter] of this.#letters) {
-      if (this.#letters.size <= MAX_LETTERS) break;
-      if (this.#isDone(letter)) this.#letters.delete(id);
-    }
     this.#options.book.note(() => this.#notes());
     this.#progressed();
   }
