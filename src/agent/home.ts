@@ -45,6 +45,7 @@ export class AgentHome {
   readonly config: HomeConfig;
   readonly identity: IdentityLog;
   readonly #disk: Disk;
+  #keeping: Promise<unknown> = Promise.resolve();
 
   private constructor(disk: Disk, path: string, config: HomeConfig, identity: IdentityLog) {
     this.#disk = disk;
@@ -138,7 +139,14 @@ export class AgentHome {
   }
 
   /** Keeps operations that were learnt or made, durably. Call with the lock held. Throws disk errors. */
-  async keepOperations(operations: readonly ParsedOperation[]): Promise<void> {
+  keepOperations(operations: readonly ParsedOperation[]): Promise<void> {
+    // Several relays may teach at once: half of what one call appends is no torn end for the next one to cut.
+    const kept = this.#keeping.then(() => this.#append(operations));
+    this.#keeping = kept.catch(() => undefined);
+    return kept;
+  }
+
+  async #append(operations: readonly ParsedOperation[]): Promise<void> {
     const path = this.layout.identity;
     // What a crash tore off while it was appended must not run into the first of these.
     const before = (await this.#disk.read(path)) ?? new Uint8Array();
