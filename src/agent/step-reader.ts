@@ -66,8 +66,15 @@ export class StepReader {
       this.#last = undefined;
     }
     const { epoch, seq, id } = head;
-    for await (const event of ownEvents(this.#chain, STEP_KINDS, (this.#last?.seq ?? -1) + 1, seq)) {
-      this.#ledger.add(event, this.#opened(event));
+    try {
+      for await (const event of ownEvents(this.#chain, STEP_KINDS, (this.#last?.seq ?? -1) + 1, seq)) {
+        this.#ledger.add(event, this.#opened(event));
+      }
+    } catch (error) {
+      // Nobody knows which of them were added, and an intent counts each time that it is.
+      this.#ledger = new StepLedger();
+      this.#last = undefined;
+      throw error;
     }
     this.#last = { epoch, seq, id };
     return this.#ledger;
