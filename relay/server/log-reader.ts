@@ -175,7 +175,8 @@ export class LogReader {
   async treeHead(minPosition = 0): Promise<TreeHead> {
     let checkpoint = await this.#reading.checkpoint();
     let size = checkpointSize(checkpoint);
-    if (size < minPosition) {
+    // Twice: the signing that was under way when it was asked for may have begun before that much was here.
+    for (let attempt = 0; size < minPosition && attempt < 2; attempt++) {
       checkpoint = await this.#reading.checkpoint({ fresh: true });
       size = checkpointSize(checkpoint);
     }
