@@ -17,6 +17,8 @@ export class FollowStateFile {
   #printing = false;
   #unsaved = false;
   #saving: Promise<void> | undefined;
+  /** What kept it from being written. */
+  #failure: { readonly error: unknown } | undefined;
 
   private constructor(store: CursorStore, name: string) {
     this.#store = store;
@@ -42,16 +44,21 @@ export class FollowStateFile {
     this.#printing = true;
   }
 
-  /** It is. */
+  /** It is. Throws what kept an earlier one from being remembered: whoever prints on would not be told before the end. */
   printed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
     this.#printing = false;
     this.#unsaved = true;
-    this.#saving ??= this.#save();
+    // Nobody waits for it yet: unhandled, a full disk would end the process without a word of ours.
+    this.#saving ??= this.#save().catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
   }
 
   /** Resolves when all that was printed is remembered; throws what kept it from being written. */
   async flush(): Promise<void> {
     await this.#saving;
+    if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#unsaved) await this.#save();
   }
 
