@@ -117,16 +117,25 @@ function s3Place(url: URL, address: string): S3Place {
     throw refused(address, "its endpoint must be https (http on this host only)");
   if (endpoint.username !== "" || endpoint.password !== "" || url.username !== "")
     throw refused(address, "credentials do not belong into an address");
+  // Only its host would be used: a bucket of the same name may be somebody else's there.
+  if (endpoint.pathname !== "/" || endpoint.search !== "" || endpoint.hash !== "")
+    throw refused(address, "its endpoint has more than a host and a port");
   const prefix = pathOf(url, address).replace(/^\/+|\/+$/g, "");
+  // On the way these lead to another prefix, or another bucket.
+  if (prefix.split("/").some((part) => part === "." || part === ".."))
+    throw refused(address, "its prefix has a part of dots");
   return { endpoint: endpoint.origin, region, bucket: url.hostname, prefix: prefix === "" ? "" : `${prefix}/` };
 }
 
 function pathOf(url: URL, address: string): string {
+  let path: string;
   try {
-    return decodeURIComponent(url.pathname);
+    path = decodeURIComponent(url.pathname);
   } catch (cause) {
     throw refused(address, "its path is not well escaped", cause);
   }
+  if (path.includes("\0")) throw refused(address, "its path has a zero byte");
+  return path;
 }
 
 function refused(address: string, why: string, cause?: unknown): AntsError {
