@@ -92,21 +92,22 @@ class S3Target implements BackupTarget {
     if (before.statusCode === 200) throw exists(this.url, name);
     const about = { "content-type": "application/octet-stream", [SHA256_NOTE]: sha256 };
     let tries = 0;
-    let taken = 0;
-    const bytes = async function* () {
-      taken = 0;
+    // Of the last attempt: one before it may go on for a while.
+    let sent = { bytes: 0 };
+    const bytes = async function* (counted: { bytes: number }) {
       for await (const block of upload.bytes()) {
-        taken += block.length;
+        counted.bytes += block.length;
         yield block;
       }
     };
     const write = async (headers: Record<string, string>) => {
       const outcome = await this.#call(() => {
         tries += 1;
-        return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: bytes(), size, sha256 } };
+        sent = { bytes: 0 };
+        return { method: "PUT", url: this.#objectUrl(name), headers, body: { bytes: bytes(sent), size, sha256 } };
       }, patienceFor(size));
       // Who answers before everything was sent gets no more of it.
-      if (taken < size) (outcome.answer as IncomingMessage & { readonly req?: ClientRequest }).req?.destroy();
+      if (sent.bytes < size) (outcome.answer as IncomingMessage & { readonly req?: ClientRequest }).req?.destroy();
       return outcome;
     };
     let outcome = await write({ ...about, "if-none-match": "*" });
@@ -117,7 +118,7 @@ class S3Target implements BackupTarget {
     }
     const { answer, text } = outcome;
     if (answer.statusCode === 200 || answer.statusCode === 201) {
-      if (taken < size) throw targetError(this.url, "backup-target", "it says that it has it, before it was sent");
+      if (sent.bytes < size) throw targetError(this.url, "backup-target", "it says that it has it, before it was sent");
       return this.#requireStored(name, upload);
     }
     if (answer.statusCode !== 412 && answer.statusCode !== 409) throw this.#refusal(answer, text);

@@ -25,7 +25,7 @@ function host(does: string, { clock = systemClock, signal = new AbortController(
 const upload = uploadOf(Buffer.alloc(300_000, 1));
 const unreachable = { code: "backup-target-unreachable" };
 
-describe("a host behind ssh", { timeout: 20_000 }, () => {
+describe("a host behind ssh", { timeout: 60_000 }, () => {
   test("that says more than any listing has is not listened to until memory is full", async () => {
     const { target } = host(`exec yes "7 ${NAMES[0]}"`);
     await expect(target.list()).rejects.toMatchObject({ code: "backup-target" });

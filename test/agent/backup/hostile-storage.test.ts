@@ -39,7 +39,7 @@ const page = (content: string) => `<?xml version="1.0"?><ListBucketResult>${cont
 const object = (key: string, size: string | number = 1) => `<Contents><Key>${key}</Key><Size>${size}</Size></Contents>`;
 const answering = (text: string) => storage((_, response) => response.writeHead(200).end(text));
 
-describe("a listing", { timeout: 20_000 }, () => {
+describe("a listing", { timeout: 60_000 }, () => {
   test.each([
     ["no XML", "<html>Please log in to this network</html>"],
     ["nothing", ""],
@@ -129,7 +129,7 @@ const hasty: Clock = {
 };
 const upload = uploadOf(Buffer.alloc(300_000, 1));
 
-describe("an archive that is stored", { timeout: 20_000 }, () => {
+describe("an archive that is stored", { timeout: 60_000 }, () => {
   /** Takes every PUT, and says this of what it has from then on. */
   const claiming = (head: (response: ServerResponse) => void) => {
     let put = false;
@@ -197,7 +197,7 @@ describe("an archive that is stored", { timeout: 20_000 }, () => {
   });
 });
 
-describe("a storage that takes its time", { timeout: 20_000 }, () => {
+describe("a storage that takes its time", { timeout: 60_000 }, () => {
   const unreachable = { code: "backup-target-unreachable" };
 
   test("and never answers is given up, whatever it was asked", async () => {
