@@ -98,7 +98,7 @@ export class DataFolder {
 
   /**
    * Opens the folder, or creates it. Throws "locked"; "relay-file-missing", "relay-file-damaged",
-   * "relay-file-version"; "head-damaged", "log-behind-head", "log-rewritten", "log-damaged", "tree-damaged";
+   * "relay-file-version"; "head-damaged", "log-missing", "log-behind-head", "log-rewritten", "log-damaged", "tree-damaged";
    * "index-needs-pruned"; "storage-failed" and the disk's own.
    */
   static async open(options: DataFolderOptions): Promise<DataFolder> {
@@ -266,6 +266,14 @@ async function openIndex(
   });
 }
 
+/** Begun at position 0 the stream would have given positions twice: readers' cursors and promises would lie. */
+function logMissing(log: string, stream: string): AntsError {
+  return new AntsError("log-missing", `${log} is gone: the log of stream ${stream} was there`, {
+    hint: "restore it from a copy of the data folder, or begin a new stream once, with --new-stream: agents and readers will notice",
+    details: { path: log, stream },
+  });
+}
+
 /** The identity in the folder; a new one only where there is no log that belongs to another. */
 async function openIdentity(options: DataFolderOptions): Promise<RelayIdentity> {
   const { folder, disk, random, newStream = false } = options;
@@ -276,9 +284,20 @@ async function openIdentity(options: DataFolderOptions): Promise<RelayIdentity> 
     await disk.remove(layoutOf(folder).head);
     return identity;
   }
-  if (known !== undefined) return known;
-  const { length } = await disk.list(layoutOf(folder).log);
-  if (length === 0) return createRelayFile(disk, folder, options);
+  const layout = layoutOf(folder);
+  if (known !== undefined) {
+    // A head says itself how long the log has to be.
+    const names = await disk.list(folder);
+    if (!names.includes(path.basename(layout.log)) && !names.includes(path.basename(layout.head)))
+      throw logMissing(layout.log, known.stream);
+    return known;
+  }
+  const { length } = await disk.list(layout.log);
+  if (length === 0) {
+    // First, and on disk: an identity without the folder of its log has lost it, and was not cut off while it was made.
+    await disk.mkdir(layout.log);
+    return createRelayFile(disk, folder, options);
+  }
   throw new AntsError("relay-file-missing", `${relayFilePath(folder)} is gone, but there is a log beside it`, {
     hint: "restore it from a copy of the data folder, or start a new stream: readers and agents will notice",
   });

@@ -42,6 +42,11 @@ export const RELAY_FOLDER_ERRORS = {
     "The file with the relay's key and stream cannot be read.",
     "Restore it from a copy of the data folder.",
   ),
+  "log-missing": fatal(
+    "The relay's data folder has its key and stream, and no log.",
+    "Restore the log from a copy of the data folder, or start once with --new-stream.",
+    EXIT.refusedForSafety,
+  ),
   "relay-file-missing": fatal(
     "The file with the relay's key and stream is gone, but there is a log beside it.",
     "Restore it from a copy of the data folder, or start a new stream.",

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { DataFolder } from "../../../relay/data-folder.js";
 import type { Ledger } from "../../../relay/ledger.js";
@@ -8,7 +8,7 @@ import { entriesOf } from "../../../relay/log/log-slice.js";
 import { verifyCheckpoint } from "../../../src/protocol/checkpoint.js";
 import { temporaryFolder } from "../../keys/node/temporary-folder.js";
 import { did, genesis } from "../../protocol/author.js";
-import { chain, openLedger, optionsFor, publish, signHead } from "./folder-bench.js";
+import { chain, disk, openLedger, optionsFor, publish, signHead } from "./folder-bench.js";
 
 const frames = chain(300);
 const lines = frames.flat();
@@ -249,6 +249,57 @@ describe("a folder that lost other files", () => {
     }
     writeFileSync(path, whole);
     await (await openLedger(folder)).close();
+  });
+
+  it("refuses to begin a stream again whose log is gone, and begins a new one where the operator says so", async () => {
+    const folder = await served();
+    const { stream } = JSON.parse(readFileSync(inData(folder, "relay.json"), "utf8"));
+    rmSync(inData(folder, "log"), { recursive: true });
+    await expect(openLedger(folder)).rejects.toMatchObject({ code: "log-behind-head" });
+    for (const name of readdirSync(inData(folder)))
+      if (name !== "relay.json") rmSync(inData(folder, name), { recursive: true });
+    for (let again = 0; again < 2; again++) {
+      const refused = { code: "log-missing", hint: expect.stringContaining("--new-stream"), details: { stream } };
+      await expect(openLedger(folder)).rejects.toMatchObject(refused);
+    }
+    const ledger = await openLedger(folder, { newStream: true });
+    expect(ledger.folder.stream).not.toBe(stream);
+    expect(ledger.folder.log.lastPosition).toBe(0);
+    await ledger.close();
+    await (await openLedger(folder)).close();
+  });
+
+  it("goes on where it was cut off while it was made: before its identity, and before its first entry", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(inData(folder, "log"), { recursive: true });
+    const ledger = await openLedger(folder);
+    const { stream } = ledger.folder;
+    await ledger.close();
+    for (const name of readdirSync(inData(folder)))
+      if (name !== "relay.json") rmSync(inData(folder, name), { recursive: true });
+    mkdirSync(inData(folder, "log"));
+    const again = await openLedger(folder);
+    expect(again.folder.stream).toBe(stream);
+    await again.close();
+  });
+
+  it("has the folder of its log on disk before its identity", async () => {
+    const folder = temporaryFolder();
+    const made: string[] = [];
+    const watched: typeof disk = {
+      ...disk,
+      mkdir: async (path) => {
+        await disk.mkdir(path);
+        made.push(basename(path));
+      },
+      replace: async (path, ...rest) => {
+        await disk.replace(path, ...rest);
+        made.push(basename(path));
+      },
+    };
+    await (await openLedger(folder, { disk: watched })).close();
+    expect(made.indexOf("log")).toBeGreaterThanOrEqual(0);
+    expect(made.indexOf("log")).toBeLessThan(made.indexOf("relay.json"));
   });
 
   it("begins a new stream over what is there when its head or its identity is lost and the operator says so", async () => {
