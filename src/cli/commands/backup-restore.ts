@@ -155,10 +155,11 @@ async function restoreOne(
       `  from     ${found.name}, made ${made}`,
       `  chain    ${mark.head === undefined ? "empty" : `seq ${mark.head.seq} in the archive`}`,
     ];
+    const activate = home.path === context.home ? "ants activate" : `ants activate --home ${home.path}`;
     const wake =
       keys.vault === undefined
-        ? `it sleeps: with its vault, ants activate claims the pen and wakes it; where that is lost: ${recoverLine(home)}`
-        : "it sleeps: ants activate claims the pen and wakes it";
+        ? `it sleeps: with its vault, ${activate} claims the pen and wakes it; where that is lost: ${recoverLine(home)}`
+        : `it sleeps: ${activate} claims the pen and wakes it`;
     await out.result(
       { did, home: home.path, archive: found.name, from: found.from, tier, madeMs: timeMs, gap: gapJson(gap) },
       [...lines, "", ...gapLines(gap), "", wake],
