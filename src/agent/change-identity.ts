@@ -7,11 +7,16 @@ import type { IdentityContent, RelayAddress } from "../../keys/identity/shape.js
 import { type SpreadOptions, spreadIdentity } from "../client/identity-spread.js";
 import { relayKey } from "../client/quorum.js";
 import type { Agent } from "./open-agent.js";
-import { askRegistrars, registrarsOf, settleProposed } from "./proposed-update.js";
+import { askRegistrars, registrarsOf, settleProposed, type WaitingUpdate } from "./proposed-update.js";
 
 export interface ChangeIdentityOptions {
   /** Goes on with the branch that this home has pinned, where updates clash, and settles the others. */
   readonly settle?: boolean;
+  /**
+   * Whether what is wanted takes back an update that waits for the word of a relay whose handle it takes: where that
+   * relay does not answer, it is replaced by an update that beats it, should the relay have it after all.
+   */
+  readonly takesBack?: (waiting: WaitingUpdate) => boolean;
   /** How long relays may take in each step. Default 30 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -65,16 +70,19 @@ export function changeIdentity(
 async function changeNow(
   agent: Agent,
   changes: UpdateChanges | ((parent: ParsedOperation) => UpdateChanges),
-  { settle = false, timeoutMs = STEP_TIMEOUT_MS, signal }: ChangeIdentityOptions,
+  { settle = false, takesBack = () => false, timeoutMs = STEP_TIMEOUT_MS, signal }: ChangeIdentityOptions,
 ): Promise<ChangedIdentity> {
   signal?.throwIfAborted();
   const spread = { timeoutMs, ...(signal === undefined ? {} : { signal }) };
   const { context, home } = agent;
   const { identity, ports, seed } = context;
   agent.pen.check();
-  const earlier = await settleProposed(agent, spread);
-  if (earlier !== undefined) await establish(agent, relaysOfChange(earlier.parent, earlier.operation.op).sets, spread);
-  const { parent, losing } = standing(agent, settle);
+  const earlier = await settleProposed(agent, spread, takesBack);
+  if (earlier.status === "taken") {
+    await establish(agent, relaysOfChange(earlier.parent, earlier.operation.op).sets, spread);
+  }
+  const { parent, losing: contested } = standing(agent, settle);
+  const losing = earlier.status === "taken-back" ? [...contested, earlier.operation.hash] : contested;
   const wanted = typeof changes === "function" ? changes(parent) : changes;
   if (losing.length === 0 && !isChange(parent.op, wanted)) {
     return { parent, operation: parent, added: [], removed: [] };
@@ -92,12 +100,14 @@ async function changeNow(
   }).parsed;
   const registrars = registrarsOf(parent, operation);
   if (registrars.length > 0) {
+    // One waits at a time: what is taken back is known only as long as it waits.
+    if (earlier.status === "taken-back") throw earlier.undecided;
     // A handle can be refused, so its own relay speaks first; until then the update is nobody's but this disk's.
     await home.propose(operation);
     await askRegistrars(agent, operation, registrars, spread);
   }
   await home.keepOperations([operation]);
-  if (registrars.length > 0) await home.forgetProposed();
+  if (registrars.length > 0 || earlier.status === "taken-back") await home.forgetProposed();
   identity.add(operation);
   agent.chain.keysChanged();
   await establish(agent, sets, spread);

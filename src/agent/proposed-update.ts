@@ -55,37 +55,58 @@ export function registrarsOf(parent: ParsedOperation, { op }: ParsedOperation): 
   return op.relays.filter(({ url }) => hosts.has(new URL(url).host));
 }
 
-/** An update of an earlier run that is the agent's own now. */
-export interface TakenUpdate {
-  readonly parent: ParsedOperation;
-  readonly operation: ParsedOperation;
+/** An update that waits for the word of relays. */
+export interface WaitingUpdate {
+  /** The handles that it adds. */
+  readonly handles: readonly string[];
+  /** URLs of the relays that it asks. */
+  readonly relays: readonly string[];
 }
+
+/** What became of an update of an earlier run. */
+export type SettledProposal =
+  /** There was none, or it is refused and forgotten. */
+  | { readonly status: "none" }
+  /** It is the agent's own now. */
+  | { readonly status: "taken"; readonly parent: ParsedOperation; readonly operation: ParsedOperation }
+  /** Nobody knows, and the caller takes it back: the next update has to name it in `over`. It is still in the home. */
+  | { readonly status: "taken-back"; readonly operation: ParsedOperation; readonly undecided: AntsError };
 
 /**
  * Brings a proposal of an earlier run to its end: taken by the relays that it asks, then kept as any update, and
  * returned; or refused, and forgotten. So is one that the identity went past: to send it now would split it. Throws
- * `update-undecided`, disk errors.
+ * `update-undecided` unless the caller takes it back, disk errors.
  */
-export async function settleProposed(agent: Agent, options: SpreadOptions): Promise<TakenUpdate | undefined> {
+export async function settleProposed(
+  agent: Agent,
+  options: SpreadOptions,
+  takesBack: (waiting: WaitingUpdate) => boolean,
+): Promise<SettledProposal> {
   const { home, context } = agent;
   const { identity } = context;
   const operation = await home.proposed();
-  if (operation === undefined) return undefined;
+  if (operation === undefined) return { status: "none" };
   const parent = identity.newest;
   if (parent === undefined || parent.hash !== operation.op.prev) {
     await home.forgetProposed();
-    return undefined;
+    return { status: "none" };
   }
+  const registrars = registrarsOf(parent, operation);
   try {
-    await askRegistrars(agent, operation, registrarsOf(parent, operation), options);
+    await askRegistrars(agent, operation, registrars, options);
   } catch (error) {
     // Refused and forgotten: nothing is left of it.
-    if ((await home.proposed()) === undefined) return undefined;
+    if ((await home.proposed()) === undefined) return { status: "none" };
+    const handles = operation.op.handles.filter((handle) => !parent.op.handles.includes(handle));
+    const waiting = { handles, relays: registrars.map(({ url }) => url) };
+    if (isAntsError(error, "update-undecided") && takesBack(waiting)) {
+      return { status: "taken-back", operation, undecided: error };
+    }
     throw error;
   }
   await home.keepOperations([operation]);
   await home.forgetProposed();
   identity.add(operation);
   agent.chain.keysChanged();
-  return { parent, operation };
+  return { status: "taken", parent, operation };
 }

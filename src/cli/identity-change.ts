@@ -3,7 +3,7 @@ import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { relaySetOf } from "../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import { systemClock } from "../../keys/ports.js";
-import { type ChangedIdentity, changeIdentity } from "../agent/change-identity.js";
+import { type ChangedIdentity, type ChangeIdentityOptions, changeIdentity } from "../agent/change-identity.js";
 import type { Agent } from "../agent/open-agent.js";
 import { penLost } from "../client/pen-loss.js";
 import { EXIT } from "../protocol/errors.js";
@@ -32,13 +32,18 @@ export async function makeChange(
   context: CommandContext,
   options: ChangeOptions,
   changes: (parent: ParsedOperation) => UpdateChanges,
-  more: { readonly settle?: boolean; readonly remarks?: readonly string[] } = {},
+  more: Pick<ChangeIdentityOptions, "settle" | "takesBack"> & { readonly remarks?: readonly string[] } = {},
 ): Promise<CommandResult> {
   const { out, signal } = context;
   const timeoutMs = options.timeout * 1000;
   const { wait: _, ...unlocking } = options;
   return agentAtWork(context, { ...unlocking, timeoutMs }, async (agent) => {
-    const changed = await changeIdentity(agent, changes, { timeoutMs, signal, settle: more.settle === true });
+    const changed = await changeIdentity(agent, changes, {
+      timeoutMs,
+      signal,
+      settle: more.settle === true,
+      ...(more.takesBack === undefined ? {} : { takesBack: more.takesBack }),
+    });
     const lacking = await backfill(context, agent, changed, options);
     const { operation } = changed;
     const { relays, quorum } = relaySetOf(operation);

@@ -5,6 +5,8 @@ import type { Disk } from "../../keys/ports.js";
 import { changeIdentity } from "../../src/agent/change-identity.js";
 import { AgentHome } from "../../src/agent/home.js";
 import { type Agent, openAgent } from "../../src/agent/open-agent.js";
+import type { WaitingUpdate } from "../../src/agent/proposed-update.js";
+import { IdentityLog } from "../../src/client/identity-log.js";
 import { systemPorts } from "../../src/client/ports.js";
 import { temporaryFolder } from "../keys/node/temporary-folder.js";
 import { settle } from "../support/agent-process.js";
@@ -217,6 +219,33 @@ describe("changing the identity as the holder of the pen (N9, N10)", () => {
     expect(operation.op.prev).toBe(parsed.hash);
     expect(operation.op.handles).toEqual([handle]);
     expect(await agent.home.proposed()).toBeUndefined();
+  });
+
+  it("a proposal whose relay is gone for good is taken back, and loses even where that relay had it", async () => {
+    const [a, b, c] = places as [RelayPlace, RelayPlace, RelayPlace];
+    const { keys, home } = await settled([a, b, c]);
+    const handle = `gone-${Date.now()}@${new URL(a.url).host}`;
+    await using agent = await open(keys, home);
+    const parent = agent.context.identity.newest!;
+    const { parsed } = updateIdentity({ parent, changes: { handles: [handle] }, signSeed: keys.seed, timeMs: 1 });
+    await agent.home.propose(parsed);
+    const body = `${new TextDecoder().decode(parsed.line)}\n`;
+    const answer = await fetch(`${a.relay.httpUrl}/agents/${keys.did}/identity`, { method: "POST", body });
+    expect(await answer.text()).toContain('"t":"ack"');
+    await a.kill();
+    // Something else is wanted: the proposal stays.
+    const options = { timeoutMs: 5_000, takesBack: ({ handles }: WaitingUpdate) => handles.includes(handle) };
+    const other = { timeoutMs: 500, takesBack: ({ handles }: WaitingUpdate) => handles.includes("scout@b.example") };
+    await expect(changeIdentity(agent, { handles: [] }, other)).rejects.toMatchObject({ code: "update-undecided" });
+    const { operation } = await changeIdentity(agent, { handles: [] }, options);
+    expect(operation.op).toMatchObject({ prev: parent.hash, over: [parsed.hash], handles: [] });
+    expect(await agent.home.proposed()).toBeUndefined();
+
+    await a.restart();
+    await agent.publisher.publish([{ kind: "note", body: {} }], { durability: "all" });
+    const log = new IdentityLog(keys.did, await operationsOn(a, keys.did));
+    expect(log.has(parsed.hash)).toBe(true);
+    expect(log.resolution).toMatchObject({ status: "verified", state: { head: { hash: operation.hash } } });
   });
 
   it("an update that is kept while too few relays answer says so, and the next start brings it out", async () => {

@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FollowItem, follow } from "ants-agent";
 import { startTestRelay } from "ants-agent/testing";
@@ -116,10 +117,16 @@ describe("a key that was stolen (I8)", { timeout: 600_000 }, () => {
     // The relays tell the owner of the thief's two turns.
     const turns = await place.done<{ turns: object[] }>("ants rotate --turns --json");
     expect(turns.turns).toHaveLength(4);
+    // An update that waited for the word of a relay which is gone for good: it must not wait for ever.
+    const waiting = join(place.sandbox.work, "ants/.ants/identity.proposed");
+    const signSeed = place.vault().signSeed;
+    const changes = { handles: ["scout@127.0.0.1:9"] };
+    writeFileSync(waiting, updateIdentity({ parent: genesis, changes, signSeed, timeMs }).line);
     const rotated = await place.done<{ confirmed: string[]; relays: { url: string }[]; claimed: boolean }>(
       `ants rotate --phrase-file words --anchor ${good.at(-1)} --yes --json --timeout 20 2> rotate.err`,
     );
     expect(rotated.claimed).toBe(true);
+    expect(existsSync(waiting)).toBe(false);
     expect(place.read("rotate.err")).toMatch(/warning: the vault opens with a key file, too: not any more/);
     expect(place.open().slotTypes).toEqual(["passphrase", "phrase"]);
     expect([...rotated.confirmed].sort()).toEqual([...relays, loot].map(({ url }) => url).sort());

@@ -70,9 +70,12 @@ export async function handleAdd(context: CommandContext, options: HandleChangeOp
 
 export function handleRemove(context: CommandContext, options: HandleChangeOptions): Promise<CommandResult> {
   const removed = handlesOf(options.handle, "handle remove");
-  return makeChange(context, options, ({ op }) => ({
-    handles: op.handles.filter((handle) => !removed.includes(handle)),
-  }));
+  return makeChange(
+    context,
+    options,
+    ({ op }) => ({ handles: op.handles.filter((handle) => !removed.includes(handle)) }),
+    { takesBack: ({ handles }) => handles.some((handle) => removed.includes(handle)) },
+  );
 }
 
 /** Whether each handle leads to this agent and is named back by it. Exit code 3 where one does not. */

@@ -130,10 +130,15 @@ export async function relaysRemove(context: CommandContext, options: RelaysChang
   const urls = urlsOf(options.url, "relays remove");
   const { identity } = await AgentHome.open(nodeDisk, context.home);
   for (const url of urls) requireNamed(url, identity.newest?.op.relays ?? []);
-  return makeChange(context, options, ({ op }) => ({
-    relays: op.relays.filter(({ url }) => !urls.includes(url)),
-    ...(options.faults === undefined ? {} : { faults: options.faults }),
-  }));
+  return makeChange(
+    context,
+    options,
+    ({ op }) => ({
+      relays: op.relays.filter(({ url }) => !urls.includes(url)),
+      ...(options.faults === undefined ? {} : { faults: options.faults }),
+    }),
+    { takesBack: ({ relays }) => relays.some((url) => urls.includes(url)) },
+  );
 }
 
 /** Ends a contest in favour of this home's branch. */
@@ -173,7 +178,7 @@ export async function move(context: CommandContext, options: MoveOptions): Promi
         return at < 0 ? relay : found[at]!;
       }),
     }),
-    { remarks },
+    { remarks, takesBack: (waiting) => waiting.relays.some((url) => left.includes(url)) },
   );
 }
 

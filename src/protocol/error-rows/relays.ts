@@ -34,7 +34,7 @@ export const RELAYS_ERRORS = {
   ),
   "update-undecided": passing(
     "An update waits for the word of the relay whose handle it takes, and that relay does not answer.",
-    "Try again when it answers: until then no other update is signed, so that the identity does not split.",
+    "Try again when it answers: until then no other update is signed, so that the identity does not split. Where it is gone for good, take the update back: ants handle remove HANDLE, or ants relays remove RELAY.",
     EXIT.unreachable,
   ),
   "update-unfinished": passing(
