@@ -48,6 +48,16 @@ export type PromiseReply =
     }
   | { readonly refused: RefusedFrame };
 
+/** What is asked about an agent in passing. */
+export interface LedgerAgent {
+  /** The highest epoch that this relay promised, or took a claim of; 0 where there is none. */
+  readonly promised: number;
+  /** See AgentState. */
+  readonly superseded: number;
+  /** Hash of its newest identity operation. */
+  readonly identity: string | undefined;
+}
+
 /** A group of entries that a crash can no longer take back. */
 export interface DurableGroup {
   readonly entries: number;
@@ -140,13 +150,14 @@ export class Ledger {
     return this.#groups.failure;
   }
 
-  /** What is known of a DID, committed or about to be: the highest epoch promised, its newest identity operation. */
-  agent(did: string): { readonly promised: number; readonly identity: string | undefined } | undefined {
+  /** What is known of a DID, committed or about to be. */
+  agent(did: string): LedgerAgent | undefined {
     const state = this.#admission.agent(did);
     if (state === undefined) return undefined;
-    const { promised } = state;
+    const { promised, superseded } = state;
     return {
       promised,
+      superseded,
       get identity() {
         return state.keys.newest?.hash;
       },

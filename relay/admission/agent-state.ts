@@ -63,6 +63,7 @@ export class AgentState implements ChainView {
   readonly #path = new Map<number, { readonly id: string; readonly since: number }>();
   readonly #foreign = new Map<string, PlacedEvent[]>();
   #head: PlacedEvent | undefined;
+  #superseded = 0;
   #changes: TreeChange[] = [];
   #names: string[] = [];
 
@@ -82,6 +83,11 @@ export class AgentState implements ChainView {
 
   get head(): PlacedEvent | undefined {
     return this.#head;
+  }
+
+  /** Events that were taken off the chain since this state was read: to do so takes the time of walking along them. */
+  get superseded(): number {
+    return this.#superseded;
   }
 
   get promised(): number {
@@ -236,12 +242,13 @@ export class AgentState implements ChainView {
   }
 
   #moveHead(to: PlacedEvent, since: number): void {
+    const from = this.#head;
     let at: PlacedEvent | undefined = to;
-    while (at !== undefined && !this.onChain(at.id, at.seq)) {
+    while (at !== undefined && at.id !== from?.id && !this.onChain(at.id, at.seq)) {
       this.#path.set(at.seq, { id: at.id, since });
-      if (at.prev === undefined || at.prev === this.#head?.id) break;
-      at = this.find(at.prev, at.seq - 1);
+      at = at.prev === undefined ? undefined : at.prev === from?.id ? from : this.find(at.prev, at.seq - 1);
     }
+    if (from !== undefined) this.#superseded += from.seq - (at?.seq ?? -1);
     this.#head = to;
   }
 

@@ -185,8 +185,11 @@ export class Lane {
       ...(epoch === undefined ? {} : { epoch }),
       ...(instance === undefined ? {} : { author: did, instance }),
     };
-    if (t === "publish") return publishAnswer(ref, await ledger.publish(verified, from));
-    return promiseAnswer(ref, await ledger.promise(verified));
+    if (t === "promise") return promiseAnswer(ref, await ledger.promise(verified));
+    const before = ledger.agent(did)?.superseded ?? 0;
+    const reply = ledger.publish(verified, from);
+    rates.owe(verified, source, (ledger.agent(did)?.superseded ?? 0) - before);
+    return publishAnswer(ref, await reply);
   }
 
   #faultAnswer(ref: number, error: unknown): Answer {

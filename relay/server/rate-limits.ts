@@ -64,7 +64,7 @@ export class RateLimits {
       else entries += 1;
       if (entry.type === "identity" && entry.operation.op.op === "genesis") creates = true;
     }
-    const owner = source.isAuthor ? did : `${did} ${source.address}`;
+    const owner = ownerOf(did, source);
     const { entriesPerSecond, newDidsPerHour, backfillBytesPerMinute } = this.#limits;
     if (entriesPerSecond > 0) {
       const waitMs = this.#entries.take(owner, entries);
@@ -88,6 +88,16 @@ export class RateLimits {
     return undefined;
   }
 
+  /**
+   * Whoever takes events off a chain owes for each as for an entry: the relay walks along all of them. Else two long
+   * branches, and claims by turns on the one and on the other, would keep it from everything else.
+   */
+  owe(frame: VerifiedFrame, source: RateSource, superseded: number): void {
+    const did = frame.entries[0]?.did;
+    if (did === undefined || superseded <= 0 || this.#limits.entriesPerSecond === 0) return;
+    this.#entries.owe(ownerOf(did, source), superseded);
+  }
+
   #refusal(limit: RateLimit, retryAfterMs: number): Refusal {
     const { [limit]: value, entriesBurst } = this.#limits;
     const messages: Record<RateLimit, string> = {
@@ -104,4 +114,9 @@ export class RateLimits {
       details: { limit, value, ...burst },
     };
   }
+}
+
+/** An agent's own connection has a rate apart from what others deliver in its name. */
+function ownerOf(did: string, { isAuthor, address }: RateSource): string {
+  return isAuthor ? did : `${did} ${address}`;
 }

@@ -42,6 +42,11 @@ export class TokenBuckets {
     return 0;
   }
 
+  /** Takes `amount` tokens for something that has happened: what is not there is owed. */
+  owe(key: string, amount: number): void {
+    this.#bucket(key).tokens -= amount;
+  }
+
   /** Gives back what was taken for something that then did not happen. */
   giveBack(key: string, amount: number): void {
     const bucket = this.#bucket(key);

@@ -92,7 +92,8 @@ async function readEvents(
         if (verdict.kind === "refuse") refused?.(events[i]!, verdict.code);
       }
     }
-    if (message.t === "caught-up" && stream !== undefined) {
+    // With every frame: a long chain on a slow line takes more than one round of asking, and the next one goes on there.
+    if (message.t !== "head" && stream !== undefined) {
       outbox?.note({ url: connection.url, stream }, { readTo: message.cursor });
     }
   }

@@ -91,6 +91,27 @@ describe("the rate of one agent", () => {
   });
 });
 
+describe("claims that take events off a chain", () => {
+  test("count as so many entries, afterwards: two branches by turns cost their author the relay's walk along them", async () => {
+    const clock = new ManualClock();
+    await using relay = await startTestRelay({ clock, config: { entriesPerSecond: 10, entriesBurst: 100 } });
+    await using wire = await Wire.open(relay.url);
+    const author = new Author();
+    const begin = author.begin();
+    const claimed = author.head;
+    expect(await wire.publish([...begin, ...author.notes(90)], 1)).toMatchObject({ t: "ack" });
+    clock.advance(10_000);
+    author.epoch = 2;
+    author.head = claimed;
+    expect(await wire.publish([author.claim()], 2)).toMatchObject({ t: "ack" });
+    // 100, of which the claim took 1, and 90 that it took off the chain.
+    const next = author.notes(10);
+    expect(await wire.publish(next, 2)).toMatchObject({ code: "rate-limited", retryAfterMs: 100 });
+    clock.advance(100);
+    expect(await wire.publish(next, 2)).toMatchObject({ t: "ack" });
+  });
+});
+
 describe("new DIDs", () => {
   test("are limited for each address, by the hour", async () => {
     const clock = new ManualClock();
