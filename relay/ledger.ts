@@ -6,6 +6,7 @@ import type { ChainHead } from "../src/protocol/event.js";
 import { DEFAULT_LIMITS, type RelayLimits } from "../src/protocol/limits.js";
 import { type Refusal, refusalOf } from "../src/protocol/refusal.js";
 import { Admission } from "./admission/admission.js";
+import type { AgentState } from "./admission/agent-state.js";
 import type { HandleRules } from "./admission/handle-book.js";
 import { Holders } from "./admission/holders.js";
 import type { Power } from "./admission/identity-view.js";
@@ -48,16 +49,6 @@ export type PromiseReply =
     }
   | { readonly refused: RefusedFrame };
 
-/** What is asked about an agent in passing. */
-export interface LedgerAgent {
-  /** The highest epoch that this relay promised, or took a claim of; 0 where there is none. */
-  readonly promised: number;
-  /** See AgentState. */
-  readonly superseded: number;
-  /** Hash of its newest identity operation. */
-  readonly identity: string | undefined;
-}
-
 /** A group of entries that a crash can no longer take back. */
 export interface DurableGroup {
   readonly entries: number;
@@ -97,7 +88,7 @@ export class Ledger {
       maxOperationsPerEra,
       nowMs: () => clock.nowMs(),
       ...(handles === undefined ? {} : { handles }),
-      operationAt: (position) => operationAt(folder, position),
+      operationAt: (position) => parseOperation(lineAt(folder, position)),
       prunedAt: (position) => prunedAt(folder, position),
     });
     this.#groups = new GroupCommit({
@@ -150,8 +141,10 @@ export class Ledger {
     return this.#groups.failure;
   }
 
-  /** What is known of a DID, committed or about to be. */
-  agent(did: string): LedgerAgent | undefined {
+  /** What is known of a DID, committed or about to be, and its newest identity operation's hash. */
+  agent(
+    did: string,
+  ): (Pick<AgentState, "promised" | "superseded"> & { readonly identity: string | undefined }) | undefined {
     const state = this.#admission.agent(did);
     if (state === undefined) return undefined;
     const { promised, superseded } = state;
@@ -398,10 +391,6 @@ function lineEnds(lengths: Uint32Array): number[] {
 function lineAt({ log }: DataFolder, position: number): Uint8Array {
   const slice = log.readBlocking(position, { maxBytes: 1, maxEntries: 1 });
   return slice.bytes.subarray(0, slice.bytes.length - 1);
-}
-
-function operationAt(folder: DataFolder, position: number): ParsedOperation {
-  return parseOperation(lineAt(folder, position));
 }
 
 function prunedAt(folder: DataFolder, position: number): boolean {

@@ -272,7 +272,7 @@ class RunningRelay implements Relay {
   /** A relay that can sign a head of now and take writes is ready. */
   async #unreadiness(): Promise<{ readonly code: string; readonly message: string } | undefined> {
     if (this.#isClosing) return { code: "shutting-down", message: "the relay is shutting down" };
-    const { failure } = this.#parts.ledger;
+    const failure = this.#parts.ledger.failure ?? this.#pool.failure;
     if (failure !== undefined) return { code: failure.code, message: failure.message };
     try {
       await this.#context.reader.treeHead(this.position);

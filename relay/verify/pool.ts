@@ -18,6 +18,8 @@ const FRAMES_PER_THREAD = 2;
 const INLINE_BYTES = 1_500;
 /** A thread that keeps dying has a reason that another start won't cure. */
 const MAX_RESTARTS = 16;
+/** After so many frames that were verified, earlier deaths count no more. */
+const FRAMES_TO_FORGET = 10_000;
 
 interface Job {
   readonly id: number;
@@ -48,6 +50,8 @@ export class VerifierPool {
   #nextId = 0;
   #pending = 0;
   #restarts = 0;
+  /** Frames that threads verified since one of them died. */
+  #sinceDeath = 0;
   #closed = false;
 
   constructor(options: VerifierPoolOptions) {
@@ -55,6 +59,11 @@ export class VerifierPool {
     this.#inline = new FrameVerifier(options.limits);
     const count = options.workers === 0 ? availableParallelism() : options.workers;
     for (let i = 0; i < count; i++) this.#start();
+  }
+
+  /** Why nothing is verified any more: the threads died too often. */
+  get failure(): AntsError | undefined {
+    return this.#threads.length === 0 && !this.#closed ? noThreads() : undefined;
   }
 
   /** Frames that are not verified yet. */
@@ -68,7 +77,8 @@ export class VerifierPool {
    */
   verify(body: Uint8Array, lane: unknown): Promise<VerifiedFrame> {
     if (this.#closed) return Promise.reject(shuttingDown());
-    if (this.#threads.length === 0) return Promise.reject(noThreads());
+    const { failure } = this;
+    if (failure !== undefined) return Promise.reject(failure);
     if (body.length <= INLINE_BYTES && this.#pending === 0) return Promise.resolve(this.#inline.verify(body));
     this.#pending += 1;
     return new Promise((resolve, reject) => {
@@ -132,6 +142,8 @@ export class VerifierPool {
     if (job === undefined) return;
     thread.jobs.delete(id);
     this.#pending -= 1;
+    this.#sinceDeath += 1;
+    if (this.#sinceDeath >= FRAMES_TO_FORGET) this.#restarts = 0;
     this.#dispatch();
     job.resolve(frame);
   }
@@ -144,6 +156,7 @@ export class VerifierPool {
     if (this.#closed) return;
     this.#options.onThreadError?.(error);
     this.#restarts += 1;
+    this.#sinceDeath = 0;
     if (this.#restarts <= MAX_RESTARTS) this.#start();
     if (this.#threads.length > 0) this.#dispatch();
     else this.#refuseWaiting(noThreads());

@@ -1,5 +1,4 @@
 import type { JsonObject } from "../../keys/canonical.js";
-import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { HighWater } from "../../keys/node/vault-content.js";
 import type { Disk, DiskLock } from "../../keys/ports.js";
 import { type AcquireOptions, acquirePen } from "../client/acquire-pen.js";
@@ -24,6 +23,7 @@ import type { AgentHome } from "./home.js";
 import { drawInstance } from "./instances.js";
 import { type LeftBehind, noteTold, untoldSideEvents } from "./left-behind.js";
 import { AgentMail, type MailOptions } from "./mail.js";
+import { publishQueued } from "./publish-queued.js";
 import { unlessAllRefuse } from "./refusals.js";
 import type { SecretVault } from "./secret-vault.js";
 import { AgentSecretsAtWork } from "./secrets-at-work.js";
@@ -286,38 +286,6 @@ export class Agent implements AsyncDisposable {
   }
 }
 
-/** The relays have just taken a claim; one that does not take more within this is not waited for. */
-const QUEUE_TIMEOUT_MS = 10_000;
-
-/** Publishes what waits. What cannot be published now waits on. */
-async function publishQueued(
-  queue: DraftQueue,
-  {
-    publisher,
-    chain,
-    ports,
-    options,
-  }: Pick<AgentParts, "publisher" | "chain"> & Pick<OpenAgentOptions, "ports"> & { readonly options: OpenAgentOptions },
-): Promise<number> {
-  const abort = new LinkedAbort(options.signal);
-  const timer = new AbortController();
-  ports.clock.sleep(QUEUE_TIMEOUT_MS, timer.signal).then(
-    () => abort.abort(new AntsError("request-timeout", "the queue was not published in time")),
-    () => undefined,
-  );
-  try {
-    return await queue.publish(publisher, chain, abort.signal);
-  } catch (error) {
-    if (options.signal?.aborted === true || !isAntsError(error) || !WAITS_ON.has(error.code)) throw error;
-    return 0;
-  } finally {
-    timer.abort();
-    abort.dispose();
-  }
-}
-
-const WAITS_ON: ReadonlySet<string> = new Set(["pen-lost", "publish-unknown", "request-timeout", "closed"]);
-
 /**
  * Brings an agent to work in its home: reads its chain, connects to its relays, and claims the pen.
  *
@@ -380,7 +348,7 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
       }
     };
     const queue = new DraftQueue(disk, layout.drafts);
-    const queuePublished = await publishQueued(queue, { publisher, chain, ports, options });
+    const queuePublished = await publishQueued(queue, { publisher, chain }, { clock, signal: options.signal });
     const atWork = new AgentSecretsAtWork({ vault: options.vault, chain, publisher, clock, random });
     return new Agent({
       home,

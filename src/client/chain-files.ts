@@ -9,8 +9,8 @@ import { MAX_LINE_BYTES } from "../protocol/limits.js";
 const MAX_FILE_BYTES = 2 ** 20;
 /** The newest lines stay in memory for the relays that are being written to: four full frames. */
 const MAX_RECENT_BYTES = 4 * 2 ** 20;
-/** Older files stay in memory while relays catch up: two relays at different places. */
-const MAX_CACHED_FILES = 2;
+/** Older files stay in memory while relays catch up, each at another place; those that were used last. */
+const MAX_CACHED_FILES = 8;
 const FILE_NAME = /^([0-9]{12})\.ndjson$/;
 const NEWLINE = 0x0a;
 
@@ -161,7 +161,11 @@ export class ChainFiles {
   #read(file: ChainFile): Promise<Uint8Array> {
     const { path } = file;
     const cached = this.#cached.get(path);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) {
+      this.#cached.delete(path);
+      this.#cached.set(path, cached);
+      return cached;
+    }
     const reading = this.#disk.read(path).then((bytes) => bytes ?? new Uint8Array(0));
     this.#cached.set(path, reading);
     reading.catch(() => this.#cached.delete(path));

@@ -2,7 +2,6 @@ import type { Did } from "../../keys/did.js";
 import { AntsError, isAntsError } from "../../keys/errors.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import type { ChainHead } from "../protocol/event.js";
-import { Backoff } from "./backoff.js";
 import type { ChainStore } from "./chain-store.js";
 import { type ConnectionOptions, RelayConnection } from "./connection.js";
 import { Courier } from "./courier.js";
@@ -16,6 +15,7 @@ import { type FoundMessage, MessageScan } from "./message-scan.js";
 import type { Pen } from "./pen.js";
 import type { ClientPorts } from "./ports.js";
 import { isPrivateHost } from "./private-hosts.js";
+import { LOOK_AGAIN, newRecipient, type Recipient, relaysToDial } from "./recipient.js";
 import type { Resolver } from "./resolver.js";
 
 export interface DeliveriesOptions {
@@ -40,23 +40,10 @@ export interface DeliveriesOptions {
 const GIVE_UP_MS = 30 * 24 * 3_600_000;
 /** A message that some relay of the recipient has is brought to the others for so long. */
 const COMPLETE_MS = 7 * 24 * 3_600_000;
-/** Where a recipient is now, when its relays don't take a message. */
-const LOOK_AGAIN = { firstMs: 5_000, maxMs: 600_000 };
-/** Of one recipient's relays, how many are written to: the recipient chooses them, the sender dials. */
-const MAX_RELAYS = 8;
 /** Everybody that was ever written to, in the notes; the one that was written to longest ago is forgotten first. */
 const MAX_WRITTEN = 10_000;
 /** Messages in memory; of more, those that are delivered are forgotten, each time that there are twice as many as were left. */
 const MAX_LETTERS = 1_024;
-
-interface Recipient {
-  /** Undefined until it is known, or after a search that found nothing. */
-  relays?: readonly string[];
-  /** What its identity named, of which `relays` may be dialled. */
-  named?: readonly RelayAddress[];
-  isSought: boolean;
-  readonly backoff: Backoff;
-}
 
 /**
  * Brings the agent's committed messages to the relays of their recipients. The chain is the queue: messages of an
@@ -333,8 +320,7 @@ export class Deliveries {
   #recipient(did: Did): Recipient {
     let recipient = this.#recipients.get(did);
     if (recipient === undefined) {
-      const { clock, random } = this.#options.ports;
-      recipient = { isSought: false, backoff: new Backoff(clock, random, LOOK_AGAIN) };
+      recipient = newRecipient(this.#options.ports);
       this.#recipients.set(did, recipient);
     }
     return recipient;
@@ -345,11 +331,8 @@ export class Deliveries {
   }
 
   #reachable(relays: readonly RelayAddress[]): string[] {
-    const { mayDial = (url: string) => this.#isInside || (url.startsWith("wss:") && !isPrivateHost(url)) } =
-      this.#options;
-    const own = new Set(this.#pen.lanes.map(({ relay }) => relay.url));
-    const urls = [...new Set(relays.map(({ url }) => url))];
-    return urls.filter((url) => own.has(url) || mayDial(url)).slice(0, MAX_RELAYS);
+    const own = this.#pen.lanes.map(({ relay }) => relay.url);
+    return relaysToDial(relays, own, this.#options.mayDial);
   }
 
   /** All of the agent's own relays are on this machine or its network: then so may be those of its recipients. */
