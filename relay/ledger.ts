@@ -1,5 +1,5 @@
 import { AntsError } from "../keys/errors.js";
-import { type ParsedOperation, parseOperation } from "../keys/identity/operation.js";
+import { parseOperation } from "../keys/identity/operation.js";
 import type { Clock } from "../keys/ports.js";
 import { parseEntry } from "../src/protocol/entry.js";
 import type { ChainHead } from "../src/protocol/event.js";
