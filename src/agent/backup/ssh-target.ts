@@ -33,6 +33,10 @@ const MAX_STDERR_BYTES = 8 * 1024;
 const MAX_STDOUT_CHARACTERS = 8 * 2 ** 20;
 /** A line that the scripts end with: an account with a command of its own runs that instead, and says that all went well. */
 const DONE = "ants-done";
+/** A line before an archive's bytes: what a shell greets with comes before it. */
+const BEGIN = "ants-begin\n";
+/** What is read of a greeting. */
+const MAX_GREETING_BYTES = 64 * 1024;
 
 /** A folder of another host as a target, through the system's ssh and a POSIX shell there. */
 export function openSsh(url: string, place: SshPlace, options: TargetOptions): BackupTarget {
@@ -78,7 +82,8 @@ rm -f ${part}; { sync . 2>/dev/null || sync; } && [ "$(wc -c < ${name})" -eq ${u
   }
 
   async get(name: string): Promise<AsyncIterable<Uint8Array>> {
-    const script = `cd ${this.#folder} 2>/dev/null || exit ${EXIT.missing}; [ -f ${name} ] || exit ${EXIT.missing}; exec cat ${name}`;
+    const script = `cd ${this.#folder} 2>/dev/null || exit ${EXIT.missing}; [ -f ${name} ] || exit ${EXIT.missing}
+echo ${BEGIN.trim()}; exec cat ${name}`;
     return this.#read(script, name);
   }
 
@@ -131,11 +136,7 @@ find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -
       if (code !== 0) throw this.#errorOf(code, stderr, name);
       const lines = stdout.split("\n");
       if (lines.includes(DONE)) return lines.slice(0, lines.indexOf(DONE));
-      throw targetError(
-        this.url,
-        "backup-target",
-        "its account runs something else than it is told to (a forced command?)",
-      );
+      throw this.#somethingElse();
     } catch (error) {
       abandon(child);
       await ended.exit;
@@ -151,19 +152,36 @@ find . -maxdepth 1 -type f -name '.ants-*.part' -mmin +1440 -exec rm -f {} \\; -
     child.stdin.end();
     const stop = () => abandon(child);
     const { clock, signal } = this.#options;
+    let greeting: Uint8Array | undefined = new Uint8Array(0);
     try {
-      for await (const block of patiently(child.stdout, clock, stop, () => this.#tooSlow())) yield block;
+      for await (const block of patiently(child.stdout, clock, stop, () => this.#tooSlow())) {
+        if (greeting === undefined) {
+          yield block;
+          continue;
+        }
+        const said: Buffer = Buffer.concat([greeting, block]);
+        const at = said.indexOf(BEGIN);
+        greeting = at < 0 ? said : undefined;
+        if (said.length > MAX_GREETING_BYTES && at < 0) throw this.#somethingElse();
+        if (at >= 0) yield said.subarray(at + BEGIN.length);
+      }
       const deadline = new Deadline(clock, PATIENCE_MS, stop);
       const { code, stderr } = await ended.exit;
       deadline.end();
       if (deadline.hasPassed) throw this.#tooSlow();
       if (code !== 0) throw this.#errorOf(code, stderr, name);
+      if (greeting !== undefined) throw this.#somethingElse();
     } catch (error) {
       signal.throwIfAborted();
       throw error;
     } finally {
       stop();
     }
+  }
+
+  #somethingElse(): AntsError {
+    const what = "its account runs something else than it is told to (a forced command?)";
+    return targetError(this.url, "backup-target", what);
   }
 
   #tooSlow(): AntsError {

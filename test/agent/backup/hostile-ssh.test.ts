@@ -47,7 +47,7 @@ describe("a host behind ssh", { timeout: 60_000 }, () => {
 
   test("that hangs is left at once when nobody waits any more", async () => {
     const controller = new AbortController();
-    const { target } = host("echo begun; sleep 30", { signal: controller.signal });
+    const { target } = host("echo ants-begin; echo begun; sleep 30", { signal: controller.signal });
     const blocks = (await target.get(NAMES[0]))[Symbol.asyncIterator]();
     await blocks.next();
     const next = blocks.next();
@@ -64,8 +64,18 @@ describe("a host behind ssh", { timeout: 60_000 }, () => {
       await expect(target.list()).rejects.toMatchObject(refused);
       await expect(target.remove(NAMES[0])).rejects.toMatchObject(refused);
       await expect(target.sweep()).rejects.toMatchObject(refused);
+      await expect(target.get(NAMES[0]).then(read)).rejects.toMatchObject(refused);
     },
   );
+
+  test("whose shell greets whoever comes gives the archive without the greeting, however it comes in pieces", async () => {
+    const { target } = host(
+      "echo Welcome back; printf 'ants-'; sleep 0.1; printf 'begin\\nage'; sleep 0.1; printf ' of it'",
+    );
+    expect(Buffer.from(await target.get(NAMES[0]).then(read)).toString()).toBe("age of it");
+    const { target: endless } = host("exec yes welcome");
+    await expect(endless.get(NAMES[0]).then(read)).rejects.toMatchObject({ code: "backup-target" });
+  });
 
   test("lists each archive once, and nothing that is none by its name", async () => {
     const lines = [`7 ${NAMES[0]}`, `7 ${NAMES[0]}`, `7 ../${NAMES[1]}`, `7 ${NAMES[1]} x`, `-1 ${NAMES[1]}`];
