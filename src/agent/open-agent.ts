@@ -298,7 +298,10 @@ export async function openAgent(options: OpenAgentOptions): Promise<Agent> {
   const { layout, identity } = home;
   const closing: (() => Promise<void>)[] = [() => lock.release()];
   const release = async () => {
-    for (const close of closing.reverse()) await close();
+    // Each of them, whatever the ones before it throw: the lock is the last.
+    const failures: unknown[] = [];
+    for (const close of closing.reverse()) await close().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const { own, earlier } = await drawInstance(disk, layout.instances, ports.random, bootId, options.instance);
