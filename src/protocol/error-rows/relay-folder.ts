@@ -29,6 +29,11 @@ export const RELAY_FOLDER_ERRORS = {
     "Check it with ants relay verify; restore the newest copy of the data folder.",
     EXIT.refusedForSafety,
   ),
+  "log-missing": fatal(
+    "The relay's data folder has its key and stream, and no log.",
+    "Restore the log from a copy of the data folder, or start once with --new-stream.",
+    EXIT.refusedForSafety,
+  ),
   "log-rewritten": fatal(
     "The relay's log is not the one that its tree or its signed head was made of.",
     "Restore the newest copy of the data folder; without one, start a new stream.",
@@ -41,11 +46,6 @@ export const RELAY_FOLDER_ERRORS = {
   "relay-file-damaged": fatal(
     "The file with the relay's key and stream cannot be read.",
     "Restore it from a copy of the data folder.",
-  ),
-  "log-missing": fatal(
-    "The relay's data folder has its key and stream, and no log.",
-    "Restore the log from a copy of the data folder, or start once with --new-stream.",
-    EXIT.refusedForSafety,
   ),
   "relay-file-missing": fatal(
     "The file with the relay's key and stream is gone, but there is a log beside it.",
