@@ -110,6 +110,7 @@ function runHere(simulate) {
     each({ seed, shape, hash, violation }) {
       done += 1;
       if (violation !== undefined) broken += 1;
+      if (violation !== undefined && keepGoing) tell({ seed, violation });
       if (values.trace) print(`seed ${seed} (${shape}): trace hash ${hash.toString(16).padStart(8, "0")}`);
       else showProgress(done, broken);
       // Lets ^C through.
@@ -119,7 +120,11 @@ function runHere(simulate) {
 }
 
 function runThere(bundle) {
-  const progress = (summary, failed) => showProgress(summary.seeds, failed.length);
+  let told = 0;
+  const progress = (summary, failed) => {
+    if (keepGoing) for (; told < failed.length; told++) tell(failed[told]);
+    showProgress(summary.seeds, failed.length);
+  };
   return runJobs({ bundle, from, seeds, jobs, keepGoing, shouldStop, progress });
 }
 
@@ -158,7 +163,6 @@ function clearProgress() {
 }
 
 function summarise(summary, failed) {
-  for (const each of failed) tell(each);
   const wallSeconds = (performance.now() - startMs) / 1000;
   const rates = { wall: summary.seeds / wallSeconds, cpu: summary.seeds / summary.cpuSeconds };
   const range = { from, to: from + summary.seeds - 1 };

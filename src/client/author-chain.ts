@@ -82,7 +82,9 @@ export class AuthorChain {
     if (seq > tip.seq + 1 && this.#isBridged(event, tip)) return { kind: "next" };
 
     const isHigher = rotations > tip.rotations || (rotations === tip.rotations && epoch > tip.epoch);
-    if (!isHigher && (this.#skipped.has(seq) || this.#mayFillBridge(seq, id))) return { kind: "stray" };
+    if (!isHigher && (this.#skipped.has(seq) || this.#mayFillBridge(seq, id))) {
+      return { kind: this.#isBesidePath(event) ? "side" : "stray" };
+    }
     // Below the window nobody knows the parent any more. After a restart only the tip is known.
     const parentSeq = Math.max(0, seq - 1);
     const parentIsOld = parentSeq <= tip.seq - WINDOW_EVENTS || (parentSeq < tip.seq && !this.#known.has(parentSeq));
@@ -103,14 +105,8 @@ export class AuthorChain {
   take(event: Event, rotations: number, placement: Placement): void {
     if (placement.kind === "duplicate") return;
     const { id, seq, epoch, prev } = event;
-    this.#skipped.delete(seq);
+    if (placement.kind !== "side") this.#skipped.delete(seq);
     const isAhead = placement.kind !== "side" && placement.kind !== "stray";
-    const fillsBridge = placement.kind === "stray" && this.#bridged.get(seq) === id;
-    const onPath = isAhead || fillsBridge;
-    if (fillsBridge) {
-      this.#bridged.delete(seq);
-      if (this.#bridged.has(seq - 1)) this.#bridged.set(seq - 1, prev);
-    }
     if (placement.kind === "next") this.#bridge(event);
     if (placement.kind === "switch") {
       const off = new Set(placement.superseded);
@@ -120,9 +116,10 @@ export class AuthorChain {
       }
     }
     const there = this.#known.get(seq);
-    const known: Known = { id, prev, isPublic: event.to === undefined, epoch, key: event.key, onPath };
+    const known: Known = { id, prev, isPublic: event.to === undefined, epoch, key: event.key, onPath: isAhead };
     if (there === undefined) this.#known.set(seq, [known]);
     else there.push(known);
+    if (placement.kind === "stray" && this.#isNamed(seq, id)) this.#join(known, seq);
     if (!isAhead) return;
     this.#tip = { epoch, seq, id, rotations };
     for (const at of this.#known.keys()) if (at <= seq - WINDOW_EVENTS) this.#known.delete(at);
@@ -187,6 +184,35 @@ export class AuthorChain {
       if (this.#bridged.size <= MAX_SKIPPED) break;
       this.#bridged.delete(at);
     }
+  }
+
+  /** Whether the event after it, which is on the path, names it as its predecessor. */
+  #isNamed(seq: number, id: string): boolean {
+    return (
+      this.#bridged.get(seq) === id ||
+      this.#known.get(seq + 1)?.some(({ onPath, prev }) => onPath && prev === id) === true
+    );
+  }
+
+  /** An event that came late is on the path, and so are those before it that came already. */
+  #join(last: Known, seq: number): void {
+    let known: Known | undefined = last;
+    let at = seq;
+    while (known !== undefined && !known.onPath) {
+      const { prev }: Known = known;
+      known.onPath = true;
+      this.#bridged.delete(at);
+      at -= 1;
+      if (this.#bridged.has(at)) this.#bridged.set(at, prev);
+      known = this.#known.get(at)?.find(({ id }) => id === prev);
+    }
+  }
+
+  /** Whether the path goes through another event of its seq, or on from one. */
+  #isBesidePath({ seq, id }: Event): boolean {
+    if (this.#known.get(seq)?.some(({ onPath }) => onPath) === true) return true;
+    const after = this.#known.get(seq + 1)?.find(({ onPath }) => onPath);
+    return after?.prev !== undefined && after.prev !== id;
   }
 
   #mayFillBridge(seq: number, id: string): boolean {

@@ -146,9 +146,15 @@ export class Follower {
     checker.count("read: events");
     this.#told.set(id, { seq, prev, isOnChain: !isSide });
     if (isSide) return;
+    // What was said to be missing may come late, when a relay has it after all: into its place, and no other.
+    const isLate = this.#gaps.has(seq) && !this.#chain.has(seq);
     const later = [...this.#chain.keys()].filter((at) => at >= seq);
-    if (later.length > 0) {
+    if (later.length > 0 && !isLate) {
       checker.fail("one-story", `${epoch}/${seq} comes, and what was told of seq ${later} is not superseded`);
+    }
+    const after = this.#chain.get(seq + 1);
+    if (after !== undefined && this.#told.get(after)?.prev !== id) {
+      checker.fail("one-story", `${epoch}/${seq} comes late, and ${after.slice(0, 6)} after it names another`);
     }
     const before = this.#chain.get(seq - 1);
     if (seq > 0 && before !== prev && !(before === undefined && this.#gaps.has(seq - 1))) {
