@@ -145,6 +145,11 @@ class PromiseRound {
       if (!isKnown) {
         // A crash left a claim on this disk whose operation is not: a relay that has the claim has that as well.
         if (this.#isAsking) return;
+        // Whoever promised more, or holds for another, told nothing of it; asked anew, above what was promised, it does.
+        if ([...this.#answers.values()].some(({ state }) => state === "outbid" || state === "held")) {
+          this.#settle(this.#undecided());
+          return;
+        }
         this.#sets(from);
       }
       const granted = (key: string) => this.#answers.get(key)?.state === "granted";

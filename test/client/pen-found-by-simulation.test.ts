@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../keys/bytes.js";
 import { publicKeyFromSeed } from "../../keys/ed25519/index.js";
+import { AntsError } from "../../keys/errors.js";
 import { rotateIdentity, updateIdentity } from "../../keys/identity/create.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { acquirePen } from "../../src/client/acquire-pen.js";
@@ -88,21 +89,33 @@ describe("after a rotate", () => {
 });
 
 describe("a home that a crash left", () => {
-  it("with a claim whose operation it had not kept asks the relays for that operation", async () => {
-    const world = new World();
-    const relays = world.acceptors.map(({ address }) => address);
-    const changes = { relays: [relays[2]!, relays[0]!, relays[1]!] };
-    const update = updateIdentity({ parent: world.genesis, changes, signSeed: world.signSeed, timeMs: 0 }).parsed;
-    const first = claim(world, 1);
-    const second = claim(world, 2, first, update);
-    put(world, [0, 1, 2], [first, second], update);
-    const { context } = await world.start();
-    await context.chain.adopt(parsed([first, second]));
-    const pen = await world.clock.run(acquirePen(context));
-    expect(pen.epoch).toBe(3);
-    expect(context.identity.has(update.hash)).toBe(true);
-    await world.clock.run(pen.release());
-  });
+  // Who refuses a promise tells of no operation; of those that promised more, another round is granted, and told.
+  it.each(["grant the promise at once", "had promised more"])(
+    "with a claim whose operation it had not kept asks the relays for that operation: these %s",
+    async (which) => {
+      const world = new World();
+      for (const acceptor of world.acceptors) {
+        let isFirst = which === "had promised more";
+        acceptor.refusing = ({ t }) => {
+          if (t !== "promise" || !isFirst) return undefined;
+          isFirst = false;
+          return new AntsError("fenced", "another instance was promised more");
+        };
+      }
+      const relays = world.acceptors.map(({ address }) => address);
+      const changes = { relays: [relays[2]!, relays[0]!, relays[1]!] };
+      const update = updateIdentity({ parent: world.genesis, changes, signSeed: world.signSeed, timeMs: 0 }).parsed;
+      const first = claim(world, 1);
+      const second = claim(world, 2, first, update);
+      put(world, [0, 1, 2], [first, second], update);
+      const { context } = await world.start();
+      await context.chain.adopt(parsed([first, second]));
+      const pen = await world.clock.run(acquirePen(context));
+      expect(pen.epoch).toBe(which === "had promised more" ? 4 : 3);
+      expect(context.identity.has(update.hash)).toBe(true);
+      await world.clock.run(pen.release());
+    },
+  );
 });
 
 describe("a claim in the middle of the chain", () => {
