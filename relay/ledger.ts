@@ -4,6 +4,7 @@ import type { Clock } from "../keys/ports.js";
 import { parseEntry } from "../src/protocol/entry.js";
 import type { ChainHead } from "../src/protocol/event.js";
 import { DEFAULT_LIMITS, type RelayLimits } from "../src/protocol/limits.js";
+import type { PromisedMessage } from "../src/protocol/messages.js";
 import { type Refusal, refusalOf } from "../src/protocol/refusal.js";
 import { Admission } from "./admission/admission.js";
 import type { AgentState } from "./admission/agent-state.js";
@@ -41,10 +42,8 @@ export type PublishReply = { readonly at: readonly number[] } | { readonly refus
 
 export type PromiseReply =
   | {
-      readonly epoch: number;
-      readonly head?: ChainHead;
-      /** Hash of the relay's newest identity operation of the agent, and its line. */
-      readonly identity: string;
+      readonly promised: Omit<PromisedMessage, "t" | "ref">;
+      /** The line of the operation that `promised.identity` names. */
       readonly identityLine: Uint8Array;
     }
   | { readonly refused: RefusedFrame };
@@ -274,16 +273,17 @@ export class Ledger {
     }
     this.#stage(frame, kept, stored);
     if (outcome.kind === "refused") return { refused: { i: refusedAt, at: [], ...asRefusal(outcome) } };
-    const state = this.#admission.agent(promise.did);
-    const newest = state?.keys.newest;
-    if (newest === undefined)
-      throw new AntsError("internal", `a promise was granted to ${promise.did} without its identity`);
-    return {
+    // It was granted, so the agent and its identity are here.
+    const { keys, head } = this.#admission.agent(promise.did)!;
+    const { hash, line } = keys.newest!;
+    const branches = keys.otherEnds;
+    const promised = {
       epoch: promise.epoch,
-      ...(state?.head === undefined ? {} : { head: pointOf(state.head) }),
-      identity: newest.hash,
-      identityLine: newest.line,
+      ...(head === undefined ? {} : { head: pointOf(head) }),
+      identity: hash,
+      ...(branches.length === 0 ? {} : { branches }),
     };
+    return { promised, identityLine: line };
   }
 
   /** Stages the kept lines in `order` (default: as they stand). */

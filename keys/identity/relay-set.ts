@@ -26,8 +26,9 @@ export function relaySetOf({ op }: ParsedOperation): RelaySet {
  * unless given), without repetitions: whoever claims the pen needs a quorum of each. `from`: what the newest claim
  * names; undefined where there was none, then the count begins with the genesis.
  *
- * A rotate begins the count anew, since what was claimed beyond its anchor is void. Branches that split off on the way
- * count too, also those that an update settled: an instance may have claimed through the relays that they name.
+ * A rotate begins the count anew, since what was claimed beyond its anchor is void. Branches beside the path count too, from
+ * wherever they split off, until `from` knows them as settled: an instance may claim through the relays that they name, and
+ * hear of nothing else (docs/decisions/0035-whoever-promises-knows-every-branch.md).
  *
  * Throws AntsError "identity-operation-unknown" when the state has no such operations.
  */
@@ -53,11 +54,41 @@ export function relaySetsBetween(
     ({ op }, i) => i <= end && (op.op === "genesis" || op.op === "rotate"),
   );
   const start = Math.max(named, eraStart);
-  const splitOff = state.sides.filter(({ hash }) => {
+  const open = openBranches(state, start).filter(({ hash }) => {
     const fork = places.get(hash)!;
-    return fork >= start && fork <= end;
+    return fork >= eraStart && fork <= end;
   });
-  return distinct([...state.operations.slice(start, end + 1), ...splitOff].map(relaySetOf));
+  return distinct([...state.operations.slice(start, end + 1), ...open].map(relaySetOf));
+}
+
+/**
+ * The operations beside the path, but for branches whose end the operation number `at` of the path knows as settled: it
+ * reaches, by `prev` and `over`, one that names that end or what it grew from. A branch that settles something itself may
+ * stand against that, and counts until its very end is named.
+ */
+function openBranches({ operations, sides }: IdentityState, at: number): ParsedOperation[] {
+  const beside = new Map(sides.map((operation) => [operation.hash, operation]));
+  const settled = new Set<string>();
+  const known = new Set(operations.slice(0, at + 1));
+  for (const { op } of known) {
+    for (const hash of op.over ?? []) {
+      settled.add(hash);
+      // What is added to the set while it is gone through is gone through as well.
+      for (let on = beside.get(hash); on !== undefined && !known.has(on); on = beside.get(on.op.prev!)) known.add(on);
+    }
+  }
+
+  const isSettled = new Map<string, boolean>();
+  for (const { hash, op } of sides) {
+    isSettled.set(hash, settled.has(hash) || (op.over === undefined && isSettled.get(op.prev!) === true));
+  }
+  const parents = new Set(sides.map(({ op }) => op.prev));
+  const open = new Set<ParsedOperation>();
+  for (const end of sides) {
+    if (parents.has(end.hash) || isSettled.get(end.hash) === true) continue;
+    for (let on = beside.get(end.hash); on !== undefined && !open.has(on); on = beside.get(on.op.prev!)) open.add(on);
+  }
+  return [...open];
 }
 
 /** Sets with the same relays, in whatever order, and the same faults are one. */

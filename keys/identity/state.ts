@@ -46,6 +46,8 @@ export interface IdentityState {
   readonly anchors: readonly AnchorPoint[];
   /** Every valid operation off the path: lost, contested and rival branches, each operation after its parent. */
   readonly sides: readonly ParsedOperation[];
+  /** Where the branches of the head's era end, those that lost included: what two verifiers agree in when they know the same. */
+  readonly ends: readonly ParsedOperation[];
 }
 
 /** The standing of a key (Multikey) in a state, or undefined if it never was live. */
@@ -61,6 +63,7 @@ export function stateAt(head: Branch, all: () => readonly ParsedOperation[]): Id
   const anchors = operations.flatMap(({ op, hash }) =>
     op.op === "rotate" || op.op === "deactivate" ? [{ operation: hash, ...anchorOf(op.anchor) }] : [],
   );
+  const ends = endsOf(head);
   let sides: readonly ParsedOperation[] | undefined;
   return {
     did: head.operation.did,
@@ -73,7 +76,13 @@ export function stateAt(head: Branch, all: () => readonly ParsedOperation[]): Id
       sides ??= sidesOf(operations, all());
       return sides;
     },
+    ends,
   };
+}
+
+/** The last operation of every branch of the era that `head` belongs to. */
+export function endsOf(head: Branch): ParsedOperation[] {
+  return [...head.era.leaves].map(({ operation }) => operation);
 }
 
 /** In an order that doesn't depend on which came first. */

@@ -3,7 +3,7 @@ import { commitmentOf } from "../../keys/identity/commitment.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import type { Joined, OperationSet } from "../../keys/identity/operation-set.js";
 import { resolveHeld } from "../../keys/identity/resolve.js";
-import { type KeyStanding, stateAt } from "../../keys/identity/state.js";
+import { endsOf, type KeyStanding, stateAt } from "../../keys/identity/state.js";
 import { checkSuccession } from "../../keys/identity/succession.js";
 import type { KeyView } from "../../src/protocol/chain.js";
 import type { ChainHead } from "../../src/protocol/event.js";
@@ -62,6 +62,13 @@ export class IdentityView implements KeyView {
   get newest(): ParsedOperation | undefined {
     this.#newest ??= { operation: resolveHeld(this.#set)?.head.operation };
     return this.#newest.operation;
+  }
+
+  /** Hashes of the last operations of all branches beside the newest's, of its era. */
+  get otherEnds(): string[] {
+    const held = resolveHeld(this.#set);
+    if (held === undefined) return [];
+    return endsOf(held.head).flatMap(({ hash }) => (hash === held.head.operation.hash ? [] : [hash]));
   }
 
   get deactivated(): boolean {

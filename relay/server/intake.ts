@@ -211,9 +211,7 @@ function publishAnswer(ref: number, reply: PublishReply): Answer {
 
 function promiseAnswer(ref: number, reply: PromiseReply): Answer {
   if ("refused" in reply) return { message: { t: "refused", ref, ...reply.refused } };
-  const { epoch, head, identity, identityLine } = reply;
-  const message: RelayMessage = { t: "promised", ref, epoch, ...(head === undefined ? {} : { head }), identity };
-  return { message, line: identityLine };
+  return { message: { t: "promised", ref, ...reply.promised }, line: reply.identityLine };
 }
 
 /** The last line of a frame may lack its newline; the log's lines never do. */

@@ -12,8 +12,9 @@ import { type Granted, Pen } from "./pen.js";
 import { type PenContext, requireState } from "./pen-context.js";
 import { describeHolder, heldError } from "./pen-holder.js";
 import { penLost } from "./pen-loss.js";
-import { promiseRound, type RelayAnswer } from "./promise-round.js";
+import { promiseRound } from "./promise-round.js";
 import { hasQuorum } from "./quorum.js";
+import type { RelayAnswer } from "./relay-answer.js";
 
 export interface AcquireOptions {
   /** Displaces a live holder. */

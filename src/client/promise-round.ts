@@ -3,9 +3,9 @@ import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { type RelaySet, relaySetOf, relaySetsBetween } from "../../keys/identity/relay-set.js";
 import type { RelayAddress } from "../../keys/identity/shape.js";
 import type { ChainHead } from "../protocol/event.js";
+import { MAX_BRANCHES_TOLD } from "../protocol/limits.js";
 import type { PromisedMessage, RefusedMessage } from "../protocol/messages.js";
 import { createPromise } from "../protocol/promise.js";
-import { errorOfRefusal, isRefusal } from "../protocol/refusal.js";
 import { Backoff, pauseAskedFor } from "./backoff.js";
 import { fetchChain } from "./chain-fetch.js";
 import type { TreeEvent } from "./chain-tree.js";
@@ -19,17 +19,7 @@ import { onAbort } from "./on-abort.js";
 import { authLineOf, type PenContext, requireState } from "./pen-context.js";
 import type { PenHolder } from "./pen-holder.js";
 import { hasQuorum, relayKey, relaysOf } from "./quorum.js";
-
-/** What one relay answered to the request for a promise. */
-export type RelayAnswer =
-  | { readonly state: "asking"; readonly error?: AntsError }
-  /** It promised, and what it names as its head is in the agent's own chain. */
-  | { readonly state: "granted"; readonly head?: ChainHead }
-  | { readonly state: "held"; readonly holder: PenHolder }
-  /** It promised this epoch or a newer one to somebody else. */
-  | { readonly state: "outbid" }
-  | { readonly state: "wrong-stream"; readonly stream: string }
-  | { readonly state: "refused"; readonly error: AntsError };
+import { grantedAnswer, isFatal, knowsAll, type RelayAnswer, refusedAnswer } from "./relay-answer.js";
 
 export type RoundOutcome =
   | {
@@ -60,6 +50,11 @@ interface Reasons {
   readonly handover?: string;
 }
 
+interface AskedLine {
+  readonly line: string;
+  readonly reasons: Reasons;
+}
+
 export interface RoundOptions {
   readonly epoch: number;
   readonly takeover: boolean;
@@ -88,6 +83,8 @@ class PromiseRound {
   readonly #context: PenContext;
   readonly #options: RoundOptions;
   readonly #answers = new Map<string, RelayAnswer>();
+  /** What each relay was asked with last. */
+  readonly #lines = new Map<string, AskedLine>();
   readonly #asking: Promise<void>[] = [];
   readonly #abort: LinkedAbort;
   #settle: (outcome: RoundOutcome) => void = () => {};
@@ -138,7 +135,9 @@ class PromiseRound {
       this.#options.seen.among(sets);
       for (const relay of relaysOf(sets)) {
         const key = relayKey(relay);
-        if (this.#answers.has(key)) continue;
+        const answer = this.#answers.get(key);
+        // A relay that promised before more was learnt is told of it, with the identical line: does its promise stand?
+        if (answer !== undefined && (answer.state !== "granted" || knowsAll(answer, this.#context.identity))) continue;
         this.#answers.set(key, { state: "asking" });
         this.#asking.push(this.#ask(relay, key));
       }
@@ -227,12 +226,12 @@ class PromiseRound {
   /** Asks one relay until it gave an answer that counts, or the round is over; never rejects. */
   async #ask(relay: RelayAddress, key: string): Promise<void> {
     const { signal } = this.#abort;
-    const { ports, relays } = this.#context;
+    const { ports, relays, identity } = this.#context;
     const connection = relays.get(relay.url);
     const backoff = new Backoff(ports.clock, ports.random, { firstMs: 250, maxMs: 2_000 });
-    let reasons: Reasons = this.#options.handover === undefined ? {} : { handover: this.#options.handover };
     // Asked again, it must be the identical line: any other would ask for what is promised already.
-    let line = this.#promiseLine(relay, reasons);
+    let { line, reasons } = this.#lines.get(key) ?? this.#promiseLine(relay, key, reasonsOf(this.#options));
+    let published = 0;
     while (!signal.aborted) {
       try {
         const info = await connection.opened(signal);
@@ -240,28 +239,33 @@ class PromiseRound {
           this.#answer(key, { state: "wrong-stream", stream: info.stream });
           return;
         }
-        // With the newest identity operation, which the relay stores first.
-        const request = [line, this.#context.identity.newest!.line];
+        // With the newest identity operation, and the ends of all other branches; the relay stores them first.
+        const told = new Set([identity.newest!, ...requireState(this.#context).ends]);
+        const { size } = identity;
+        const request = [line, ...[...told].slice(0, MAX_BRANCHES_TOLD).map(({ line }) => line)];
         const { message, entries } = await connection.promise(request, { signal });
         if (message.t === "promised") {
           if (message.epoch !== this.#options.epoch) throw relayProtocol(relay.url, "promised another epoch");
           await this.#learn(connection, message, entries);
-          this.#answer(key, { state: "granted", ...(message.head === undefined ? {} : { head: message.head }) });
+          const answer = grantedAnswer(message);
+          const isAllTold = identity.size === size;
+          if (isAllTold && !knowsAll(answer, identity)) throw relayProtocol(relay.url, "lacks what it was sent");
+          this.#answer(key, answer);
           return;
         }
         this.#saw(relay.url, message);
-        const answer = await this.#refused(connection, relay, message, reasons);
-        if (answer === "ask-again") continue;
+        let answer = await this.#refused(connection, relay, message, reasons);
+        if (answer === "ask-again" && published++ < MOST_PUBLISHED) continue;
+        if (answer === "ask-again") answer = refusedAnswer(message);
         if (answer !== undefined && "reasons" in answer) {
-          reasons = answer.reasons;
-          line = this.#promiseLine(relay, reasons);
+          ({ line, reasons } = this.#promiseLine(relay, key, answer.reasons));
         } else if (answer !== undefined) {
           this.#answer(key, answer);
           return;
         } else await ports.clock.sleep(pauseAskedFor(message.retryAfterMs) ?? backoff.nextDelayMs(), signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (!isAntsError(error) || (FATAL.has(error.code) && !isRefusal(error))) {
+        if (!isAntsError(error) || isFatal(error)) {
           this.#fail(error);
           return;
         }
@@ -286,11 +290,14 @@ class PromiseRound {
     this.#options.seen.told(url, head?.epoch);
   }
 
-  #promiseLine({ stream }: RelayAddress, reasons: Reasons): string {
+  #promiseLine({ stream }: RelayAddress, key: string, reasons: Reasons): AskedLine {
     const { did, instance, seed, ports } = this.#context;
     const { epoch, takeover } = this.#options;
     const timeMs = ports.clock.nowMs();
-    return createPromise({ did, epoch, stream, instance, timeMs, takeover, seed, ...reasons });
+    const line = createPromise({ did, epoch, stream, instance, timeMs, takeover, seed, ...reasons });
+    const asked = { line, reasons };
+    this.#lines.set(key, asked);
+    return asked;
   }
 
   /**
@@ -346,8 +353,11 @@ class PromiseRound {
     const { signal } = this.#abort;
     const before = new Set(identity.operations());
     for (const line of entries) identity.add(line);
-    if (!identity.has(message.identity)) await fetchIdentity(connection, identity, signal);
+    const named = [message.identity, ...(message.branches ?? [])];
+    const isKnown = () => named.every((hash) => identity.has(hash));
+    if (!isKnown()) await fetchIdentity(connection, identity, signal);
     await this.#identityGrew(before);
+    if (!isKnown()) throw relayProtocol(connection.url, "named operations that it does not send");
     const { head } = message;
     if (head !== undefined && chain.tree.find(head.id, head.seq) === undefined) {
       // Its own addressed events are served to an authenticated agent only.
@@ -375,18 +385,13 @@ class PromiseRound {
     if (added.length === 0) return;
     chain.keysChanged();
     await identityGrew(added);
+    this.#evaluate();
   }
 }
 
-/** Errors that no other relay's answer can heal, where they were found here and are not a relay's word. */
-const FATAL: ReadonlySet<string> = new Set([
-  "key-not-live",
-  "identity-conflicted",
-  "identity-operation-unknown",
-  "no-relays",
-  "chain-write-failed",
-]);
+/** A relay that lacks something of the identity is sent all of it; one that lacks something then does not take it. */
+const MOST_PUBLISHED = 3;
 
-function refusedAnswer(message: RefusedMessage): RelayAnswer {
-  return { state: "refused", error: errorOfRefusal(message) };
+function reasonsOf({ handover }: RoundOptions): Reasons {
+  return handover === undefined ? {} : { handover };
 }

@@ -66,6 +66,9 @@ export const HEAD_SIGN_INTERVAL_MS = 250;
 /** The longest `wait` of a long poll: below the idle time-outs of the usual proxies (60 s). */
 export const MAX_LONG_POLL_MS = 30_000;
 
+/** Branches of updates that a promise is asked for with, or answered with: as many as a relay takes of one era. */
+export const MAX_BRANCHES_TOLD = 32;
+
 /** The limits that a relay states in `hello` and enforces. */
 export interface RelayLimits {
   readonly maxLineBytes: number;

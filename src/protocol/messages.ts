@@ -8,7 +8,7 @@ import type { ChainHead } from "./event.js";
 import { type Filter, parseFilter } from "./filter.js";
 import { type Frame, type FrameLimits, splitFrame } from "./frame.js";
 import { BYTES32, HASH, isInteger, isText } from "./grammar.js";
-import { MAX_WITHHELD } from "./limits.js";
+import { MAX_BRANCHES_TOLD, MAX_WITHHELD } from "./limits.js";
 import type { Refusal } from "./refusal.js";
 import { parseRelayInfo, type RelayInfo } from "./relay-info.js";
 import { PROTOCOL_VERSION, versionUnsupported } from "./version.js";
@@ -93,6 +93,8 @@ export interface PromisedMessage {
   readonly head?: ChainHead;
   /** The hash of the relay's newest identity operation of the agent, which follows as the frame's one entry. */
   readonly identity: string;
+  /** Where other branches of updates end that the relay has, of the era of `identity`, by hash; absent where there are none. */
+  readonly branches?: readonly string[];
 }
 export interface EntriesMessage {
   readonly t: "entries";
@@ -160,7 +162,7 @@ export function parseClientMessage(envelope: Readonly<Record<string, unknown>>, 
       read.entries(1, Number.POSITIVE_INFINITY);
       return { t, ref: read.ref(), ...(read.has("epoch") ? { epoch: read.integer("epoch", 1) } : {}) };
     case "promise":
-      read.entries(1, 2);
+      read.entries(1, 1 + MAX_BRANCHES_TOLD);
       return { t, ref: read.ref() };
     case "follow":
       read.entries(0, 0);
@@ -205,6 +207,7 @@ export function parseRelayMessage(envelope: Readonly<Record<string, unknown>>, e
         epoch: read.integer("epoch", 1),
         ...(read.has("head") ? { head: read.chainHead("head") } : {}),
         identity: read.text("identity", HASH, "an operation's hash"),
+        ...(read.has("branches") ? { branches: branchesOf(read) } : {}),
       };
     case "entries":
       return entriesOf(read);
@@ -256,6 +259,12 @@ function entriesOf(read: EnvelopeReader): EntriesMessage {
     ...(read.has("withheld") ? { withheld: withheldOf(read) } : {}),
     cursor: read.cursor("cursor"),
   };
+}
+
+function branchesOf(read: EnvelopeReader): readonly string[] {
+  const list = read.raw("branches");
+  if (Array.isArray(list) && list.length <= MAX_BRANCHES_TOLD && list.every((item) => isText(item, HASH))) return list;
+  throw read.bad("branches", `an array of at most ${MAX_BRANCHES_TOLD} hashes of operations`);
 }
 
 function withheldOf(read: EnvelopeReader): Withheld[] {

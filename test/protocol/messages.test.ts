@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { utf8 } from "../../keys/bytes.js";
 import { isAntsError } from "../../keys/errors.js";
 import { encodeFrame } from "../../src/protocol/frame.js";
-import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
+import { DEFAULT_LIMITS, MAX_BRANCHES_TOLD } from "../../src/protocol/limits.js";
 import { parseClientMessage, parseRelayMessage, readClientFrame, readRelayFrame } from "../../src/protocol/messages.js";
 import { codeOf } from "../keys/code-of.js";
 import { did, genesis, key, stream, url } from "./author.js";
@@ -28,6 +28,7 @@ const fromClient: Row[] = [
   [{ t: "publish", ref: 1, epoch: 5 }, 256],
   [{ t: "promise", ref: 2 }, 1],
   [{ t: "promise", ref: 2 }, 2],
+  [{ t: "promise", ref: 2 }, 1 + MAX_BRANCHES_TOLD],
   [{ t: "follow", ref: 3, after: cursor, filter: {}, live: true }, 0],
   [{ t: "follow", ref: 3, after: "start", filter: { dids: [did], types: ["event"] }, live: false, allowGap: true }, 0],
   [{ t: "follow", ref: 3, after: "head", filter: {}, live: true }, 0],
@@ -44,6 +45,10 @@ const fromRelay: Row[] = [
   [{ t: "refused", ...refusal, retryable: true, retryAfterMs: 50, details: { limit: "entriesPerSecond" } }, 0],
   [{ t: "promised", ref: 2, epoch: 5, head, identity: genesis.hash }, 1],
   [{ t: "promised", ref: 2, epoch: 5, identity: genesis.hash }, 1],
+  [
+    { t: "promised", ref: 2, epoch: 5, identity: genesis.hash, branches: Array(MAX_BRANCHES_TOLD).fill(genesis.hash) },
+    1,
+  ],
   [{ t: "entries", ref: 3, at: [1, 3], withheld: [{ at: 2, id, did, seq: 0 }], cursor }, 2],
   [{ t: "entries", ref: 0, at: [], cursor }, 0],
   [{ t: "caught-up", ref: 3, cursor }, 0],
@@ -82,7 +87,7 @@ describe("a client's message is refused", () => {
     [{ t: "publish", ref: 1 }, 0, "bad-message", "entries"],
     [{ t: "publish", ref: 1, epoch: 0 }, 1, "bad-message", "epoch"],
     [{ t: "promise", ref: 1 }, 0, "bad-message", "entries"],
-    [{ t: "promise", ref: 1 }, 3, "bad-message", "entries"],
+    [{ t: "promise", ref: 1 }, 2 + MAX_BRANCHES_TOLD, "bad-message", "entries"],
     [{ t: "auth", ref: 1 }, 0, "bad-message", "entries"],
     [{ t: "auth", ref: 1 }, 2, "bad-message", "entries"],
     [{ t: "unfollow", ref: 1 }, 1, "bad-message", "entries"],
@@ -134,6 +139,13 @@ describe("a relay's message is refused", () => {
     [{ t: "refused", ref: 1, ...refusal, head: { epoch: 0, seq: 0, id } }, 0, "bad-message"],
     [{ t: "refused", ref: 1, ...refusal, details: [] }, 0, "bad-message"],
     [{ t: "promised", ref: 1, epoch: 1, identity: "x" }, 1, "bad-message"],
+    [{ t: "promised", ref: 1, epoch: 1, identity: genesis.hash, branches: ["x"] }, 1, "bad-message"],
+    [{ t: "promised", ref: 1, epoch: 1, identity: genesis.hash, branches: genesis.hash }, 1, "bad-message"],
+    [
+      { t: "promised", ref: 1, epoch: 1, identity: genesis.hash, branches: Array(33).fill(genesis.hash) },
+      1,
+      "bad-message",
+    ],
     [{ t: "promised", ref: 1, epoch: 1, identity: genesis.hash }, 0, "bad-message"],
     [{ t: "entries", ref: 1, at: [1], cursor }, 2, "bad-message"],
     [{ t: "entries", ref: 1, at: [2, 1], cursor }, 2, "bad-message"],

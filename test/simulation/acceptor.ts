@@ -286,10 +286,17 @@ export class Acceptor {
       this.#send(peer, { t: "refused", ref, i: asked, at: [], ...asRefusal(outcome) });
       return;
     }
-    const newest = this.#admission.agent(promise.did)!.keys.newest!;
+    const { newest, otherEnds } = this.#admission.agent(promise.did)!.keys;
     const head = this.head(promise.did);
-    const answer = { t: "promised", ref, epoch: promise.epoch, identity: newest.hash } as const;
-    this.#send(peer, head === undefined ? answer : { ...answer, head }, [newest.line]);
+    const answer = {
+      t: "promised",
+      ref,
+      epoch: promise.epoch,
+      identity: newest!.hash,
+      ...(head === undefined ? {} : { head }),
+      ...(otherEnds.length === 0 ? {} : { branches: otherEnds }),
+    } as const;
+    this.#send(peer, answer, [newest!.line]);
   }
 
   #keep(frame: VerifiedFrame, i: number, outcome: Exclude<Outcome, Refusal>): void {

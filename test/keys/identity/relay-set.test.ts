@@ -106,8 +106,39 @@ describe("the relay sets from one operation to another", () => {
     const state = stateOf([...log, left, right, settled]);
     expect(letters(state, log[3]).sort()).toEqual(["abc", "lmn", "rst", "xyz"]);
     expect(letters(state, right).sort()).toEqual(["abc", "lmn", "rst", "xyz"]);
-    expect(letters(state, left)).toEqual(["lmn", "xyz"]);
+    expect(letters(state, left).sort()).toEqual(["lmn", "rst", "xyz"]);
     expect(letters(state, settled)).toEqual(["xyz"]);
+  });
+
+  test("of a contest are those of every branch, wherever the newest claim stands", () => {
+    const [left, right] = [by(log[3]!, "lmn"), by(log[3]!, "rst")];
+    const near = by(left, "mno");
+    const all = [...log, left, right, near, by(near, "nop")];
+    expect(letters(stateOf(all, left), left).sort()).toEqual(["lmn", "mno", "nop", "rst"]);
+    expect(letters(stateOf(all, near), near).sort()).toEqual(["mno", "nop", "rst"]);
+  });
+
+  test("count what grew on a settled branch only where it settles something itself", () => {
+    const [left, right] = [by(log[3]!, "lmn"), by(log[3]!, "rst")];
+    const settled = update(left, { over: [right], changes: { relays: named("xyz") } });
+    const unaware = by(right, "uvw");
+    expect(letters(stateOf([...log, left, right, settled, unaware]), settled)).toEqual(["xyz"]);
+    const third = by(log[3]!, "ghi");
+    const settling = update(right, { over: [third], changes: { relays: named("uvw") } });
+    const all = [...log, left, right, third, settled, settling, by(settling, "opq")];
+    expect(letters(stateOf(all, settled), settled).sort()).toEqual(["ghi", "opq", "rst", "uvw", "xyz"]);
+  });
+
+  test("of three branches of which one settled another, count until both are settled", () => {
+    const [left, right, third] = ["lmn", "rst", "uvw"].map((names) => by(log[3]!, names)) as ParsedOperation[];
+    const settled = update(left!, { over: [right!] });
+    const again = update(settled, { over: [third!] });
+    const state = stateOf([...log, left!, right!, third!, settled, again]);
+    expect(letters(state, settled).sort()).toEqual(["lmn", "uvw"]);
+    expect(letters(state, again)).toEqual(["lmn"]);
+    const byAnother = update(third!, { over: [right!] });
+    const joined = update(left!, { over: [byAnother] });
+    expect(letters(stateOf([...log, left!, right!, third!, byAnother, joined]), joined)).toEqual(["lmn"]);
   });
 
   test("are not guessed for operations that the state doesn't know", () => {

@@ -91,7 +91,7 @@ describe("verifying a relay's folder (N2)", () => {
     const { stream } = ledger.folder;
     await publish(ledger, chain(2));
     const promise = createPromise({ did, epoch: 2, stream, instance, timeMs, seed });
-    expect(await ledger.promise(verifier.verify(utf8(`${promise}\n`)))).toMatchObject({ epoch: 2 });
+    expect(await ledger.promise(verifier.verify(utf8(`${promise}\n`)))).toMatchObject({ promised: { epoch: 2 } });
     await ledger.close();
     rmSync(inData(folder, "index"), { recursive: true });
     const [path] = segmentPaths(folder);

@@ -230,11 +230,7 @@ export class SimRelay {
           const epoch = frame.entries.find((entry) => entry.type === "promise")?.epoch;
           const asked = { count: entries.length, ...(epoch === undefined ? {} : { epoch }) };
           if ("refused" in reply) this.#send(peer, { t: "refused", ref, ...reply.refused }, [], asked);
-          else {
-            const { epoch, head, identity, identityLine } = reply;
-            const answer = { t: "promised", ref, epoch, identity } as const;
-            this.#send(peer, head === undefined ? answer : { ...answer, head }, [identityLine], asked);
-          }
+          else this.#send(peer, { t: "promised", ref, ...reply.promised }, [reply.identityLine], asked);
           return;
         }
         case "auth": {
