@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { updateIdentity } from "../../keys/identity/create.js";
 import { systemClock } from "../../keys/ports.js";
 import { Admission } from "../../relay/admission/admission.js";
 import { DataFolder } from "../../relay/data-folder.js";
@@ -129,4 +130,38 @@ it("an index is readable by its owner only, whatever the process's mask is", asy
     expect(statSync(`${folder}/data/index/${name}`).mode & 0o077).toBe(0);
   }
   await ledger.close();
+});
+
+it("a promise says where every branch of updates ends that is known here, and is no news when it is asked for again", async () => {
+  const { folder, ledger, author } = await started();
+  const { stream } = ledger.folder;
+  const text = ({ line }: { line: Uint8Array }) => Buffer.from(line).toString();
+  const update = (handles: readonly string[]) =>
+    updateIdentity({ parent: author.genesis.parsed, changes: { handles }, signSeed: author.seed, timeMs: 0 }).parsed;
+  const [near, far] = [update(["scout@near.example"]), update(["scout@far.example"])];
+  const asked = author.promise(stream, 2);
+  expect(await ledger.promise(frameOf([asked, text(near)]))).toMatchObject({ promised: { identity: near.hash } });
+  const position = ledger.position;
+  const told = await ledger.promise(frameOf([asked, text(near), text(far)]));
+  if ("refused" in told) throw new RangeError(told.refused.code);
+  const { promised } = told;
+  expect(promised).toMatchObject({ epoch: 2, identity: author.genesis.hash });
+  expect([...promised.branches!].sort()).toEqual([near.hash, far.hash].sort());
+  expect(ledger.position).toBe(position + 1);
+  const settled = updateIdentity({
+    parent: near,
+    over: [far.hash],
+    changes: {},
+    signSeed: author.seed,
+    timeMs: 0,
+  }).parsed;
+  const known = { promised: { epoch: 2, identity: settled.hash, branches: [far.hash] } };
+  expect(await ledger.promise(frameOf([asked, text(settled)]))).toMatchObject(known);
+  await ledger.close();
+  const again = await openLedger(folder);
+  expect(await again.promise(frameOf([asked]))).toMatchObject(known);
+  const above = author.promise(stream, 3);
+  expect(await again.promise(frameOf([above]))).toMatchObject({ promised: { ...known.promised, epoch: 3 } });
+  expect(await again.promise(frameOf([asked, text(settled)]))).toMatchObject({ refused: { code: "fenced" } });
+  await again.close();
 });
