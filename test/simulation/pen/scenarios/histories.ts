@@ -1,4 +1,7 @@
+import { concat, utf8 } from "../../../../keys/bytes.js";
+import { updateIdentity } from "../../../../keys/identity/create.js";
 import { IdentityLog } from "../../../../src/client/identity-log.js";
+import { CLAIM_KIND } from "../../../../src/protocol/event.js";
 import { CrashDisk } from "../crash-disk.js";
 import { IDENTITY_FILE, type Instance } from "../instance.js";
 import type { Scenario, Scene } from "./scene.js";
@@ -140,6 +143,54 @@ export const HISTORIES: readonly Scenario[] = [
       for (const relay of scene.relays) await scene.answerTo(relay, [rival.line]);
       // Who saw one of them first goes on with it.
       await scene.goesOn(owner);
+    },
+  },
+  {
+    name: "updates clash, and a claim under one of them reaches its new relays only",
+    spare: 2,
+    async run(scene) {
+      const { world } = scene;
+      const first = await scene.begun();
+      world.kill(first);
+      const update = (names: string) =>
+        updateIdentity({
+          parent: world.genesis,
+          changes: { relays: [...names].map((name) => scene.relay(name).address) },
+          signSeed: world.seed,
+          timeMs: world.clock.nowMs(),
+        }).parsed;
+      const [near, far] = [update("ABC"), update("CDE")];
+      const chain = scene.chainAt(scene.relay("A"));
+      for (const relay of scene.relays) {
+        const isOld = "ABC".includes(relay.name);
+        const lines = isOld ? [near.line, far.line] : [world.genesis.line, far.line, ...chain.map(({ line }) => line)];
+        scene.require((await scene.answerTo(relay, lines)) === "ack", `${relay.name} stores what it is sent`);
+      }
+      const homeOf = (operation: typeof near) => {
+        const host = scene.copyOf(first.options.host);
+        const lines = [world.genesis.line, operation.line].flatMap((line) => [line, utf8("\n")]);
+        host.disk.put(IDENTITY_FILE, concat(...lines));
+        return host;
+      };
+      const [home, other] = [homeOf(near), homeOf(far)];
+      const last = chain.at(-1)!;
+      const epoch = last.epoch + 1;
+      for (const relay of scene.relays) {
+        scene.require((await scene.raise(relay, epoch)) === "promised", `${relay.name} promises epoch ${epoch}`);
+      }
+      const claim = scene.forged({ epoch, after: last, kind: CLAIM_KIND, identity: far.hash });
+      for (const name of "DE") await scene.answerTo(scene.relay(name), [claim.line], epoch);
+      scene.putOnDisk(other, claim);
+
+      const next = scene.start(home, { takeover: true });
+      await scene.holds(next);
+      await scene.commits(2);
+      world.kill(next);
+      scene.relay("C").crash();
+      const displacing = scene.start(other, { takeover: true });
+      await scene.holds(displacing);
+      await scene.commits(2);
+      await scene.goesOn(home);
     },
   },
 ];
