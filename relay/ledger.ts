@@ -253,7 +253,8 @@ export class Ledger {
     let refusedAt = asked;
     const order = [...frame.entries.keys()].filter((i) => i !== asked);
     const stored: number[] = [];
-    const runs = runsIn(order.map((i) => frame.entries[i]!));
+    const brought = order.map((i) => frame.entries[i]!);
+    const runs = runsIn(brought, true);
     for (const i of [...order, asked]) {
       const entry = frame.entries[i]!;
       if (i !== asked && (entry.type !== "identity" || entry.did !== promise.did)) {

@@ -58,7 +58,9 @@ export function relaySetsBetween(
     const fork = places.get(hash)!;
     return fork >= eraStart && fork <= end;
   });
-  return distinct([...state.operations.slice(start, end + 1), ...open].map(relaySetOf));
+  // Nothing can be claimed, or committed, where there is no relay.
+  const sets = [...state.operations.slice(start, end + 1), ...open].map(relaySetOf);
+  return distinct(sets.filter(({ relays }) => relays.length > 0));
 }
 
 /**

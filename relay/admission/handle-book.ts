@@ -65,8 +65,11 @@ export class HandleBook {
     this.#nowMs = options.nowMs;
   }
 
-  /** Why this genesis or update of `did` must not be the newest one here; undefined where it may. */
-  objection(did: Did, { op }: ParsedOperation, history: History): HandleObjection | undefined {
+  /**
+   * Why this genesis or update of `did` must not be the newest one here; undefined where it may. `isForPen`: it comes with
+   * a promise; then a handle that another agent lists is no reason, since {@link note} leaves it with that one.
+   */
+  objection(did: Did, { op }: ParsedOperation, history: History, isForPen: boolean): HandleObjection | undefined {
     const host = this.#rules.host();
     if (host === undefined) return undefined;
     const wanted: string[] = [];
@@ -75,6 +78,7 @@ export class HandleBook {
       if (at !== host) continue;
       const hold = withoutHistory(this.#holdOf(handle), history);
       if (hold?.did === did) continue;
+      if (isForPen && hold !== undefined && this.#lists(hold.did, handle)) continue;
       if (hold !== undefined && this.#isKept(handle, hold)) return taken(handle, hold);
       if (this.#rules.reserved.has(name)) {
         return refused(handle, `${handle} is a name that this relay gives nobody`, { reason: "reserved" });
@@ -96,7 +100,7 @@ export class HandleBook {
   }
 
   /**
-   * Takes an operation into account that went to the log at `position`.
+   * Takes an operation into account that went to the log at `position`. Beside the branch that counts it gets no handle.
    *
    * @param before the agent's newest operation before it
    * @param parent the operation that it follows, and where that is, if nothing but operations of this agent lies between
@@ -107,13 +111,14 @@ export class HandleBook {
     before: ParsedOperation | undefined,
     parent: { readonly operation: ParsedOperation; readonly position: number } | undefined,
   ): void {
-    const { did, op } = operation;
+    const { did, op, hash } = operation;
+    const { newest } = this.#agent(did)?.keys ?? {};
     const touched = new Set(accountsOf([...(before?.op.handles ?? []), ...op.handles]));
     for (const handle of accountsOf(parent?.operation.op.handles ?? [])) {
       const hold = this.#holdOf(handle);
       if (hold?.did === did && hold.at === parent!.position) this.#set(handle, hold.before, position);
     }
-    if (op.op === "genesis" || op.op === "update") {
+    if (newest?.hash === hash && (op.op === "genesis" || op.op === "update")) {
       for (const handle of accountsOf(op.handles)) {
         const hold = this.#holdOf(handle);
         if (hold?.did === did || (hold !== undefined && this.#lists(hold.did, handle))) continue;
@@ -122,7 +127,7 @@ export class HandleBook {
         this.#set(handle, { did, at: position, ...previous }, position);
       }
     }
-    for (const handle of accountsOf(this.#agent(did)?.keys.newest?.op.handles ?? [])) touched.add(handle);
+    for (const handle of accountsOf(newest?.op.handles ?? [])) touched.add(handle);
     for (const handle of touched) this.#markDropped(did, handle, position);
   }
 

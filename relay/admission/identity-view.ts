@@ -11,6 +11,12 @@ import type { ChainHead } from "../../src/protocol/event.js";
 /** A live key speaks for the agent. The owner's recovery key reads what is addressed to it, and does nothing else. */
 export type Power = "agent" | "owner";
 
+/** What follows from all operations. */
+interface Known {
+  readonly newest: ParsedOperation | undefined;
+  readonly otherEnds: readonly string[];
+}
+
 /** What follows from the rotates alone. */
 interface Standings {
   readonly deactivated: boolean;
@@ -26,7 +32,7 @@ interface Standings {
 export class IdentityView implements KeyView {
   readonly #set: OperationSet;
   #standings: Standings | undefined;
-  #newest: { readonly operation: ParsedOperation | undefined } | undefined;
+  #known: Known | undefined;
 
   constructor(operations: OperationSet) {
     this.#set = operations;
@@ -53,22 +59,19 @@ export class IdentityView implements KeyView {
   add(operation: ParsedOperation): Joined {
     const joined = this.#set.add(operation);
     if (joined.status !== "added") return joined;
-    this.#newest = undefined;
+    this.#known = undefined;
     if (operation.op.op !== "update" || joined.released.length > 0) this.#standings = undefined;
     return joined;
   }
 
   /** The newest operation on the branch that counts; undefined before the genesis arrived. */
   get newest(): ParsedOperation | undefined {
-    this.#newest ??= { operation: resolveHeld(this.#set)?.head.operation };
-    return this.#newest.operation;
+    return this.#knownNow().newest;
   }
 
   /** Hashes of the last operations of all branches beside the newest's, of its era. */
-  get otherEnds(): string[] {
-    const held = resolveHeld(this.#set);
-    if (held === undefined) return [];
-    return endsOf(held.head).flatMap(({ hash }) => (hash === held.head.operation.hash ? [] : [hash]));
+  get otherEnds(): readonly string[] {
+    return this.#knownNow().otherEnds;
   }
 
   get deactivated(): boolean {
@@ -102,10 +105,22 @@ export class IdentityView implements KeyView {
     return this.#set.get(hash) !== undefined;
   }
 
+  #knownNow(): Known {
+    this.#known ??= knownOf(this.#set);
+    return this.#known;
+  }
+
   #now(): Standings {
     this.#standings ??= standingsOf(this.#set);
     return this.#standings;
   }
+}
+
+function knownOf(set: OperationSet): Known {
+  const head = resolveHeld(set)?.head;
+  if (head === undefined) return { newest: undefined, otherEnds: [] };
+  const newest = head.operation;
+  return { newest, otherEnds: endsOf(head).flatMap(({ hash }) => (hash === newest.hash ? [] : [hash])) };
 }
 
 function standingsOf(set: OperationSet): Standings {

@@ -1,6 +1,7 @@
 import type { Did } from "../../keys/did.js";
 import type { ParsedOperation } from "../../keys/identity/operation.js";
 import { OperationSet } from "../../keys/identity/operation-set.js";
+import { resolveHeld } from "../../keys/identity/resolve.js";
 import type { VerifiedEntry, VerifiedOperation } from "../verified-frame.js";
 import { whyEraFull } from "./era-room.js";
 import type { HandleBook, HandleObjection } from "./handle-book.js";
@@ -12,18 +13,22 @@ import type { HandleBook, HandleObjection } from "./handle-book.js";
  */
 export class OperationRun {
   readonly #operations: readonly ParsedOperation[];
+  readonly #isForPen: boolean;
   /** Hashes of those that are sure to be followed here. */
   readonly #followed = new Set<string>();
   /** Their positions, as far as they went to the log. */
   readonly history = new Set<number>();
 
-  constructor(operations: readonly ParsedOperation[]) {
+  /** `isForPen`: they come with a promise, which needs them all; names must not keep an agent from its pen. */
+  constructor(operations: readonly ParsedOperation[], isForPen = false) {
     this.#operations = operations;
+    this.#isForPen = isForPen;
   }
 
   /**
-   * Why the operation is not taken for the handles that it lists; undefined where it may be. It is forgiven only if all
-   * that comes after it in the row will be taken: a follower that is refused would leave it as the newest.
+   * Why the operation is not taken for the handles that it lists; undefined where it may be. It is forgiven where another
+   * branch counts, or if all that comes after it in the row will be taken: a follower that is refused would leave it as
+   * the newest.
    *
    * @param known all operations that are here of the agent
    */
@@ -32,14 +37,16 @@ export class OperationRun {
     known: Pick<OperationSet, "did" | "operations">,
     { book, maxUpdates }: { readonly book: HandleBook; readonly maxUpdates: number },
   ): HandleObjection | undefined {
-    const objection = book.objection(known.did, operation, this.history);
+    const objectionTo = (one: ParsedOperation) => book.objection(known.did, one, this.history, this.#isForPen);
+    const objection = objectionTo(operation);
     if (objection === undefined || this.#followed.has(operation.hash)) return undefined;
+    if (!becomesNewest(operation, known)) return undefined;
     const taken = this.#wouldBeTaken(operation, known, maxUpdates);
     const followed = new Set(taken.map(({ op }) => op.prev));
     if (!followed.has(operation.hash)) return objection;
     const asking = taken.filter((one) => !followed.has(one.hash) && this.#asks(known.did, one, book));
     if (asking.length > 1) return objection;
-    if (asking.some((one) => book.objection(known.did, one, this.history) !== undefined)) return objection;
+    if (asking.some((one) => objectionTo(one) !== undefined)) return objection;
     for (const { hash } of taken) if (followed.has(hash)) this.#followed.add(hash);
     return undefined;
   }
@@ -78,13 +85,22 @@ export class OperationRun {
   }
 }
 
-/** The identity operations that stand in a row, each entry with its row. */
-export function runsIn(entries: readonly VerifiedEntry[]): ReadonlyMap<VerifiedEntry, OperationRun> {
+function becomesNewest(operation: ParsedOperation, known: Pick<OperationSet, "did" | "operations">): boolean {
+  const trial = new OperationSet(known.did, known.operations());
+  trial.add(operation);
+  return resolveHeld(trial)?.head.operation === operation;
+}
+
+/** The identity operations that stand in a row, each entry with its row; `isForPen` as {@link OperationRun} has it. */
+export function runsIn(entries: readonly VerifiedEntry[], isForPen = false): ReadonlyMap<VerifiedEntry, OperationRun> {
   const runs = new Map<VerifiedEntry, OperationRun>();
   let row: VerifiedOperation[] = [];
   const end = () => {
     if (row.length === 0) return;
-    const run = new OperationRun(row.map(({ operation }) => operation));
+    const run = new OperationRun(
+      row.map(({ operation }) => operation),
+      isForPen,
+    );
     for (const entry of row) runs.set(entry, run);
     row = [];
   };

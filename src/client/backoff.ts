@@ -49,9 +49,13 @@ export class Backoff {
 /** The longest pause that a relay can impose; also far below what a timer overflows at (2^31 ms), which fires at once. */
 const MAX_ASKED_PAUSE_MS = 3_600_000;
 
+/** Whoever asks for less would have its clients go round in circles. */
+const MIN_ASKED_PAUSE_MS = 50;
+
 /** How long to wait where a relay asked for it (`retryAfterMs`); undefined where it didn't. */
 export function pauseAskedFor(retryAfterMs: unknown): number | undefined {
-  return typeof retryAfterMs === "number" ? Math.min(Math.max(0, retryAfterMs), MAX_ASKED_PAUSE_MS) : undefined;
+  if (typeof retryAfterMs !== "number" || Number.isNaN(retryAfterMs)) return undefined;
+  return Math.min(Math.max(MIN_ASKED_PAUSE_MS, retryAfterMs), MAX_ASKED_PAUSE_MS);
 }
 
 /** A uniform number in [0, 1) from 32 random bits. */

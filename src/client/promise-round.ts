@@ -240,7 +240,8 @@ class PromiseRound {
           return;
         }
         // With the newest identity operation, and the ends of all other branches; the relay stores them first.
-        const told = new Set([identity.newest!, ...requireState(this.#context).ends]);
+        const { head, ends } = requireState(this.#context);
+        const told = ends.includes(head) ? new Set([head, ...ends]) : ends;
         const { size } = identity;
         const request = [line, ...[...told].slice(0, MAX_BRANCHES_TOLD).map(({ line }) => line)];
         const { message, entries } = await connection.promise(request, { signal });
@@ -325,7 +326,7 @@ class PromiseRound {
       }
       case "handover-used":
         // Where this process's own claim follows the hand-over, it is the holder there already.
-        return message.head !== undefined && this.#options.ownClaims?.has(message.head.id)
+        return reasons.handover !== undefined && this.#options.ownClaims?.has(message.head?.id ?? "")
           ? { reasons: {} }
           : refusedAnswer(message);
       case "fenced":

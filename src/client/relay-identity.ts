@@ -15,7 +15,7 @@ export interface RelayIdentity {
 /** Eight full eras of updates. What is beyond is somebody's flood; the newest operation is at other relays too. */
 const MAX_LINES = 8_192;
 const MAX_BYTES = 16 * 2 ** 20;
-/** Lines that are no operations of this agent, or come before their parents: an honest relay sends none. */
+/** Lines that are no operations of this agent, come before their parents, or come again: an honest relay sends none. */
 const MAX_STRAY_LINES = 16;
 
 /**
@@ -48,6 +48,7 @@ export async function readOperations(
   const order = new Set<string>();
   let lines = 0;
   let bytes = 0;
+  let repeats = 0;
   let strays = 0;
   const follow = connection.follow({
     after: "start",
@@ -59,9 +60,12 @@ export async function readOperations(
     for (const line of entries) {
       lines += 1;
       bytes += line.length;
-      if (lines > MAX_LINES || bytes > MAX_BYTES) return { order: [...order], isCut: true };
+      // What it sends again is worked through for nothing: it has an end or not, but nothing more to say.
+      if (lines > MAX_LINES || bytes > MAX_BYTES || repeats > MAX_STRAY_LINES)
+        return { order: [...order], isCut: true };
       const hash = take(line);
-      if (hash !== undefined) order.add(hash);
+      if (hash !== undefined && order.has(hash)) repeats += 1;
+      else if (hash !== undefined) order.add(hash);
       else if (++strays > MAX_STRAY_LINES) {
         const message = `${connection.url} sends lines that are no identity operations of ${did}`;
         throw new AntsError("relay-protocol", message, { details: { url: connection.url, did } });

@@ -6,6 +6,7 @@ import { acquirePen } from "../../src/client/acquire-pen.js";
 import { IdentityLog } from "../../src/client/identity-log.js";
 import { createBatch, type SignedEvent } from "../../src/protocol/batch.js";
 import { CLAIM_KIND, parseEvent } from "../../src/protocol/event.js";
+import { MAX_BRANCHES_TOLD } from "../../src/protocol/limits.js";
 import type { RelayMessage } from "../../src/protocol/messages.js";
 import { createPromise } from "../../src/protocol/promise.js";
 import { World } from "../simulation/world.js";
@@ -156,5 +157,20 @@ describe("while updates of the identity clash", () => {
       acquirePen(again.context, { takeover: true, timeoutMs: 3_000 }).catch((error: unknown) => error),
     );
     expect(error).toMatchObject({ code: "no-quorum", message: expect.stringContaining("does not send") });
+  });
+
+  it("more branches than a relay takes keep a claim waiting, and the message says for what", async () => {
+    const world = fiveRelays();
+    const pinned = update(world, "abc");
+    const ends = Array.from({ length: MAX_BRANCHES_TOLD }, (_, i) => {
+      const changes = { handles: [`scout@n${i}.example`] };
+      return updateIdentity({ parent: pinned, changes, signSeed: world.signSeed, timeMs: i }).parsed;
+    });
+    const identity = new IdentityLog(world.did, [world.genesis, pinned, ...ends], pinned.hash);
+    expect(identity.newest?.hash).toBe(pinned.hash);
+    for (const name of "abc") put(world, name, [pinned, ...ends.slice(0, 16)], []);
+    const { context } = await world.start({ identity });
+    const error = await world.clock.run(acquirePen(context, { timeoutMs: 3_000 }).catch((error: unknown) => error));
+    expect(error).toMatchObject({ code: "no-quorum", message: expect.stringContaining("branches of updates") });
   });
 });

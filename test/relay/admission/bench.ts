@@ -65,7 +65,15 @@ export class Bench {
 
   /** A frame of identity operations, judged in order up to the first refusal; the answers as codes. */
   sendRow(...operations: readonly ParsedOperation[]): string[] {
-    const run = new OperationRun(operations);
+    return this.#judge(operations, new OperationRun(operations));
+  }
+
+  /** The same, as what comes with a promise. */
+  bring(...operations: readonly ParsedOperation[]): string[] {
+    return this.#judge(operations, new OperationRun(operations, true));
+  }
+
+  #judge(operations: readonly ParsedOperation[], run: OperationRun): string[] {
     const codes: string[] = [];
     for (const operation of operations) {
       const entry = asEntry(operation);

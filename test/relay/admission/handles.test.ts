@@ -193,7 +193,60 @@ describe("a handle under the relay's own host", () => {
     });
     expect(codeOf(relay.send(asEntry(settled.parsed)))).toBe("stored");
     expect(holder(relay)).not.toHaveProperty("droppedMs");
-    expect(holder(relay, "thief@relay.example")).toMatchObject({ did: owner.did, droppedMs: 0 });
+    expect(holder(relay, "thief@relay.example")).toBeUndefined();
+  });
+
+  it("keeps no branch out that does not count, and such a branch gets none", () => {
+    const relay = new Bench();
+    const [owner, other] = [here(relay), here(relay)];
+    relay.send(asEntry(listing(other, other.genesis, HANDLE)));
+    const wanted = listing(owner, owner.genesis, HANDLE, "free@relay.example");
+    expect(relay.sendRow(wanted)).toEqual(["handle-taken"]);
+    const settled = updateIdentity({
+      parent: owner.genesis,
+      signSeed: owner.seed,
+      changes: {},
+      over: [wanted.hash],
+      timeMs: ++timeMs,
+    }).parsed;
+    expect(relay.sendRow(settled, wanted)).toEqual(["stored", "stored"]);
+    expect(holder(relay)).toMatchObject({ did: other.did });
+    expect(holder(relay, "free@relay.example")).toBeUndefined();
+    expect(owners(rebuilt(relay))).toEqual(owners(relay.index.handles));
+    const [clashing, more] = ["a", "b"].map((name) =>
+      listing(other, other.genesis, `${name}@relay.example`, "admin@relay.example"),
+    );
+    expect(relay.sendRow(clashing!, more!)).toEqual(["stored", "stored"]);
+    expect(holder(relay, "admin@relay.example")).toBeUndefined();
+    expect(holder(relay, "a@relay.example")).toBeUndefined();
+  });
+
+  it("of another agent keeps nobody from the pen: the update that lists it is stored with a promise, and does not get it", () => {
+    const relay = new Bench();
+    const [owner, other] = [here(relay), here(relay)];
+    const theirs = listing(other, other.genesis, HANDLE);
+    relay.send(asEntry(theirs));
+    const wanted = listing(owner, owner.genesis, HANDLE, "free@relay.example");
+    expect(relay.sendRow(wanted)).toEqual(["handle-taken"]);
+    expect(relay.bring(wanted)).toEqual(["stored"]);
+    expect(holder(relay)).toMatchObject({ did: other.did });
+    expect(holder(relay, "free@relay.example")).toMatchObject({ did: owner.did });
+    expect(owners(rebuilt(relay))).toEqual(owners(relay.index.handles));
+    // It waits for its 90 days like anybody's.
+    relay.send(event(other, "1.0"), 1);
+    relay.send(asEntry(listing(other, theirs)));
+    const again = listing(owner, wanted, HANDLE);
+    expect(relay.bring(again)).toEqual(["handle-taken"]);
+    relay.nowMs = HANDLE_RESERVE_MS;
+    expect(relay.bring(again)).toEqual(["stored"]);
+    expect(holder(relay)).toMatchObject({ did: owner.did });
+    expect(owners(rebuilt(relay))).toEqual(owners(relay.index.handles));
+  });
+
+  it("that the relay gives nobody is refused with a promise as well", () => {
+    const relay = new Bench();
+    const one = here(relay);
+    expect(relay.bring(listing(one, one.genesis, "admin@relay.example"))).toEqual(["handle-refused"]);
   });
 });
 
