@@ -1,5 +1,7 @@
-import { hex } from "../../../../keys/bytes.js";
+import { concat, hex, utf8 } from "../../../../keys/bytes.js";
+import { updateIdentity } from "../../../../keys/identity/create.js";
 import type { RefusedMessage } from "../../../../src/protocol/messages.js";
+import { IDENTITY_FILE } from "../instance.js";
 import type { Answer, Lie } from "../sim-relay.js";
 import type { Scenario } from "./scene.js";
 
@@ -103,6 +105,44 @@ export const LIES: readonly Scenario[] = [
     },
   },
   {
+    name: "one makes branches up, or keeps quiet about those that it was sent",
+    relays: 4,
+    faults: 1,
+    async run(scene) {
+      const { world } = scene;
+      const first = await scene.begun();
+      world.kill(first);
+      scene.relay("B").lie = ({ message, lines }) => ({
+        message: message.t === "promised" ? { ...message, branches: ["ab".repeat(32)] } : message,
+        lines,
+      });
+      const next = scene.start(first.options.host, { takeover: true });
+      await scene.holds(next);
+      await scene.commits(2);
+      world.kill(next);
+
+      const update = (name: string, parent = world.genesis) =>
+        updateIdentity({ parent, changes: { handles: [name] }, signSeed: world.seed, timeMs: 0 }).parsed;
+      const [one, other] = [update("one.example"), update("other.example")];
+      // The home stays with what it knew when the updates clashed; what followed ends that branch.
+      const known = [world.genesis, one, other, update("more.example", one)];
+      const host = scene.copyOf(first.options.host);
+      host.disk.put(IDENTITY_FILE, concat(...known.flatMap(({ line }) => [line, utf8("\n")])));
+      scene.relay("B").lie = ({ message, lines }) => {
+        if (message.t !== "promised") return { message, lines };
+        const { branches: _, ...rest } = message;
+        return { message: rest, lines };
+      };
+      const last = scene.start(host, { takeover: true });
+      await scene.holds(last);
+      await scene.commits(2);
+      for (const name of "CD") scene.relay(name).lie = scene.relay("B").lie;
+      world.kill(last);
+      await scene.ends(scene.start(host, { takeover: true, timeoutMs: 2_000 }), "no-quorum");
+      await scene.goesOn(host);
+    },
+  },
+  {
     name: "relays want an identity that they have",
     async run(scene) {
       const first = await scene.begun();
@@ -111,6 +151,16 @@ export const LIES: readonly Scenario[] = [
       await scene.ends(scene.start(first.options.host, { timeoutMs: 1_000 }), "no-quorum");
       for (const relay of scene.relays) {
         relay.lie = (answer) => ("ref" in answer.message ? refusal(answer.message.ref!, "identity-needed") : answer);
+      }
+      await scene.ends(scene.start(first.options.host, { timeoutMs: 1_000 }), "no-quorum");
+      for (const relay of scene.relays) {
+        relay.lie = (answer, asked) => {
+          if (!("ref" in answer.message)) return answer;
+          const { ref } = answer.message;
+          return asked.epoch === undefined
+            ? refusal(ref!, "rate-limited", { retryable: true })
+            : refusal(ref!, "identity-needed");
+        };
       }
       await scene.ends(scene.start(first.options.host, { timeoutMs: 1_000 }), "no-quorum");
       await scene.goesOn(first.options.host);
