@@ -8,6 +8,7 @@ import { type AgeIdentity, type OpenedArchive, readArchive } from "../agent/back
 import type { BackupTarget } from "../agent/backup/target.js";
 import { IdentityLog } from "../client/identity-log.js";
 import type { CommandContext } from "./context.js";
+import { type DamagedArchive, namedDamage, noneWhole, tellDamaged } from "./damaged-archives.js";
 
 /** An archive that was found, and opens. */
 export interface FoundArchive {
@@ -15,6 +16,8 @@ export interface FoundArchive {
   readonly from: string;
   /** Its manifest was read; whoever gets it reads the rest or closes it. */
   readonly archive: OpenedArchive;
+  /** What would have been compared with it and is damaged. */
+  readonly damaged?: readonly DamagedArchive[];
 }
 
 export interface NewestOptions {
@@ -22,15 +25,19 @@ export interface NewestOptions {
   readonly did?: string;
   /** What is known of the agent's keys besides what the archives say. */
   readonly identity?: IdentityLog;
-  /** Names that are not to be taken. */
-  readonly without?: ReadonlySet<string>;
+  /** Archives that are not to be taken; with an address, their copy at that target only. */
+  readonly without?: readonly { readonly name: string; readonly from?: string }[];
+  /** Those that were found damaged where more of them was read: for the error where no other is left. */
+  readonly damaged?: readonly DamagedArchive[];
+  /** Passes nothing damaged over before the first that opens: for whoever asks whether the newest one can be restored. */
+  readonly needsNewest?: true;
   /** Takes one whose signer was replaced, where there is no other. */
   readonly isVouchedFor?: boolean;
 }
 
 /** How many archives that open are compared by what their manifests say. */
 const MAX_COMPARED = 8;
-/** Of those whose key is known to be replaced, before the first that is none: a thief can lay in any number. */
+/** Of those that are damaged or whose key is known to be replaced: a thief can lay in any number. */
 const MAX_PASSED_OVER = 256;
 
 const MAX_TOLD = 3;
@@ -42,9 +49,9 @@ type Keys = { readonly identities: readonly AgeIdentity[] };
  * The archive to restore, of those that the keys open: of the newest eight the one whose chain went furthest, by epoch,
  * then seq, then time. A host that lost the pen and does not know it goes on making archives. Those whose signer was
  * replaced, as far as these archives and `identity` know, are passed over, and those that `identity` knows of crowd none
- * out of the eight; what is passed over and younger is told.
- * Undefined where the keys open none. Throws "backup-signer-replaced" where no other is left, and what reading the newest
- * one does, of its last copy.
+ * out of the eight; what is passed over and younger is told, and so is what is damaged.
+ * Undefined where the keys open none. Throws "backup-signer-replaced" and "backup-damaged" where no other is left, and
+ * what else reading the newest one does, of its first copy.
  */
 export async function openNewest(
   context: Context,
@@ -56,13 +63,16 @@ export async function openNewest(
   const opened: Opened[] = [];
   let chosen: Opened | undefined;
   try {
-    const refused = await openEach(context, archives, targets, keys, options, opened);
+    const { refused, damaged } = await openEach(context, left(archives, options), targets, keys, options, opened);
     chosen = choose(context, opened, options);
+    const all = [...(options.damaged ?? []), ...damaged];
+    if (chosen === undefined && refused.length === 0 && all.length > 0) throw noneWhole(all);
+    tellDamaged(context.out, damaged, chosen && { name: chosen.found.name, timeMs: chosen.timeMs });
     if (chosen === undefined && refused.length > 0) throw refused[0]!.refusal;
     const younger = refused.filter(({ timeMs }) => timeMs > (chosen?.timeMs ?? 0));
     for (const { refusal } of younger.slice(0, MAX_TOLD)) context.out.warn(`passed over: ${refusal.message}`);
     if (younger.length > MAX_TOLD) context.out.warn(`passed over: ${younger.length - MAX_TOLD} more of replaced keys`);
-    return chosen?.found;
+    return chosen && { ...chosen.found, damaged };
   } finally {
     for (const one of opened) if (one !== chosen) await one.found.archive.close();
   }
@@ -80,24 +90,33 @@ interface Refused {
   readonly refusal: AntsError;
 }
 
-/** Gives those that are of a replaced key, by the identity that was given; they are closed. */
+/** What is to be looked at. */
+function left(archives: readonly ListedArchive[], { without = [] }: NewestOptions): ListedArchive[] {
+  return archives.flatMap((archive) => {
+    const own = without.filter(({ name }) => name === archive.name);
+    const copies = archive.copies.filter(({ url }) => own.every(({ from }) => from !== undefined && from !== url));
+    return copies.length === 0 ? [] : [{ ...archive, copies }];
+  });
+}
+
+/** Gives those that are damaged, and those of a replaced key, by the identity that was given; they are closed. */
 async function openEach(
   context: Context,
   archives: readonly ListedArchive[],
   targets: readonly BackupTarget[],
   keys: Keys,
-  { did, without, identity, isVouchedFor }: NewestOptions,
+  { did, identity, isVouchedFor, needsNewest }: NewestOptions,
   opened: Opened[],
-): Promise<Refused[]> {
+): Promise<{ readonly refused: readonly Refused[]; readonly damaged: readonly DamagedArchive[] }> {
   const refused: Refused[] = [];
+  const damaged: DamagedArchive[] = [];
   let compared = 0;
   const nowMs = systemClock.nowMs();
   let whose = did;
   for (const candidate of newestFirst(archives, nowMs)) {
-    if (compared === MAX_COMPARED || refused.length === MAX_PASSED_OVER) return refused;
-    if (without?.has(candidate.name) === true) continue;
+    if (compared === MAX_COMPARED || refused.length + damaged.length === MAX_PASSED_OVER) break;
     const ahead = isAhead(candidate, nowMs);
-    if (ahead && opened.length > 0) return refused;
+    if (ahead && opened.length > 0) break;
     if (ahead)
       context.out.warn(`${candidate.name} is of a time that has not come: this clock is wrong, or its maker's was`);
     try {
@@ -115,11 +134,15 @@ async function openEach(
       context.signal.throwIfAborted();
       // Another agent keeps its archives here, too, or it is of keys that this vault has not.
       if (isAntsError(error, "backup-no-key")) continue;
+      if (isAntsError(error, "backup-damaged") && (opened.length > 0 || needsNewest !== true)) {
+        damaged.push({ name: candidate.name, timeMs: candidate.timeMs, error });
+        continue;
+      }
       if (opened.length === 0 || !isAntsError(error)) throw error;
       context.out.warn(`${candidate.name} cannot be compared: ${error.message}`);
     }
   }
-  return refused;
+  return { refused, damaged };
 }
 
 function choose({ out }: Context, opened: readonly Opened[], options: NewestOptions): Opened | undefined {
@@ -182,7 +205,7 @@ export async function openCopy(
     } catch (error) {
       signal.throwIfAborted();
       if (!isAntsError(error) || error.code === "backup-no-key") throw error;
-      failure ??= error;
+      failure ??= namedDamage(error, name, url);
       if (copies.length > 1) out.warn(`the copy of ${name} at ${url} cannot be used: ${error.message}`);
     }
   }

@@ -23,7 +23,7 @@ const RELAY_TIMEOUT_MS = 10_000;
 /**
  * Restores the newest hot archive as after a loss of this host, and removes the copy again: every file is unpacked and
  * compared, the chain verified, and read from the relays how far it was behind. The copy sleeps, claims nothing, and is
- * never woken. Throws "backup-missing" where no archive opens, and what restoring does; relays that do not answer are
+ * never woken. Throws "backup-missing" where no archive opens, "backup-damaged" where the newest is, though older ones open, and what restoring does; relays that do not answer are
  * in what was found, and no failure.
  */
 export async function rehearseRestore(context: CommandContext, place: BackupPlace): Promise<JobResult> {
@@ -42,7 +42,11 @@ export async function rehearseRestore(context: CommandContext, place: BackupPlac
   const opening = await archiveKeys(context, {}, () => place.vault());
   try {
     const { did } = home.config;
-    const newest = await openNewest(context, hot, targets, opening, { did, identity: home.identity });
+    const newest = await openNewest(context, hot, targets, opening, {
+      did,
+      identity: home.identity,
+      needsNewest: true,
+    });
     if (newest === undefined)
       throw (
         listing.failed[0]?.error ?? new AntsError("backup-missing", "there is no hot archive that could be restored")

@@ -16,6 +16,7 @@ import { type BackupTarget, openTarget } from "../agent/backup/target.js";
 import { homeLayout } from "../agent/home.js";
 import { s3Credentials } from "./backup-place.js";
 import type { CommandContext } from "./context.js";
+import { namedDamage } from "./damaged-archives.js";
 import { type FoundArchive, type NewestOptions, named, openCopy, openNewest } from "./newest-archive.js";
 import { type PhraseSource, readPhrase } from "./phrase-input.js";
 import { namedVaultPath, vaultsFolder } from "./places.js";
@@ -156,7 +157,11 @@ function noArchive(message: string, cause: AntsError | undefined): AntsError {
 async function openFile(path: string, { identities }: RestoreKeys): Promise<FoundArchive> {
   const name = basename(path);
   await requireAge(path);
-  return { name, from: path, archive: await named(name, await readArchive(bytesOf(path), identities)) };
+  try {
+    return { name, from: path, archive: await named(name, await readArchive(bytesOf(path), identities)) };
+  } catch (error) {
+    throw namedDamage(error, name, path);
+  }
 }
 
 /** A file that was named by mistake is no damaged archive. Throws "backup-damaged", disk errors. */

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { generateSeed, publicKeyFromSeed } from "../../keys/ed25519/index.js";
+import { AntsError } from "../../keys/errors.js";
 import { rotateIdentity } from "../../keys/identity/create.js";
 import { nodeDisk } from "../../keys/node/disk.js";
 import { systemClock, systemRandom } from "../../keys/ports.js";
@@ -66,20 +67,48 @@ describe("the newest archive that opens", () => {
     writeFileSync(join(folders[0]!, name), "damaged");
     expect(await newest()).toMatchObject({ name, from: folders[1] });
     expect(warnings).toEqual([expect.stringContaining(`the copy of ${name} at ${folders[0]} cannot be used`)]);
-    // An older one would hide that: what nobody can read is said.
-    await store(ours, 2 * HOUR);
-    writeFileSync(join(folders[1]!, name), "damaged");
-    await expect(newest()).rejects.toMatchObject({ code: "backup-damaged" });
+  });
+
+  test("is the next one where the newest is damaged, and it is told which, and how much older the next one is", async () => {
+    const { ours, folders, warnings, store, newest } = await shelf();
+    const damage = (name: string) => {
+      for (const folder of folders) writeFileSync(join(folder, name), "damaged");
+    };
+    const [old, recent] = [await store(ours, 9 * HOUR), await store(ours, 4 * HOUR)];
+    damage(recent);
+    const found = await newest();
+    expect(found).toMatchObject({ name: old, damaged: [{ name: recent, error: { code: "backup-damaged" } }] });
+    expect(warnings.at(-1)).toMatch(
+      new RegExp(`^passed over: ${recent} at .* is damaged: .*; ${old}, made 5 hours before it, is taken$`),
+    );
+    // Who asks whether the newest one can be restored is not told of an older one.
+    await expect(newest({ needsNewest: true })).rejects.toMatchObject({ code: "backup-damaged" });
+    damage(old);
+    const none = newest();
+    await expect(none).rejects.toMatchObject({ code: "backup-damaged", details: { archives: [recent, old] } });
+    await expect(none).rejects.toThrow(new RegExp(`${recent} at .*${old} at `));
+  });
+
+  test("is not one that was found damaged while it was unpacked: its other copy is tried, then the next one", async () => {
+    const { ours, folders, store, newest } = await shelf();
+    const [old, recent] = [await store(ours, 9 * HOUR), await store(ours, HOUR)];
+    const copy = { name: recent, from: folders[0]! };
+    expect(await newest({ without: [copy] })).toMatchObject({ name: recent, from: folders[1] });
+    expect((await newest({ without: [copy, { name: recent, from: folders[1]! }] }))?.name).toBe(old);
+    const error = new AntsError("backup-damaged", `${recent} is damaged: cut`);
+    const known = { without: [{ name: recent }, { name: old }], damaged: [{ name: recent, timeMs: 0, error }] };
+    await expect(newest(known)).rejects.toBe(error);
   });
 
   test("is not one that another got the name of", async () => {
-    const { ours, folders, store, newest } = await shelf();
+    const { ours, folders, warnings, store, newest } = await shelf();
     const [old, recent] = [await store(ours, 9 * HOUR), await store(ours, HOUR)];
     const { archives } = await listBackups({ targets: [openTarget(folders[0]!, targetOptions())] });
     expect(archives.map(({ name }) => name)).toEqual([old, recent]);
     const bytes = await packed(ours, { clock: { ...systemClock, nowMs: () => Date.now() - 9 * HOUR } });
     for (const folder of folders) writeFileSync(join(folder, recent), bytes);
-    await expect(newest()).rejects.toMatchObject({ code: "backup-damaged" });
+    expect((await newest())?.name).toBe(old);
+    expect(warnings.at(-1)).toContain(recent);
   });
 
   test("is not one from a time that has not come, unless there is nothing else", async () => {

@@ -11,6 +11,8 @@ const NEWER = 200;
 
 interface Restored {
   readonly home: string;
+  readonly archive: string;
+  readonly damaged?: readonly unknown[];
   readonly gap: {
     readonly known: string;
     readonly events: number;
@@ -172,12 +174,30 @@ describe("ants backup restore", { timeout: 600_000 }, () => {
     expect(await place.fails(`${command} --target nowhere`)).toBe("backup-missing");
   });
 
-  test("leaves nothing of a damaged archive", async () => {
+  test("leaves nothing of a damaged archive, names it, and takes the next one", async () => {
     await place.sh("mkdir bad && cp backups/ants-hot-* bad/ && for f in bad/*; do truncate -s -20 $f; done");
-    expect(await place.fails("ants backup restore --to from-bad --target bad --phrase-file words --json")).toBe(
-      "backup-damaged",
-    );
-    expect(readdirSync(place.sandbox.work).filter((name) => name.includes("from-bad"))).toEqual([]);
+    const [archive] = readdirSync(join(place.sandbox.work, "bad"));
+    for (const which of ["--target bad", `bad/${archive}`]) {
+      const failed = await place.sh(`ants backup restore --to from-bad ${which} --phrase-file words --json`);
+      expect(JSON.parse(failed.stderr.trim().split("\n").at(-1)!)).toMatchObject({
+        code: "backup-damaged",
+        message: expect.stringContaining(archive!),
+      });
+      expect(readdirSync(place.sandbox.work).filter((name) => name.includes("from-bad"))).toEqual([]);
+    }
+    // This one turns out to be damaged only after most of it was written.
+    await place.sh("head -c 1000000 /dev/zero > ants/large.bin");
+    await place.done("ants backup create --tier hot --target late --anyway --offline --json");
+    const [late] = readdirSync(join(place.sandbox.work, "late"));
+    await place.sh(`rm ants/large.bin && truncate -s -20 late/${late}`);
+    const command = "ants backup restore --to from-next --target late --target backups --json";
+    const { exit, stdout, stderr } = await place.sh(command);
+    expect(exit, stderr).toBe(0);
+    const restored = JSON.parse(stdout) as Restored;
+    expect(restored.archive).toBe(archive);
+    expect(restored.damaged).toMatchObject([{ archive: late, why: expect.stringContaining(`${late} at `) }]);
+    expect(stderr).toMatch(new RegExp(`${late} at .* is damaged: .*another one is looked for`));
+    expect(stderr).toMatch(new RegExp(`${archive}, made .* before it, is taken`));
   });
 });
 

@@ -13,6 +13,7 @@ import { assertVaultOf } from "../../agent/open-home.js";
 import type { IdentityLog } from "../../client/identity-log.js";
 import { EXIT } from "../../protocol/errors.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import { type DamagedArchive, damagedJson, insteadText, namedDamage } from "../damaged-archives.js";
 import { surveyGap } from "../gap-survey.js";
 import { gapJson } from "../gap-text.js";
 import type { FoundArchive } from "../newest-archive.js";
@@ -52,24 +53,39 @@ export async function backupRestore(context: CommandContext, options: BackupRest
   keepMemoryOutOfCoreDumps();
   const keys = await restoreKeys(context, options);
   const progress = out.progress("bytes:");
-  const refused = new Set<string>();
+  const without: { name: string; from?: string }[] = [];
+  const damaged: DamagedArchive[] = [];
+  let failed: DamagedArchive | undefined;
   const isVouchedFor = options.signedByReplacedKey === true;
   let last: RefusedArchive | undefined;
   try {
     for (;;) {
       const known = last === undefined ? {} : { identity: last.identity };
-      const found = await findArchive(context, options, keys, { without: refused, isVouchedFor, ...known }).catch(
+      const found = await findArchive(context, options, keys, { without, damaged, isVouchedFor, ...known }).catch(
         (error: unknown) => {
-          throw last !== undefined && isAntsError(error, "backup-no-key") ? last.refusal : error;
+          const isNone = isAntsError(error, "backup-no-key") || isAntsError(error, "backup-damaged");
+          throw isNone && last !== undefined ? last.refusal : error;
         },
       );
-      const restored = await restoreOne(context, options, { keys, found, to, progress });
-      if (!("refusal" in restored)) return restored.result;
-      if (options.archive !== "latest") throw restored.refusal;
-      // What the relays said of the agent's keys chooses among the others.
-      last = restored;
-      refused.add(found.name);
-      out.warn(`${restored.refusal.message}: another one is looked for`);
+      if (failed !== undefined) out.warn(insteadText(failed, found));
+      damaged.push(...(found.damaged ?? []));
+      without.push(...(found.damaged ?? []).map(({ name }) => ({ name })));
+      const restored = await restoreOne(context, options, { keys, found, to, progress, damaged });
+      if ("result" in restored) return restored.result;
+      const { refusal } = restored;
+      if (options.archive !== "latest") throw refusal;
+      if ("identity" in restored) {
+        // What the relays said of the agent's keys chooses among the others.
+        last = restored;
+        failed = undefined;
+        without.push({ name: found.name });
+      } else {
+        // Only this copy was read to where it is damaged.
+        failed = { name: found.name, timeMs: found.archive.manifest.timeMs, error: refusal };
+        damaged.push(failed);
+        without.push({ name: found.name, from: found.from });
+      }
+      out.warn(`${refusal.message}: another one is looked for`);
     }
   } finally {
     progress.end();
@@ -93,6 +109,8 @@ interface RestoreWork {
   readonly found: FoundArchive;
   readonly to: string;
   readonly progress: Progress;
+  /** What was passed over, for the report. */
+  readonly damaged: readonly DamagedArchive[];
 }
 
 /** An archive that is not to be restored, by what the relays say of its signer. Nothing of it is left. */
@@ -104,8 +122,8 @@ interface RefusedArchive {
 async function restoreOne(
   context: CommandContext,
   options: BackupRestoreOptions,
-  { keys, found, to, progress }: RestoreWork,
-): Promise<{ readonly result: CommandResult } | RefusedArchive> {
+  { keys, found, to, progress, damaged }: RestoreWork,
+): Promise<{ readonly result: CommandResult } | RefusedArchive | { readonly refusal: AntsError }> {
   const { out, signal } = context;
   const { archive } = found;
   try {
@@ -115,7 +133,7 @@ async function restoreOne(
     throw error;
   }
   const { did, tier, timeMs } = archive.manifest;
-  const { home, lock, mark } = await restoreHome({
+  const restored = await restoreHome({
     archive,
     name: found.name,
     to,
@@ -123,8 +141,15 @@ async function restoreOne(
     clock: systemClock,
     signal,
     onProgress: (bytes) => progress.at(bytes),
+  }).catch((error: unknown) => {
+    const named = namedDamage(error, found.name, found.from);
+    // Nothing of it is left, so another one can be tried.
+    if (isAntsError(named, "backup-damaged")) return { refusal: named };
+    throw named;
   });
   progress.end();
+  if ("refusal" in restored) return restored;
+  const { home, lock, mark } = restored;
   try {
     const vault = keys.vault?.opened.content;
     const gap = await surveyGap(context, {
@@ -161,7 +186,10 @@ async function restoreOne(
         ? `it sleeps: with its vault, ${activate} claims the pen and wakes it; where that is lost: ${recoverLine(home)}`
         : `it sleeps: ${activate} claims the pen and wakes it`;
     await out.result(
-      { did, home: home.path, archive: found.name, from: found.from, tier, madeMs: timeMs, gap: gapJson(gap) },
+      {
+        ...{ did, home: home.path, archive: found.name, from: found.from, tier, madeMs: timeMs, gap: gapJson(gap) },
+        ...(damaged.length === 0 ? {} : { damaged: damagedJson(damaged) }),
+      },
       [...lines, "", ...gapLines(gap), "", wake],
     );
     return { result: gap.known === "partly" ? EXIT.partlyDone : undefined };

@@ -18,7 +18,10 @@ export interface NewestBackupOptions {
 
 interface Restored {
   readonly archive: string;
+  readonly madeMs: number;
   readonly gap: { readonly known: string; readonly events: number };
+  /** What was looked at, too, and cannot be restored. */
+  readonly damaged?: readonly { readonly archive: string; readonly madeMs: number; readonly why: string }[];
 }
 
 const WHAT = "the newest backup of this agent restores, whole and verified";
@@ -51,7 +54,9 @@ export async function checkNewestBackup(
     const { exit } = await child.ended;
     // Partly done: it is restored, and too few relays answered to know how far it is behind.
     if (exit !== EXIT.ok && exit !== EXIT.partlyDone) return { what: WHAT, ok: false, found: reason(child.errors) };
-    const { archive, gap } = JSON.parse(lines.at(-1) ?? "{}") as Restored;
+    const { archive, madeMs, gap, damaged = [] } = JSON.parse(lines.at(-1) ?? "{}") as Restored;
+    const broken = damaged.find((one) => one.archive !== archive && one.madeMs > madeMs);
+    if (broken !== undefined) return { what: WHAT, ok: false, found: `backup-damaged: ${broken.why}` };
     const sleeps = await readFile(homeLayout(to).dormant).then(
       () => true,
       () => false,
