@@ -112,7 +112,14 @@ describe("ants backup schedule (B8, B12)", () => {
     const { exit, stdout } = await place.sh("ants backup schedule run --once --json");
     expect(exit).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({ runs: [{ job: "verify", outcome: "failed", code: "backup-damaged" }] });
-    expect((await place.sh("ants backup schedule run --once")).stdout).toBe("nothing is due\n");
+    const early = await place.sh("ants backup schedule run --once");
+    expect(early.stdout).toBe("nothing is due\n");
+    expect(early.stderr).toContain("ants backup schedule run --now does it at once");
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(join(target, archive!), bytes);
+    type Runs = { runs: { job: string; outcome: string }[] };
+    const { runs } = await place.done<Runs>("ants backup schedule run --now --json");
+    expect(runs).toMatchObject([{ job: "verify", outcome: "ok" }]);
   });
 
   test("run works until SIGTERM, alone in its home", async () => {

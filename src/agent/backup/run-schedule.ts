@@ -26,6 +26,8 @@ export interface RunScheduleOptions {
   readonly signal: AbortSignal;
   /** Do what is due, and no more. */
   readonly once?: boolean;
+  /** With `once`: every job of the plan counts as due, whatever was done or failed before. */
+  readonly all?: boolean;
   readonly onRun?: (record: RunRecord) => void;
   readonly onWait?: (states: readonly JobState[]) => void;
   /** The plan cannot be read any more, or a run cannot be recorded. */
@@ -43,7 +45,7 @@ const MAX_WAIT_MS = 60_000;
  * records throws at its beginning, and with `once` what recording does.
  */
 export async function runSchedule(options: RunScheduleOptions): Promise<RunRecord[]> {
-  const { schedule, records, clock, signal, once, onRun, onWait, onTrouble } = options;
+  const { schedule, records, clock, signal, once, all, onRun, onWait, onTrouble } = options;
   const made: RunRecord[] = [];
   let told = -1;
   let known = await records.all();
@@ -65,7 +67,7 @@ export async function runSchedule(options: RunScheduleOptions): Promise<RunRecor
     }
     const nowMs = clock.nowMs();
     const states = jobStates(plan, known, nowMs);
-    for (const state of dueJobs(states, nowMs)) {
+    for (const state of all === true ? states : dueJobs(states, nowMs)) {
       const record = await runOne(state, options);
       if (record === undefined) return made;
       known = [...known, record];

@@ -24,6 +24,8 @@ export interface ScheduleRunOptions {
   readonly vault?: string;
   /** Do what is due and end: for timers of somebody else. */
   readonly once?: true;
+  /** Do every job of the plan and end, whatever was done or failed before: for people who put something right. */
+  readonly now?: true;
 }
 
 /**
@@ -32,6 +34,7 @@ export interface ScheduleRunOptions {
  */
 export async function scheduleRun(context: CommandContext, options: ScheduleRunOptions): Promise<CommandResult> {
   const { out, signal } = context;
+  const once = options.once === true || options.now === true;
   const home = await AgentHome.open(nodeDisk, context.home);
   requireUnattended(context);
   const lock = await nodeDisk.lock(scheduleLock(home));
@@ -48,23 +51,28 @@ export async function scheduleRun(context: CommandContext, options: ScheduleRunO
     const records = new RunRecords(nodeDisk, state);
     await records.trim();
     const clean = new Set<string>();
+    const schedule = async () => scheduleOf(await readBackupConfig(nodeDisk, state), home.config.did);
     const made = await runSchedule({
-      schedule: async () => scheduleOf(await readBackupConfig(nodeDisk, state), home.config.did),
+      schedule,
       records,
       clock: systemClock,
       signal,
       run: (state) => runBackupJob(context, options, state, clean),
-      once: options.once === true,
+      once,
+      all: options.now === true,
       onRun: (record) => {
         // With --once they are the result.
-        if (options.once === true) return;
+        if (once) return;
         if (record.outcome === "failed") out.warn(runText(record));
         else out.note(runText(record));
       },
       onWait: (states) => out.note(nextText(states)),
       onTrouble: ({ message }) => out.warn(message),
     });
-    if (options.once !== true) return undefined;
+    if (!once) return undefined;
+    if (made.length === 0)
+      for (const state of jobStates(await schedule(), await records.all(), systemClock.nowMs()))
+        if (state.failures.length > 0) out.note(`${retryText(state)}; ants backup schedule run --now does it at once`);
     await out.result({ runs: made }, made.length === 0 ? ["nothing is due"] : made.map(runText));
     return made.some(({ outcome }) => outcome === "failed") ? EXIT.partlyDone : undefined;
   } finally {
@@ -183,6 +191,10 @@ function runText({ job, outcome, archives = [], found, message, startedMs, ended
   return outcome === "ok"
     ? `${when}  ${job}: ${archives.join(", ") || "nothing to do"}${found === undefined ? "" : `: ${found}`} (${took})`
     : `${when}  ${job} failed: ${message ?? ""}`;
+}
+
+function retryText({ job, nextMs }: JobState): string {
+  return `${job} failed, and is tried again in ${lengthText(nextMs - systemClock.nowMs())}`;
 }
 
 function nextText(states: readonly JobState[]): string {

@@ -68,7 +68,7 @@ export async function checkBackups(
     const fix =
       last.code === "home-displaced"
         ? 'on a host that the agent left, stop the timer; to go on here: ants publish; or displaced = "make" under [schedule] in .ants/backup.toml'
-        : "put that right; then ants backup schedule run --once";
+        : "put that right; it is tried again by itself, or at once with ants backup schedule run --now";
     findings.push(broken(`backup job ${job}`, found, fix));
   }
   for (const target of targets) findings.push(reachability(target, archives, config, nowMs));
@@ -272,7 +272,7 @@ function rehearsal(records: readonly RunRecord[], everyMs: number | undefined, n
     const fix = 'set rehearse = "1w" under [schedule] in .ants/backup.toml; until then: ants drill';
     return broken(check, "nobody tries whether a backup can be restored: the plan has no rehearse job", fix);
   }
-  const fix = "ants backup schedule run --once; and see that ants backup schedule run is at work, or its timer";
+  const fix = "ants backup schedule run --now; and see that ants backup schedule run is at work, or its timer";
   const last = records.findLast(
     ({ job, outcome, startedMs }) => job === "rehearse" && outcome === "ok" && startedMs <= nowMs + MAX_AHEAD_MS,
   );

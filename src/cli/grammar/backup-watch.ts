@@ -18,11 +18,16 @@ export function addBackupWatchCommands(program: Command, runner: Runner): void {
 
   const run = command(schedule, "run", "in the foreground: make, verify and prune by the plan until told to end")
     .option("--once", "do what is due now, catching up what was missed, and end: for timers")
+    .option(
+      "--now",
+      "do every job of the plan, whatever was done or failed before, and end: after you put something right",
+    )
     .addOption(vaultOption())
     .action((options) => runner(async (c) => (await import("../commands/backup-schedule.js")).scheduleRun(c, options)));
   examples(run, [
     ["ants backup schedule run", "needs ANTS_PASSPHRASE_COMMAND, ANTS_PASSPHRASE_FILE or a systemd credential"],
     ["ants backup schedule run --once"],
+    ["ants backup schedule run --now"],
   ]);
 
   const print = command(schedule, "print", "a service and a timer for systemd that do the same")

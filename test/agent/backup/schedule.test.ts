@@ -255,6 +255,17 @@ describe("the scheduler", () => {
     expect(await jobs()).toEqual([]);
   });
 
+  test("does every job of the plan at once when told to, whatever was done or failed before", async () => {
+    const host = new Host();
+    host.failing = new Set(["verify"]);
+    await host.up(HOUR, { once: true });
+    host.failing = new Set();
+    // It waits before it tries that again, and whoever put it right does not want to.
+    expect(await host.up(MINUTE, { once: true })).toEqual([]);
+    const made = await host.up(HOUR, { once: true, all: true });
+    expect(made.map(({ job, outcome }) => `${job} ${outcome}`)).toEqual(["hot ok", "cold ok", "verify ok"]);
+  });
+
   test("takes a plan that was edited without a new start", async () => {
     const host = new Host();
     host.plan = { everyMs: {}, shiftMs: 0 };
