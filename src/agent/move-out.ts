@@ -105,7 +105,7 @@ export async function requireNotArrived({ home, chain }: Pick<Agent, "home" | "c
   if (departure === undefined) return;
   for await (const { body, id } of ownEvents(chain, [CLAIM_KIND], 0, chain.head?.seq ?? -1)) {
     if (body?.instance !== departure.instance) continue;
-    await noteDeparture(disk, home, { ...departure, state: "gone" });
+    await noteDeparture(disk, home, { ...departure, state: "gone", arrived: id });
     throw arrived(home, departure, id);
   }
 }

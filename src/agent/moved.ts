@@ -20,6 +20,8 @@ export interface Departure {
   readonly atMs: number;
   /** Id of the hand-over event, once it is committed. */
   readonly handover?: string;
+  /** Id of a claim of that instance, where this home was shown one: the agent has been at work there. */
+  readonly arrived?: string;
 }
 
 /** Its name in a home: it goes into no archive. */
@@ -73,12 +75,19 @@ export async function requireNotMovedToRotate(disk: Disk, home: AgentHome): Prom
   });
 }
 
-export function homeMoved({ path, config: { did } }: AgentHome, departure: Departure): AntsError {
+/** `hasArrived`: it has been at work where it went, so that nothing can be taken back here. */
+export function homeMoved(
+  { path, config: { did } }: AgentHome,
+  departure: Departure,
+  hasArrived = departure.arrived !== undefined,
+): AntsError {
   const { state, instance, bundle, atMs } = departure;
   const since = new Date(atMs).toISOString();
   return state === "gone"
     ? new AntsError("home-moved", `${did} moved away from ${path} on ${since}, to the instance ${instance}`, {
-        hint: "work with it where it lives now; if it never arrived there: ants migrate out --cancel",
+        hint: hasArrived
+          ? "it has arrived: work with it where it lives now, and once all is well there, remove this home and its vault"
+          : "work with it where it lives now; if it never arrived there: ants migrate out --cancel",
         details: { did, ...departure },
       })
     : new AntsError("home-moved", `${did} is moving away from ${path}, since ${since}, and that was cut off`, {

@@ -95,7 +95,25 @@ describe("ants migrate in", () => {
     const folder = join(move.folder, "data/ants/move");
     const [name] = readdirSync(folder);
     const pending = JSON.parse(readFileSync(join(folder, name!), "utf8")) as object;
+    // Here nothing makes backups any more, whatever the plan says and whatever failed.
+    const state = join(homeOf(here), ".ants");
+    writeFileSync(join(state, "backup.toml"), `[[target]]\nurl = "${move.folder}/nowhere"\n`);
+    const failed = { job: "hot", startedMs: Date.now(), endedMs: Date.now(), outcome: "failed", code: "home-moved" };
+    writeFileSync(join(state, "backup-runs.ndjson"), `${JSON.stringify(failed)}\n`);
+    const told = async () => {
+      const { findings } = JSON.parse((await place.sh(`${here} ants doctor --json`)).stdout) as {
+        findings: { check: string; fix?: string }[];
+      };
+      const status = await place.sh(`${here} ants status`);
+      expect(findings.filter(({ check }) => /backup|rehears/.test(check))).toEqual([]);
+      expect(status.stdout).not.toContain("  next ");
+      return `${findings.find(({ check }) => check === "copy")?.fix}\n${/^ {2}home .*/m.exec(status.stdout)?.[0]}`;
+    };
+    expect((await told()).match(/if it never arrived there: ants migrate out --cancel/g)).toHaveLength(2);
     const arrived = await place.done<{ epoch: number; seq: number }>(move.in);
+    const after = await told();
+    expect(after).not.toContain("--cancel");
+    expect(after.match(/it has arrived: .* remove this home and its vault/g)).toHaveLength(2);
     expect(await place.fails(move.in)).toBe("move-no-request");
     const record = `${JSON.stringify({ ...pending, home: join(move.folder, "ants") })}\n`;
     writeFileSync(join(folder, name!), record, { mode: 0o600 });

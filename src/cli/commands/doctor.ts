@@ -1,8 +1,9 @@
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { dormantMark } from "../../agent/dormant.js";
 import { AgentHome } from "../../agent/home.js";
-import { readDeparture } from "../../agent/moved.js";
+import { type Departure, readDeparture } from "../../agent/moved.js";
 import { EXIT } from "../../protocol/errors.js";
+import { hasArrived } from "../arrival.js";
 import type { CommandContext, CommandResult } from "../context.js";
 import { checkBackups } from "../doctor/backup-checks.js";
 import { checklist, type Item } from "../doctor/checklist.js";
@@ -37,23 +38,31 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
   } catch (error) {
     return [brokenBy("home", error)];
   }
+  const asking = { timeoutMs: options.timeout * 1000, signal: context.signal };
+  // A note that cannot be understood is a finding of its own, and says the same: the agent may have moved.
+  const departure = await readDeparture(nodeDisk, home).catch(() => "unreadable" as const);
+  const isThere =
+    departure === undefined || departure === "unreadable" ? undefined : await hasArrived(home, departure, asking);
   const vault = await checkVault(context, home, options.vault);
   const chain = await checkChain(home, vault.highWater);
   const relays = await checkRelays(home, {
     head: chain.head,
     knownSeq:
       chain.finding.level === "broken" ? undefined : Math.max(chain.head?.seq ?? -1, vault.highWater?.seq ?? -1),
-    timeoutMs: options.timeout * 1000,
-    signal: context.signal,
-    ...(await restAdvice(home)),
+    ...asking,
+    ...(await restAdvice(home, departure)),
   });
-  const backups = await checkBackups(context, home, {
-    timeoutMs: options.timeout * 1000,
-    ...(options.vault === undefined ? {} : { vault: options.vault }),
-    ...(vault.recipients === undefined ? {} : { recipients: vault.recipients }),
-  });
+  const backups =
+    departure === undefined
+      ? await checkBackups(context, home, {
+          timeoutMs: asking.timeoutMs,
+          ...(options.vault === undefined ? {} : { vault: options.vault }),
+          ...(vault.recipients === undefined ? {} : { recipients: vault.recipients }),
+        })
+      : // They are made, and looked at, where the agent lives.
+        [];
   return [
-    ...(await checkHome(context, home)),
+    ...(await checkHome(context, home, isThere === undefined ? {} : { hasArrived: isThere })),
     checkIdentity(home),
     ...vault.findings,
     chain.finding,
@@ -63,9 +72,10 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
 }
 
 /** Whoever is at work elsewhere is this very agent, where it moved; taking the identity over would hurt it. */
-async function restAdvice(home: AgentHome): Promise<{ readonly atRest?: string }> {
-  // A note that cannot be understood is a finding of its own, and says the same: the agent may have moved.
-  const departure = await readDeparture(nodeDisk, home).catch(() => "unreadable" as const);
+async function restAdvice(
+  home: AgentHome,
+  departure: Departure | "unreadable" | undefined,
+): Promise<{ readonly atRest?: string }> {
   if (departure !== undefined) return { atRest: "nothing here: this home's agent moved, and works where it lives now" };
   const isCopy = (await dormantMark(nodeDisk, home)) !== undefined;
   return isCopy

@@ -10,7 +10,9 @@ import { AgentHome } from "../../agent/home.js";
 import { type Departure, homeMoved, readDeparture } from "../../agent/moved.js";
 import { EXIT } from "../../protocol/errors.js";
 import { type AgentStatus, agentStatus, type RelayCopy, type Turn } from "../agent-status.js";
+import { hasArrived } from "../arrival.js";
 import type { CommandContext, CommandResult } from "../context.js";
+import type { DisplacementOptions } from "../displacement.js";
 import { lengthText } from "../when.js";
 
 export interface StatusCommandOptions {
@@ -23,11 +25,15 @@ export async function status(context: CommandContext, options: StatusCommandOpti
   const { out, signal } = context;
   const home = await AgentHome.open(nodeDisk, context.home);
   const { did } = home.config;
-  const found = await agentStatus(home, { timeoutMs: options.timeout * 1000, signal });
-  const backups = await backupsOf(home);
+  const asking = { timeoutMs: options.timeout * 1000, signal };
+  const found = await agentStatus(home, asking);
+  const rest = await restOf(home, asking);
+  const isAtRest = rest.dormant !== undefined || rest.departure !== undefined;
+  const all = await backupsOf(home);
+  // Nothing makes backups here then, whatever the plan says.
+  const backups = isAtRest ? { ...all, jobs: [] } : all;
   const nowMs = systemClock.nowMs();
   const furthest = furthestBehind(found);
-  const rest = await restOf(home);
   await out.result({ did, ...rest, ...found, ...(furthest === undefined ? {} : { furthest }), backups }, [
     did,
     ...restLines(home, rest),
@@ -50,22 +56,25 @@ export async function status(context: CommandContext, options: StatusCommandOpti
 interface Rest {
   readonly dormant?: DormantMark;
   readonly departure?: Departure;
+  /** Whether it has been at work where it went. */
+  readonly hasArrived?: boolean;
 }
 
-async function restOf(home: AgentHome): Promise<Rest> {
+async function restOf(home: AgentHome, asking: DisplacementOptions): Promise<Rest> {
   const dormant = await dormantMark(nodeDisk, home);
   const departure = await readDeparture(nodeDisk, home);
-  return { ...(dormant === undefined ? {} : { dormant }), ...(departure === undefined ? {} : { departure }) };
+  const left = departure && { departure, hasArrived: await hasArrived(home, departure, asking) };
+  return { ...(dormant === undefined ? {} : { dormant }), ...left };
 }
 
-function restLines(home: AgentHome, { dormant, departure }: Rest): string[] {
+function restLines(home: AgentHome, { dormant, departure, hasArrived: isThere }: Rest): string[] {
   const lines: string[] = [];
   if (dormant !== undefined) {
     const from = dormant.archive === "" ? "a backup" : dormant.archive;
     lines.push(`  home    sleeps: it is a copy from ${from} (ants activate wakes it)`);
   }
   if (departure !== undefined) {
-    const { message, hint } = homeMoved(home, departure);
+    const { message, hint } = homeMoved(home, departure, isThere);
     lines.push(`  home    at rest: ${message}${hint === undefined ? "" : ` (${hint})`}`);
   }
   return lines;

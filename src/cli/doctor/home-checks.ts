@@ -21,8 +21,15 @@ import { opensUnattended, unlock } from "../unlock.js";
 import { advice, broken, brokenBy, type Finding, ok } from "./finding.js";
 import { checkSecrets } from "./secret-checks.js";
 
-/** The home's place, whether an instance is at work in it, and what in it is at rest or was set aside. */
-export async function checkHome({ env }: CommandContext, home: AgentHome): Promise<Finding[]> {
+/**
+ * The home's place, whether an instance is at work in it, and what in it is at rest or was set aside. `hasArrived`: the
+ * agent that left it has been at work where it went.
+ */
+export async function checkHome(
+  { env }: CommandContext,
+  home: AgentHome,
+  { hasArrived }: { readonly hasArrived?: boolean } = {},
+): Promise<Finding[]> {
   const findings = [await checkPlace("home", home.path, home.layout.state, env)];
   try {
     const holder = await lockHolder(home.layout.lock);
@@ -30,7 +37,7 @@ export async function checkHome({ env }: CommandContext, home: AgentHome): Promi
   } catch (error) {
     findings.push(brokenBy("instance", error));
   }
-  findings.push(...(await checkDeparture(home)), ...(await checkQueue(home)));
+  findings.push(...(await checkDeparture(home, hasArrived)), ...(await checkQueue(home)));
   const mark = await dormantMark(nodeDisk, home);
   if (mark !== undefined) {
     const found = `this home sleeps: it was restored ${mark.archive === "" ? "from a backup" : `from ${mark.archive}`}`;
@@ -59,11 +66,11 @@ async function checkQueue({ layout }: AgentHome): Promise<Finding[]> {
 }
 
 /** Whether the agent of this home has left it. */
-async function checkDeparture(home: AgentHome): Promise<Finding[]> {
+async function checkDeparture(home: AgentHome, hasArrived: boolean | undefined): Promise<Finding[]> {
   try {
     const departure = await readDeparture(nodeDisk, home);
     if (departure === undefined) return [];
-    const { message, hint } = homeMoved(home, departure);
+    const { message, hint } = homeMoved(home, departure, hasArrived);
     return [advice("copy", message, hint ?? "work with it where it lives now")];
   } catch (error) {
     return [brokenBy("copy", error)];
