@@ -104,6 +104,24 @@ test("ants status says which archives are gone from where they were stored, and 
   }
 }, 60_000);
 
+test("ants status says what is wrong with the plan for backups, and everything else as always", async () => {
+  const plan = join(sandbox.env.HOME!, "ants/.ants/backup.toml");
+  writeFileSync(plan, '[[targt]]\nurl = "/media/stick"\n');
+  try {
+    const { exit, stdout } = await sandbox.sh("ants status --json");
+    expect(exit).toBe(3);
+    const { relays: asked, backups } = JSON.parse(stdout) as Status & { backups: object };
+    expect(asked.map(({ state }) => state)).toEqual(["reached", "reached", "reached"]);
+    expect(backups).toMatchObject({
+      fault: { code: "backup-config", message: expect.stringContaining("targt") },
+      jobs: [],
+    });
+    expect((await sandbox.sh("ants status")).stdout).toMatch(/^ {2}backup {2}none; the plan cannot be read: .*targt/m);
+  } finally {
+    rmSync(plan);
+  }
+}, 60_000);
+
 test("ants status says when a process is at work in this home", async () => {
   const lock = await nodeDisk.lock(join(sandbox.env.HOME!, "ants/.ants/lock"));
   const { stdout } = await sandbox.sh("ants status --json");

@@ -1,3 +1,4 @@
+import { isAntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
 import { systemClock } from "../../../keys/ports.js";
 import { BACKUP_TIERS, isAhead } from "../../agent/backup/archive-name.js";
@@ -49,7 +50,8 @@ export async function status(context: CommandContext, options: StatusCommandOpti
       ? []
       : [`  next    ${backups.jobs.map(({ job, nextMs }) => `${job} ${inText(nextMs - nowMs)}`).join(", ")}`]),
   ]);
-  return found.relays.every(({ state }) => state === "reached") ? undefined : EXIT.partlyDone;
+  const isWhole = found.relays.every(({ state }) => state === "reached") && backups.fault === undefined;
+  return isWhole ? undefined : EXIT.partlyDone;
 }
 
 /** Why nothing begins to work in a home: it sleeps, or its agent has left. */
@@ -89,7 +91,10 @@ function furthestBehind({ relays }: AgentStatus): { url: string; events: number;
 }
 
 interface BackupState {
+  /** Whether there is one that names a target. */
   readonly plan: boolean;
+  /** Why the plan cannot be read. */
+  readonly fault?: { readonly code: string; readonly message: string };
   readonly archives: readonly { readonly tier: "hot" | "cold"; readonly timeMs: number; readonly targets: number }[];
   readonly verifiedMs?: number;
   /** Archives that their targets have lost, as far as this home has noticed. */
@@ -100,7 +105,11 @@ interface BackupState {
 /** What the home remembers of its backups: no target is asked. */
 async function backupsOf(home: AgentHome): Promise<BackupState> {
   const { state } = home.layout;
-  const config = await readBackupConfig(nodeDisk, state);
+  const config = await readBackupConfig(nodeDisk, state).catch((error: unknown) => {
+    // A slip in one file takes nothing else away.
+    if (isAntsError(error)) return { fault: { code: error.code, message: error.message } };
+    throw error;
+  });
   const archives = await new Catalogue(nodeDisk, state).archives();
   const nowMs = systemClock.nowMs();
   const good = archives.flatMap((archive) => {
@@ -110,12 +119,12 @@ async function backupsOf(home: AgentHome): Promise<BackupState> {
     return copies.length === 0 || isAhead(archive, nowMs) ? [] : [{ ...archive, targets: copies.length }];
   });
   const verified = archives.flatMap(({ copies }) => [...copies.values()].flatMap(({ verifiedMs }) => verifiedMs ?? []));
-  const schedule = scheduleOf(config, home.config.did);
-  const states = jobStates(schedule, await new RunRecords(nodeDisk, state).all(), nowMs);
+  const records = await new RunRecords(nodeDisk, state).all();
+  const states = "fault" in config ? [] : jobStates(scheduleOf(config, home.config.did), records, nowMs);
   return {
     missing: archives.filter(({ copies }) => [...copies.values()].some(({ missingMs }) => missingMs !== undefined))
       .length,
-    plan: config.target.length > 0,
+    ...("fault" in config ? { plan: false, fault: config.fault } : { plan: config.target.length > 0 }),
     archives: BACKUP_TIERS.flatMap((tier) => {
       const newest = good.findLast((archive) => archive.tier === tier);
       return newest === undefined ? [] : [{ tier, timeMs: newest.timeMs, targets: newest.targets }];
@@ -190,7 +199,7 @@ function lostLines({ queued }: AgentStatus): string[] {
   );
 }
 
-function backupText({ plan, archives, verifiedMs, missing }: BackupState, nowMs: number): string {
+function backupText({ plan, fault, archives, verifiedMs, missing }: BackupState, nowMs: number): string {
   const made = archives.map(({ tier, timeMs, targets }) => {
     const places = targets === 1 ? "1 target" : `${targets} targets`;
     return `${tier} ${lengthText(nowMs - timeMs)} old at ${places}`;
@@ -199,7 +208,8 @@ function backupText({ plan, archives, verifiedMs, missing }: BackupState, nowMs:
   const parts = made.length === 0 ? ["none"] : [...made, read];
   if (missing > 0)
     parts.push(`${missing} GONE from where ${missing === 1 ? "it was" : "they were"} stored (ants doctor)`);
-  return `${parts.join(", ")}${plan ? "" : "; there is no plan (ants doctor)"}`;
+  const lacks = fault === undefined ? "there is no plan (ants doctor)" : `the plan cannot be read: ${fault.message}`;
+  return `${parts.join(", ")}${plan ? "" : `; ${lacks}`}`;
 }
 
 function eventsText(count: number): string {
