@@ -10,6 +10,8 @@ export interface UnitPlan {
   readonly environment: Readonly<Record<string, string>>;
   /** Folders that it writes to. */
   readonly writes: readonly string[];
+  /** Something that it needs lies in one of {@link SHARED_TMP}. */
+  readonly needsTmp: boolean;
   /** For a service manager of one user: without what only the system's may do. */
   readonly isOfUser: boolean;
   /** The system's unit runs as this user. */
@@ -22,6 +24,9 @@ export interface Unit {
   readonly file: string;
   readonly text: string;
 }
+
+/** What a service with PrivateTmp=yes sees nothing of: it gets folders of its own in their place. */
+export const SHARED_TMP: readonly string[] = ["/tmp", "/var/tmp"];
 
 /** What a service has no need of, it does not get. */
 const HARDENED = [
@@ -51,7 +56,7 @@ const HARDENED = [
  * in which the host was off. What is due is decided by the plan alone.
  */
 export function systemdUnits(plan: UnitPlan): readonly [service: Unit, timer: Unit] {
-  const { name, label, command, environment, writes, isOfUser, user, credential } = plan;
+  const { name, label, command, environment, writes, needsTmp, isOfUser, user, credential } = plan;
   const variables = Object.entries(environment).map(
     ([variable, value]) => `Environment=${quoted(`${variable}=${value}`)}`,
   );
@@ -69,7 +74,9 @@ export function systemdUnits(plan: UnitPlan): readonly [service: Unit, timer: Un
     "TimeoutStartSec=6h",
     "Nice=10",
     "IOSchedulingClass=idle",
-    ...(isOfUser ? ["NoNewPrivileges=yes", "UMask=0077"] : HARDENED),
+    ...(isOfUser
+      ? ["NoNewPrivileges=yes", "UMask=0077"]
+      : HARDENED.filter((line) => !needsTmp || line !== "PrivateTmp=yes")),
     // With "-": a folder that is not there (a stick that is not in) is an error of its target, and stops nothing else.
     ...(isOfUser ? [] : writes.map((folder) => `ReadWritePaths=${quoted(`-${folder}`)}`)),
     "",

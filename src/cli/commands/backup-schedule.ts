@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { utf8 } from "../../../keys/bytes.js";
 import { AntsError, isAntsError } from "../../../keys/errors.js";
 import { nodeDisk } from "../../../keys/node/disk.js";
@@ -15,8 +15,8 @@ import { isoTime } from "../../protocol/iso-time.js";
 import { runBackupJob } from "../backup-jobs.js";
 import { BackupPlace } from "../backup-place.js";
 import type { CommandContext, CommandResult } from "../context.js";
-import { vaultPath } from "../places.js";
-import { systemdUnits, unitName } from "../systemd-units.js";
+import { isInside, vaultPath } from "../places.js";
+import { SHARED_TMP, systemdUnits, unitName } from "../systemd-units.js";
 import { opensUnattended } from "../unlock.js";
 import { lengthText } from "../when.js";
 
@@ -129,12 +129,15 @@ export async function schedulePrint(context: CommandContext, options: SchedulePr
   });
   const isNamed = sources.some(([name]) => name.startsWith("ANTS_PASSPHRASE"));
   const folders = plan.target.flatMap(({ url }) => folderOf(url) ?? []);
+  const files = sources.flatMap(([, value]) => (isAbsolute(value) ? [value] : []));
+  const inTmp = await firstInTmp([context.home, vault, ...folders, ...files, process.argv[1]!]);
   const units = systemdUnits({
     name: unitName(label, did),
     label,
     command: [process.execPath, process.argv[1]!, "backup", "schedule", "run", "--once"],
     environment: { ANTS_HOME: context.home, ANTS_VAULT: vault, ...Object.fromEntries(sources) },
     writes: [context.home, ...folders],
+    needsTmp: inTmp !== undefined,
     isOfUser: options.user === true,
     user: userInfo().username,
     ...(isNamed ? {} : { credential: options.credential }),
@@ -151,8 +154,19 @@ export async function schedulePrint(context: CommandContext, options: SchedulePr
       units.flatMap(({ file, text }) => [`# ${file}`, ...text.trimEnd().split("\n"), ""]),
     );
   }
+  if (inTmp !== undefined && options.user !== true)
+    out.note(`without PrivateTmp=yes: the service would not see ${inTmp}`);
+  if (plan.target.length === 0)
+    out.warn(
+      `${noPlan(home.layout.state).message}: name one first, and print the units again: they may write to targets only`,
+    );
   const scope = options.user === true ? "--user " : "";
   out.note(`then: systemctl ${scope}daemon-reload && systemctl ${scope}enable --now ${units[1].file}`);
+  return undefined;
+}
+
+async function firstInTmp(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) for (const folder of SHARED_TMP) if (await isInside(path, folder)) return path;
   return undefined;
 }
 
