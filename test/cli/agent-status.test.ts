@@ -73,6 +73,7 @@ test("ants status counts what waits for a quorum and is not signed yet", async (
 
 test("ants status says which archives are gone from where they were stored, and which are not", async () => {
   const notes = join(sandbox.env.HOME!, "ants/.ants/backups.ndjson");
+  const plan = join(sandbox.env.HOME!, "ants/.ants/backup.toml");
   const names = [0, 1, 2].map((n) => archiveName("hot", Date.now() - (4 - n) * 86_400_000, `0000000${n}`));
   const stored = names.map((name) => ({
     note: "stored",
@@ -99,8 +100,14 @@ test("ants status says which archives are gone from where they were stored, and 
     expect(await noted(gone(names[2]!), back)).toMatch(
       /^hot 2 days old at 1 target, never read back; there is no plan/,
     );
+    // With a plan, what lies elsewhere is none of its backups.
+    writeFileSync(plan, '[[target]]\nurl = "/media/other"\n');
+    expect(await noted()).toBe("none");
+    writeFileSync(plan, '[[target]]\nurl = "/media/stick"\n');
+    expect(await noted()).toBe("hot 2 days old at 1 target, never read back");
   } finally {
     rmSync(notes);
+    rmSync(plan, { force: true });
   }
 }, 60_000);
 

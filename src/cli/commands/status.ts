@@ -112,13 +112,18 @@ async function backupsOf(home: AgentHome): Promise<BackupState> {
   });
   const archives = await new Catalogue(nodeDisk, state).archives();
   const nowMs = systemClock.nowMs();
+  const planned = "fault" in config ? [] : config.target.map(({ url }) => url);
+  // A copy that somebody put elsewhere once is looked after by nobody, and may be gone by now.
+  const counts = (url: string) => planned.length === 0 || planned.includes(url);
   const good = archives.flatMap((archive) => {
-    const copies = [...archive.copies.values()].filter(
-      ({ failedMs, missingMs }) => failedMs === undefined && missingMs === undefined,
+    const copies = [...archive.copies].filter(
+      ([url, { failedMs, missingMs }]) => counts(url) && failedMs === undefined && missingMs === undefined,
     );
     return copies.length === 0 || isAhead(archive, nowMs) ? [] : [{ ...archive, targets: copies.length }];
   });
-  const verified = archives.flatMap(({ copies }) => [...copies.values()].flatMap(({ verifiedMs }) => verifiedMs ?? []));
+  const verified = archives.flatMap(({ copies }) =>
+    [...copies].flatMap(([url, { verifiedMs }]) => (counts(url) ? (verifiedMs ?? []) : [])),
+  );
   const records = await new RunRecords(nodeDisk, state).all();
   const states = "fault" in config ? [] : jobStates(scheduleOf(config, home.config.did), records, nowMs);
   return {
