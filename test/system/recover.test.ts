@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startTestRelay } from "ants-agent/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -106,6 +106,12 @@ describe("ants recover (I8, B26)", { timeout: 600_000 }, () => {
 
   test("from one relay of three on an empty machine: the same agent, with a new key, that writes; the old host is refused", async () => {
     const [alive, ...dead] = place.relays;
+    // All relays answer and nothing is dropped: it replaces a key all the same, and asks.
+    const unasked = `${machine(place, "unasked")} ants recover --relay ${alive!.url} --phrase-file words --json`;
+    const { identity } = await headAt(alive!, place.did);
+    expect(await place.fails(unasked)).toBe("not-confirmed");
+    expect((await headAt(alive!, place.did)).identity).toBe(identity);
+    expect(existsSync(join(place.sandbox.work, "unasked", "vault.json"))).toBe(false);
     for (const relay of dead) await relay.close();
     await using fresh = await startTestRelay();
     const there = machine(place, "new");

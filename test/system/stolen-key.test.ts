@@ -167,7 +167,7 @@ describe("a key that was stolen (I8)", { timeout: 600_000 }, () => {
     // The phrase still opens what was private before: the thief's claims hold keys, too, and none of the owner's is lost.
     const { work } = place.sandbox;
     const there = `ANTS_HOME=${join(work, "new", "home")} ANTS_VAULT=${join(work, "new", "vault.json")}`;
-    await place.done(`${there} ants recover --relay ${relays[0]!.url} --phrase-file words --json`);
+    await place.done(`${there} ants recover --relay ${relays[0]!.url} --phrase-file words --yes --json`);
     expect((await place.sh(`${there} ants log cat --open`)).stdout).toContain("for me alone");
 
     // On second thought an earlier event was the last good one: what lies between is void as well, everywhere.

@@ -192,7 +192,7 @@ interface Staging {
   readonly allowEphemeral: boolean;
 }
 
-/** Reads everything, asks whether to go on where something may be missing, and writes the vault with the new keys. */
+/** Reads everything, shows what the anchor drops and what may be missing, asks, and writes the vault with the new keys. */
 async function stage(context: CommandContext, options: RecoverOptions, staging: Staging): Promise<OpenVault> {
   const { out, env, signal } = context;
   const { home, vaultFile, phrase, entropy, pool, allowEphemeral } = staging;
@@ -217,13 +217,15 @@ async function stage(context: CommandContext, options: RecoverOptions, staging: 
   await requireWakeableCopy(home, chain, options);
   const plan = planRotation(identity, chain, findAnchor(chain, options.anchor));
   const power = requirePower(identity, plan.parent, phrase);
-  const missing = missingLines(plan, reports);
-  const lines = [`${did}`, ...planLines(plan), ...missing];
-  for (const line of lines) out.note(line);
-  // With a quorum nothing that was acknowledged can be missing, and nothing has to be asked.
-  if (missing.length > 0) {
-    await confirm({ about: ["", ...lines], word: "recover", yes: options.yes === true, signal });
-  }
+  const lines = [...planLines(plan), ...missingLines(plan, reports)];
+  if (options.yes === true) for (const line of [did, ...lines]) out.note(line);
+  // Also where nothing is missing: the key in force signs nothing any more after this, and a host may be at work with it.
+  await confirm({
+    about: ["", `Recovering ${did}: the key that it has now is replaced.`, ...lines.map((line) => `  ${line}`)],
+    word: "recover",
+    yes: options.yes === true,
+    signal,
+  });
   const chosen = await newRelays(context, options, plan.parent, reports, "recover");
   const eras = await escrowedKeys(did, chain, phrase, plan.anchor);
   if (eras.length === 0) out.warn("no claim carries keys that these words open: older private bodies stay closed");

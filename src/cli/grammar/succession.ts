@@ -47,7 +47,10 @@ export function addSuccessionCommands(program: Command, runner: Runner): void {
   examples(recover, [
     ["ants recover --relay wss://a.example", "asks for the words"],
     ["ants recover --relay wss://a.example --phrase-file words.txt --new-relay wss://d.example --yes"],
-    ["ants recover --relay wss://a.example --share-file a.txt --share-file b.txt --home ~/scout"],
+    [
+      "ants recover --relay wss://a.example --share-file a.txt --share-file b.txt --home ~/scout",
+      "asks before it signs",
+    ],
   ]);
 
   const deactivate = owners(
@@ -65,6 +68,6 @@ function owners(target: Command, anchor: string): Command {
     .option("--phrase-file <file>", "the recovery words, in a 0600 file, instead of the terminal")
     .option("--share-file <file>", "a share of the recovery words, in a 0600 file; repeat it", collect)
     .option("--anchor <event>", anchor, "head")
-    .option("--yes", "don't ask")
+    .option("--yes", "don't ask before signing; without a terminal nothing is signed unless this is given")
     .option("--timeout <seconds>", "how long to wait for each relay", seconds, 10);
 }
