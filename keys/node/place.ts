@@ -50,8 +50,8 @@ export async function assertDurablePlace(
   throw new AntsError("vault-ephemeral", `refused to keep ${options.what ?? "a key"} in ${path}: ${explain(place)}`, {
     hint:
       place.verdict === "container-layer"
-        ? "mount a volume and put it there, or pass --allow-ephemeral for an agent that may be lost"
-        : "choose a folder on a disk, or pass --allow-ephemeral for an agent that may be lost",
+        ? "mount a volume and put it there, or set ANTS_ALLOW_EPHEMERAL=1 for what may be lost"
+        : "choose a folder on a disk, or set ANTS_ALLOW_EPHEMERAL=1 for what may be lost",
     details: { path, ...place },
   });
 }
@@ -85,7 +85,7 @@ export function mountOf(folder: string, mountinfo: string): Mount | undefined {
 
 function verdict(folder: string, fileSystem: string): Place["verdict"] {
   if (MEMORY_FILE_SYSTEMS.has(fileSystem)) return "memory";
-  if (TEMPORARY_FOLDERS.some((temporary) => isWithin(folder, temporary))) return "temporary-folder";
+  if (temporaryRoot(folder) !== undefined) return "temporary-folder";
   if (CONTAINER_FILE_SYSTEMS.has(fileSystem)) return "container-layer";
   return "durable";
 }
@@ -96,9 +96,18 @@ function explain(place: Place): string {
       return `${place.mountPoint ?? place.folder} is a ${place.fileSystem}, which lives in memory and is gone after a restart`;
     case "container-layer":
       return `${place.mountPoint ?? place.folder} is the ${place.fileSystem} of a container, which is gone when the container is removed`;
-    default:
-      return `${place.folder} is a temporary folder, which the system empties`;
+    default: {
+      const root = temporaryRoot(place.folder);
+      return root === place.folder
+        ? `the system empties ${root}`
+        : `${place.folder} is in ${root}, which the system empties`;
+    }
   }
+}
+
+/** The folder that is emptied, of those that a folder is in or is itself. */
+function temporaryRoot(folder: string): string | undefined {
+  return TEMPORARY_FOLDERS.find((temporary) => isWithin(folder, temporary));
 }
 
 async function nearestFolder(path: string): Promise<string> {

@@ -92,8 +92,8 @@ export const VAULT_ERRORS = {
     EXIT.refusedForSafety,
   ),
   "vault-ephemeral": fatal(
-    "The key would be kept where it does not survive: in memory, a container's own layer, or a temporary folder.",
-    "Choose a folder on a disk (in a container: a volume), or pass --allow-ephemeral for an agent that may be lost.",
+    "A key, a home or backups would be kept where they do not survive: in memory, a container's own layer, or a folder that the system empties, such as /tmp and /var/tmp.",
+    "Choose a folder on a disk (in a container: a volume), or set ANTS_ALLOW_EPHEMERAL=1 for what may be lost.",
     EXIT.refusedForSafety,
   ),
   "vault-exists": fatal(
