@@ -55,7 +55,10 @@ export interface AgentStatus {
   readonly quorum: number;
   /** What the home lacks, by the relay that has most of it. */
   readonly missing?: { readonly relay: string; readonly events: number; readonly spanMs?: number };
-  /** What waits here: events that no answer of the relay confirmed, messages that not all their recipients' relays have. */
+  /**
+   * What waits here: events that no answer of the relay confirmed, now or in an earlier run, and messages that not all
+   * their recipients' relays have.
+   */
   readonly queued: {
     readonly events: readonly { readonly url: string; readonly events: number }[];
     readonly messages: number;
@@ -103,7 +106,7 @@ export async function agentStatus(home: AgentHome, options: StatusOptions): Prom
       ...(far === undefined
         ? {}
         : { missing: { relay: far.relay, events: far.events, ...(spanMs === undefined ? {} : { spanMs }) } }),
-      queued: await queuedIn(home, chain, set?.relays ?? []),
+      queued: await queuedIn(home, chain, relays),
     };
   } finally {
     await chain.close();
@@ -235,13 +238,16 @@ async function ownTurn(chain: ChainStore): Promise<Turn | undefined> {
 async function queuedIn(
   home: AgentHome,
   chain: ChainStore,
-  relays: readonly RelayAddress[],
+  relays: readonly RelayCopy[],
 ): Promise<AgentStatus["queued"]> {
   const outbox = await Outbox.open(nodeDisk, home.layout.outbox, systemClock);
   await outbox.close();
   const own = chain.head?.seq ?? -1;
-  const events = relays.flatMap(({ url, stream }) => {
-    const waiting = own - (outbox.mark(stream)?.acknowledged?.seq ?? -1);
+  const events = relays.flatMap((relay) => {
+    const { url, stream } = relay;
+    const unconfirmed = own - (outbox.mark(stream)?.acknowledged?.seq ?? -1);
+    // A home that was restored, or that its agent left, remembers fewer answers than were given: the relay knows better.
+    const waiting = relay.state === "reached" ? Math.min(unconfirmed, relay.behind.events) : unconfirmed;
     return waiting > 0 ? [{ url, events: waiting }] : [];
   });
   const book = await DeliveryBook.open(nodeDisk, home.layout.deliveries, systemClock);

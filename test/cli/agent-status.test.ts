@@ -55,6 +55,9 @@ test("ants status says how far behind the furthest relay is, and tells it from o
     queued: { events: [{ url, events: 4 }] },
   });
   expect(status.furthest!.oldestMs).toBeGreaterThan(0);
+  // A copy that no relay has answered, like one that was restored: what a relay has does not wait for it.
+  const copied = await sandbox.sh("cp -r ~/ants copy && rm copy/.ants/outbox/*.json && ants --home copy status --json");
+  expect(JSON.parse(copied.stdout)).toMatchObject({ queued: { events: [{ url, events: 4 }] } });
   expect((await sandbox.sh("ants status")).stdout).toContain(`the furthest behind is ${url}, by 4 events and`);
 });
 

@@ -42,7 +42,7 @@ export async function status(context: CommandContext, options: StatusCommandOpti
     `  chain   ${found.head === undefined ? "empty" : `seq ${found.head.seq}, epoch ${found.head.epoch}, ${agoText(nowMs - found.head.timeMs)}, ${found.head.id}`}`,
     ...found.relays.map((relay) => `  relay   ${relay.url}  ${copyText(relay)}`),
     `  copies  ${copiesText(found)}`,
-    ...missingLines(found),
+    ...missingLines(found, rest),
     `  queued  ${queuedText(found)}`,
     ...lostLines(found),
     `  backup  ${backupText(backups, nowMs)}`,
@@ -181,10 +181,14 @@ function copiesText(found: AgentStatus): string {
   return `${whole}; the furthest behind is ${furthest.url}, by ${eventsText(furthest.events)} and ${lengthText(furthest.oldestMs)}`;
 }
 
-function missingLines({ missing }: AgentStatus): string[] {
+function missingLines({ missing }: AgentStatus, { dormant, departure }: Rest): string[] {
   if (missing === undefined) return [];
+  const way =
+    departure !== undefined
+      ? "it went on where it lives now"
+      : `${dormant === undefined ? "the next ants publish" : "ants activate"} fetches them`;
   const span = missing.spanMs === undefined ? "" : ` and ${lengthText(missing.spanMs)}`;
-  return [`  behind  this home, by ${eventsText(missing.events)}${span}: the next ants publish fetches them`];
+  return [`  behind  this home, by ${eventsText(missing.events)}${span}: ${way}`];
 }
 
 function queuedText({ queued }: AgentStatus): string {
