@@ -133,6 +133,14 @@ describe("ants recover (I8, B26)", { timeout: 600_000 }, () => {
     expect(await place.fails(`${there} ants recover --relay ${alive!.url} ${words} --json`)).toBe("home-exists");
 
     expect(await place.fails(`${old} ants publish 'still me?' --json`)).toBe("key-not-live");
+    // One thing is to be done there, and nothing that would be refused.
+    const { stdout: examined } = await place.sh(`${old} ants doctor --json`);
+    const { findings } = JSON.parse(examined) as { findings: { check: string; fix?: string }[] };
+    const replaced = expect.stringContaining("bring the vault from where that was done");
+    for (const check of ["unlocking", "other instance"]) {
+      expect(findings).toContainEqual(expect.objectContaining({ check, fix: replaced }));
+    }
+    expect(examined).not.toMatch(/next ants publish|rotate --turns|find the vault/);
     const key = readFileSync(join(place.sandbox.work, "new", "vault.json"), "utf8");
     expect(key).not.toContain(recovered.key);
     expect((await place.sh(`${there} ants vault verify --phrase-file words`)).exit).toBe(0);

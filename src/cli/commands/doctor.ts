@@ -8,7 +8,7 @@ import type { CommandContext, CommandResult } from "../context.js";
 import { checkBackups } from "../doctor/backup-checks.js";
 import { checklist, type Item } from "../doctor/checklist.js";
 import { brokenBy, type Finding, type Level } from "../doctor/finding.js";
-import { checkChain, checkHome, checkIdentity, checkVault } from "../doctor/home-checks.js";
+import { checkChain, checkHome, checkIdentity, checkVault, REPLACED_KEY_FIX } from "../doctor/home-checks.js";
 import { checkRelays } from "../doctor/relay-checks.js";
 import { painted, type Text } from "../text.js";
 
@@ -44,13 +44,14 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
   const isThere =
     departure === undefined || departure === "unreadable" ? undefined : await hasArrived(home, departure, asking);
   const vault = await checkVault(context, home, options.vault);
-  const chain = await checkChain(home, vault.highWater);
+  const rest = await restAdvice(home, departure, vault.isReplaced === true);
+  const chain = await checkChain(home, vault.highWater, rest.atRest);
   const relays = await checkRelays(home, {
     head: chain.head,
     knownSeq:
       chain.finding.level === "broken" ? undefined : Math.max(chain.head?.seq ?? -1, vault.highWater?.seq ?? -1),
     ...asking,
-    ...(await restAdvice(home, departure)),
+    ...rest,
   });
   const backups =
     departure === undefined
@@ -75,12 +76,13 @@ async function examine(context: CommandContext, options: DoctorOptions): Promise
 async function restAdvice(
   home: AgentHome,
   departure: Departure | "unreadable" | undefined,
+  isReplaced: boolean,
 ): Promise<{ readonly atRest?: string }> {
   if (departure !== undefined) return { atRest: "nothing here: this home's agent moved, and works where it lives now" };
   const isCopy = (await dormantMark(nodeDisk, home)) !== undefined;
-  return isCopy
-    ? { atRest: "nothing here while it sleeps: ants activate reads them, and claims only if nobody is at work" }
-    : {};
+  if (isCopy)
+    return { atRest: "nothing here while it sleeps: ants activate reads them, and claims only if nobody is at work" };
+  return isReplaced ? { atRest: REPLACED_KEY_FIX } : {};
 }
 
 const MARKS = {

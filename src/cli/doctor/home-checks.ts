@@ -97,12 +97,18 @@ export function checkIdentity({ identity }: AgentHome): Finding {
   }
 }
 
+/** What is to be done where the identity log retired the vault's key; everything else follows from it. */
+export const REPLACED_KEY_FIX =
+  "the key was replaced since: bring the vault from where that was done (ants vault export there, ants vault import here); if it was not you: ants rotate with the words";
+
 export interface VaultCheck {
   readonly findings: readonly Finding[];
   /** What the vault remembers, where it could be opened without a person. */
   readonly highWater?: HighWater;
   /** To whom backups are encrypted, where it could be opened without a person; empty where it does not know. */
   readonly recipients?: ReadonlyMap<BackupTier, readonly string[]>;
+  /** The vault could be opened without a person, and its key was live once and is not any more. */
+  readonly isReplaced?: true;
 }
 
 /** The vault's file, and, where it opens without a person, that it opens and holds the agent's key. */
@@ -125,19 +131,25 @@ export async function checkVault(context: CommandContext, home: AgentHome, vault
     try {
       const { signSeed, highWater } = vault.content;
       const key = encodeMultikey(publicKeyFromSeed(signSeed));
-      const isLive = home.identity.standingOf(key)?.live === true;
+      const standing = home.identity.standingOf(key);
+      const isReplaced = standing?.live === false && !home.identity.deactivated;
       findings.push(
-        isLive
+        standing?.live === true
           ? ok("unlocking", `the vault opens with ${by}, and its key is live`)
           : broken(
               "unlocking",
               `the vault's key ${key} may not sign for ${did}`,
-              "find the vault that belongs to this home",
+              isReplaced ? REPLACED_KEY_FIX : "find the vault that belongs to this home",
             ),
       );
       findings.push(...(await checkSecrets(home, vault)));
       const recipients = recipientsIn(vault.content);
-      return { findings, recipients, ...(highWater === undefined ? {} : { highWater }) };
+      return {
+        findings,
+        recipients,
+        ...(highWater === undefined ? {} : { highWater }),
+        ...(isReplaced ? { isReplaced } : {}),
+      };
     } finally {
       vault.close();
     }
@@ -160,14 +172,21 @@ export interface ChainCheck {
   readonly head?: ChainHead;
 }
 
-/** Every line of the chain, and whether the home is as new as the vault remembers. */
-export async function checkChain(home: AgentHome, highWater: HighWater | undefined): Promise<ChainCheck> {
+/**
+ * Every line of the chain, and whether the home is as new as the vault remembers. `atRest`: what is to be done first
+ * where nothing is published from this home.
+ */
+export async function checkChain(
+  home: AgentHome,
+  highWater: HighWater | undefined,
+  atRest?: string,
+): Promise<ChainCheck> {
   try {
     const { chain, tornBytes } = await readChain(home, "all");
     const { head } = chain;
     if (tornBytes > 0) {
       return {
-        finding: advice("chain", tornText(tornBytes), "the next ants publish mends it from the relays"),
+        finding: advice("chain", tornText(tornBytes), atRest ?? "the next ants publish mends it from the relays"),
         ...(head === undefined ? {} : { head }),
       };
     }
@@ -175,7 +194,7 @@ export async function checkChain(home: AgentHome, highWater: HighWater | undefin
       const missing = highWater.seq - (head?.seq ?? -1);
       const found = `the chain is older than what the vault remembers: ${missing} events are missing`;
       return {
-        finding: advice("chain", found, "the next ants publish fetches them from the relays"),
+        finding: advice("chain", found, atRest ?? "the next ants publish fetches them from the relays"),
         ...(head === undefined ? {} : { head }),
       };
     }

@@ -25,7 +25,7 @@ export interface RelayCheckOptions {
   readonly knownSeq: number | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** What this home is told where it lacks events though its agent is meant to be elsewhere: it moved, or this is a copy. */
+  /** What this home is told where it lacks events though nothing is published from it: it moved, is a copy, or its key was replaced. */
   readonly atRest?: string;
 }
 
