@@ -46,6 +46,8 @@ export async function keepReceivedVault(
   ephemeral: { readonly allowEphemeral: boolean },
 ): Promise<KeptVault> {
   const present = (await nodeDisk.read(path)) !== undefined;
+  // Before it is read or asked for: a vault that was received opens with nothing that its old host had but the words.
+  if (!present) out.note(`choosing the passphrase of the new vault ${path} now: it need not be the old device's`);
   const { passphrase, source } = await readPassphrase({
     purpose: present ? "unlock" : "create",
     subject: present ? path : "the vault of this device",

@@ -25,6 +25,10 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
     .addOption(vaultOption())
     .option("--allow-ephemeral", "allow places that do not survive a restart (ANTS_ALLOW_EPHEMERAL=1)")
     .action((options) => runner(async (c) => (await import("../commands/migrate-in.js")).migrateIn(c, options)));
+  inward.addHelpText(
+    "after",
+    "\nWith --bundle the passphrase of the vault on this host is chosen: asked for, or taken from ANTS_PASSPHRASE_FILE and the like.\nIt need not be the old host's. Where a copy of the vault is here already, its passphrase stays, and opens it.",
+  );
   examples(inward, [
     ["ants migrate in --start --request request.json", "shows a code, to be typed on the old host"],
     ["ants migrate in --bundle scout.move", "once the old host has packed the agent"],
@@ -44,7 +48,7 @@ export function addMigrateCommands(program: Command, runner: Runner): void {
     .option("--code <code>", "the code that the new host shows, where there is no terminal to type it on")
     .option("--cancel", "take a move back that did not arrive: the agent stays here")
     .option("--takeover", "also displace another instance that holds the pen")
-    .option("--wait", "wait until the holder of the pen is silent, and a quorum is there")
+    .option("--wait", "wait until the holder of the pen is silent, and a quorum is there, however long that takes")
     .option("--timeout <seconds>", "how long to try for the pen", seconds, 30)
     .option("--phrase-file <file>", "open the vault with the recovery words in this file")
     .addOption(vaultOption())
