@@ -25,7 +25,7 @@ export function addForkCommands(program: Command, runner: Runner): void {
   )
     .option("--timeout <seconds>", "how long to try for the pen, and how long each relay may take", seconds, 30)
     .option("--takeover", "take the pen from an instance that is at work")
-    .option("--wait", "wait until the holder of the pen is silent, and a quorum is there")
+    .option("--wait", "wait until the holder of the pen is silent, and a quorum is there, however long that takes")
     .addOption(vaultOption())
     .action((options) => runner(async (c) => (await import("../commands/heal.js")).heal(c, options)));
   examples(heal, [["ants heal"], ["ants heal --takeover --json"]]);

@@ -28,12 +28,17 @@ export function addRestoreCommands(program: Command, backup: Command, runner: Ru
 
   const activate = command(program, "activate", "wake a restored home: claim the pen, so that this is the agent now")
     .option("--takeover", "displace another copy that is at work")
-    .option("--wait", "wait until another copy is silent and a quorum of the relays is there")
+    .option("--wait", "wait until another copy is silent and a quorum of the relays is there, however long that takes")
     .option(
       "--signed-by-replaced-key",
       "wake one of an archive whose key was rotated away: you know that it is from before the theft",
     )
-    .option("--timeout <seconds>", "how long each relay gets, and then the claim", seconds, 30)
+    .option(
+      "--timeout <seconds>",
+      "how long each relay gets, and then the claim; with --wait only the relays that are read first",
+      seconds,
+      30,
+    )
     .addOption(vaultOption())
     .action((options) => runner(async (c) => (await import("../commands/activate.js")).activate(c, options)));
   examples(activate, [["ants activate --home scout"], ["ants activate --wait"]]);
