@@ -50,8 +50,15 @@ export async function openLines(source: BodySource): Promise<BodyInput> {
   return openInput(source);
 }
 
-/** One body a line, as they come; empty lines are passed over. Throws as {@link readBody}; texts name the line. */
-export async function* readBodies(input: BodyInput, signal: AbortSignal): AsyncGenerator<JsonObject, void, undefined> {
+/**
+ * One body a line, as they come; empty lines are passed over. `onLine` is told the number of each body's line, from 1,
+ * right before the body is given. Throws as {@link readBody}; texts name the line.
+ */
+export async function* readBodies(
+  input: BodyInput,
+  signal: AbortSignal,
+  onLine?: (number: number) => void,
+): AsyncGenerator<JsonObject, void, undefined> {
   let number = 0;
   for await (const line of linesOf(partsOf(input, signal))) {
     signal.throwIfAborted();
@@ -59,7 +66,10 @@ export async function* readBodies(input: BodyInput, signal: AbortSignal): AsyncG
     const where = `line ${number}`;
     if (line.length > MAX_LINE_BYTES) throw tooLarge(where);
     const text = textOf(line, where).replace(/\r$/, "");
-    if (text.trim() !== "") yield checked(bodyOf(text), where);
+    if (text.trim() === "") continue;
+    const body = checked(bodyOf(text), where);
+    onLine?.(number);
+    yield body;
   }
 }
 

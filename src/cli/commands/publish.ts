@@ -138,9 +138,16 @@ async function publishLines(
   const reports: Promise<void>[] = [];
   let last: Promise<void> = Promise.resolve();
   let events = 0;
+  /** Of the input: that of the last body that was read, and that of the body whose turn to be reported it is. */
+  let readLine = 0;
+  let reportedLine = 0;
+  const onLine = (number: number) => {
+    readLine = number;
+  };
   let stopped: unknown;
   try {
-    for await (const body of readBodies(input, reading)) {
+    for await (const body of readBodies(input, reading, onLine)) {
+      const line = readLine;
       const publication = agent.publisher.publish([draftOf(options, body)], {
         durability: options.durability,
         signal: AbortSignal.any([signal, lateAfter(options)]),
@@ -148,6 +155,7 @@ async function publishLines(
       // Awaited in its turn; one that fails before must not count as unhandled.
       publication.catch(() => {});
       last = last.then(async () => {
+        reportedLine = line;
         const [event] = (await publication).events;
         events += 1;
         if (out.json) await out.value({ id: event!.id, seq: event!.seq, epoch: event!.epoch });
@@ -167,7 +175,12 @@ async function publishLines(
   );
   await laggards(agent, signal);
   await reportLines(out, agent, events);
-  if (unpublished !== undefined) throw unpublished;
+  if (unpublished !== undefined) {
+    out.warn(
+      `line ${reportedLine} is the first that is not known to be published; what ants log cat shows of it and of later ones is signed already`,
+    );
+    throw unpublished;
+  }
   if (stopped !== undefined) throw stopped;
 }
 
