@@ -146,5 +146,5 @@ function plural(count: number, noun: string): string {
 }
 
 function whyOf(url: string, { message }: AntsError): string {
-  return message.replace(`${url}: `, "").replace(` ${url}`, "");
+  return message.replace(`cannot reach the relay ${url}: `, "").replace(`${url}: `, "").replace(` ${url}`, "");
 }

@@ -3,7 +3,7 @@ import { open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { concat, fromUtf8, hex } from "../../keys/bytes.js";
 import { AntsError } from "../../keys/errors.js";
-import { diskError } from "../../keys/node/disk-error.js";
+import { diskError, hasErrno } from "../../keys/node/disk-error.js";
 import { type JoinAnswer, parseJoinAnswer } from "../../keys/node/join-answer.js";
 import { syncFolder, writeFully } from "../../keys/node/whole-file.js";
 import type { Random } from "../../keys/ports.js";
@@ -61,7 +61,7 @@ export async function writeBundle(
   }
 }
 
-/** Opens a bundle. Throws AntsError "move-bundle" for another file, disk errors. */
+/** Opens a bundle. Throws AntsError "move-bundle" for another file, "move-bundle-missing" for none, disk errors. */
 export async function readBundle(path: string): Promise<MoveBundle> {
   const blocks = blocksOf(path);
   const line: Uint8Array[] = [];
@@ -87,8 +87,17 @@ export async function readBundle(path: string): Promise<MoveBundle> {
     await blocks.return(undefined);
     if (error instanceof AntsError && error.code === "join-answer")
       throw notABundle(path, "it does not begin as one does, or that was altered", error);
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) throw noBundle(path, error);
     throw error instanceof AntsError ? error : diskError(error, "read", path);
   }
+}
+
+function noBundle(path: string, cause: unknown): AntsError {
+  return new AntsError("move-bundle-missing", `there is no bundle at ${path}`, {
+    hint: "check the path: --bundle names the file that ants migrate out wrote on the old host, once it is here",
+    details: { path },
+    cause,
+  });
 }
 
 export function notABundle(path: string, why: string, cause?: unknown): AntsError {

@@ -59,6 +59,9 @@ describe("a gap", () => {
     expect(gapOf(partly)).toMatchObject({ known: "partly", read: [relays[0]!.url] });
     expect(textOf(partly)).toContain("not read: ws://b.example: it is gone");
     expect(textOf(partly)).toContain("there may be more");
+    const { url } = relays[2]!;
+    const error = new AntsError("relay-unreachable", `cannot reach the relay ${url}: it refuses connections`);
+    expect(textOf({ reports: [read(0), { ...failed(2), error }] })).toContain(`${url}: it refuses connections`);
     const rebuilt = { ...read(1), stream: "fedcba9876543210" };
     expect(gapOf({ reports: [read(0), rebuilt, failed(2)] }).known).toBe("partly");
   });

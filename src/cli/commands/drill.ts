@@ -74,7 +74,9 @@ export async function drill(context: CommandContext, options: DrillCommandOption
     // Whatever settings the caller has for agents of its own, the drill's are these.
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ANTS_")));
     await using company = new Company({ ...own, ANTS_ALLOW_EPHEMERAL: "1" }, signal);
-    out.note(`${scenarios.length} scenarios, ${isolation === "hosts" ? "on given hosts" : `in ${isolation}`}`);
+    out.note(
+      `${scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`}, ${isolation === "hosts" ? "on given hosts" : `in ${isolation}`}`,
+    );
     for (const { title, why } of notPlayed) if (!out.json) await out.line(`not played here: ${title} (${why})`);
     const newest = options.backup ? await checkNewestBackup(context, company, options) : undefined;
     if (newest !== undefined && !out.json) await out.line(checkLine(newest));

@@ -9,7 +9,10 @@ export function addDrillCommand(program: Command, runner: Runner): void {
     "rehearse the loss of a host: throw-away agents are killed, cut off, cloned and brought back elsewhere",
   )
     .option("--only <scenario>", "only this scenario; repeat it", collect)
-    .option("--report <dir>", "write report.json and report.html into this folder")
+    .option(
+      "--report <dir>",
+      "write report.json and report.html into this folder, in the place of an earlier report there",
+    )
     .addOption(
       new Option(
         "--isolation <kind>",

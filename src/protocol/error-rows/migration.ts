@@ -17,6 +17,11 @@ export const MIGRATION_ERRORS = {
     "Bring it again from the old host, or make it anew there with the same request.",
     EXIT.refusedForSafety,
   ),
+  "move-bundle-missing": fatal(
+    "There is no file at the path of the bundle.",
+    "Check the path: --bundle names the file that ants migrate out wrote on the old host, once it is here.",
+    EXIT.usage,
+  ),
   "move-code": fatal(
     "The code that was typed is not that of the request.",
     "Type the code that the new host shows; if it was right, somebody changed the request on its way.",
