@@ -54,7 +54,7 @@ export const RELAY_ERRORS = {
   gap: fatal("The event before is not known to the relay.", "Send the chain from the last event that both have."),
   held: passing(
     "Another instance holds the pen and was seen within the last 60 s; details say which.",
-    "Stop it, hand over, wait until it is silent (ants publish --wait), or take over.",
+    "Stop it, hand over, wait until it was silent for 60 s (ants publish --wait), or take over (--takeover). If it ended already, also cleanly: the same, as the relays do not know that it did.",
     EXIT.lockedByAnother,
   ),
   internal: fatal(
