@@ -27,6 +27,8 @@ interface Era {
   readonly effects: Map<number, string>;
   /** Somebody else has its key: nothing is promised of it any more but that a rotate ends it. */
   isStolen: boolean;
+  /** How long the trunk was when a rotate ended it; undefined while none did. */
+  endedAt: number | undefined;
 }
 
 /**
@@ -65,6 +67,8 @@ export class Checker implements RelayWitness {
 
   /** A new generation of keys; its chain goes on after `anchor`, the ids from seq 0 on. */
   beginEra(key: string, anchor: readonly string[]): void {
+    const ended = this.#eras.at(-1);
+    if (ended !== undefined) ended.endedAt = ended.trunk.length;
     this.#eraOf.set(key, this.#eras.length);
     this.#eras.push({
       trunk: [...anchor],
@@ -74,6 +78,7 @@ export class Checker implements RelayWitness {
       signed: new Map(),
       effects: new Map(),
       isStolen: false,
+      endedAt: undefined,
     });
   }
 
@@ -211,12 +216,16 @@ export class Checker implements RelayWitness {
     this.#trace(() => `${relay.name} refuses: ${code}`);
   }
 
-  /** What was committed in the turns before a claim's is on the chain that it goes on with. */
+  /**
+   * What was committed in the turns before a claim's is on the chain that it goes on with. Once a rotate is out, relays that
+   * have it forget what they promised the old keys, and take what leads to the anchor: that is on the chain of the new ones,
+   * and a claim by the old ones, which may not know of it, is void.
+   */
   #claimed(instance: Instance, { epoch, seq, prev }: Event): void {
     const era = this.#eraFor(instance);
     if (era.isStolen) return;
     const { tree } = instance.context.chain;
-    const known = era.committedIn.findLastIndex((turn) => turn < epoch);
+    const known = era.committedIn.slice(0, era.endedAt).findLastIndex((turn) => turn < epoch);
     if (known < 0) return;
     let at = prev === undefined ? undefined : tree.find(prev, seq - 1);
     while (at !== undefined && at.seq > known) at = tree.before(at);
