@@ -60,7 +60,7 @@ export async function readOperations(
     for (const line of entries) {
       lines += 1;
       bytes += line.length;
-      // What it sends again is worked through for nothing: it has an end or not, but nothing more to say.
+      // Each of them has to be verified to be known: whoever sends the same again has nothing more to say.
       if (lines > MAX_LINES || bytes > MAX_BYTES || repeats > MAX_STRAY_LINES)
         return { order: [...order], isCut: true };
       const hash = take(line);

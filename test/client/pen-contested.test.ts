@@ -40,7 +40,7 @@ function put(world: World, names: string, operations: readonly ParsedOperation[]
   for (const name of names) relayOf(world, name).mirror([...lines, ...events.map(({ line }) => utf8(line))]);
 }
 
-/** Counts the relays' promises, by name, and notes the last of each. */
+/** The last promise that each relay gave, by its name. */
 function promisesOf(world: World) {
   const promises = new Map<string, Extract<RelayMessage, { t: "promised" }>>();
   for (const acceptor of world.acceptors) {
