@@ -371,7 +371,8 @@ describe("a process", () => {
     [
       "openssl",
       [
-        "openssl rand -out $1/key 32",
+        // In hex: openssl takes a password file for text, and refuses one whose first byte is 0.
+        "openssl rand -hex -out $1/key 32",
         "printf %s $2 | openssl enc -aes-256-cbc -pbkdf2 -pass file:$1/key -out $1/sealed",
       ],
       (at: string) => `openssl enc -d -aes-256-cbc -pbkdf2 -pass file:${at}/key -in ${at}/sealed`,
